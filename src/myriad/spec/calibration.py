@@ -1,0 +1,82 @@
+"""What is fitted or assumed about hardware and software, apart from datasheets.
+
+`Kernels` belongs to one accelerator, `Link` (in `spec.cluster`) to one link, `Stack` to one training
+software. None belongs to one model or one measured run.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from myriad.spec.base import Bytes, Fraction, Seconds, Spec
+
+Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp8-block", "mxfp8", "nvfp4"]
+"""Matrix precision: `fp8` scales per tensor, `fp8-block` per 128x128 block, `mxfp8` per 32 values."""
+
+PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "fp16", "bf16", "fp8", "fp8-block", "mxfp8", "nvfp4")
+
+
+class GemmEfficiency(Spec):
+    """How near matrix products come to the datasheet rate, see `estimate.kernels.gemm_s`."""
+
+    peak_fraction: Fraction
+    """Share of the dense datasheet rate that large products reach, sustained."""
+    half_k: float = Field(ge=0)
+    """Inner dimension at which half of that is lost to the prologue and epilogue of each tile."""
+    wave_loss: float = Field(ge=0)
+    """Waves of tiles lost per product to partial filling of the chip."""
+
+
+class AttentionEfficiency(Spec):
+    """How near fused attention comes to the datasheet rate, on the FLOPs that causality leaves."""
+
+    forward_fraction: Fraction
+    backward_fraction: Fraction
+    half_tokens: float = Field(ge=0)
+    """Query length at which half of that is lost."""
+
+
+class Kernels(Spec):
+    """Kernel efficiencies of one accelerator; what it was fitted on stands in the catalog entry."""
+
+    accelerators: tuple[str, ...]
+    """Catalog ids that these figures hold for."""
+    gemm: dict[Precision, GemmEfficiency]
+    grouped_gemm: dict[Precision, GemmEfficiency]
+    attention: dict[Precision, AttentionEfficiency]
+    memory_fraction: Fraction
+    """Share of the datasheet memory bandwidth that long streams reach."""
+    launch_s: Seconds
+    """Time of the smallest kernel, launch gap included, when the host keeps up."""
+    sustained_fraction: Fraction = 1.0
+    """Share of the isolated kernel rate left under the power limit of a long run."""
+
+
+class Stack(Spec):
+    """One training software: what it overlaps, fuses and loses."""
+
+    name: str
+    tp_overlap: Fraction
+    """Share of tensor-parallel traffic hidden behind matrix products (userbuffers, async TP)."""
+    cp_overlap: Fraction
+    ep_overlap: Fraction
+    """Share of expert dispatch and combine hidden behind other micro-batches or the shared expert."""
+    pp_overlap: Fraction
+    dp_overlap: Fraction
+    """Share of gradient reduction and parameter gathering that can hide behind compute (the rest is exposed)."""
+    fsdp_overlap: Fraction
+    """The same when parameters are sharded (ZeRO-3/FSDP) and gathered layer by layer."""
+    fused_memory_bound: Fraction
+    """Share of element-wise traffic that fusion removes, against one kernel per operation."""
+    host_s_per_kernel: Seconds
+    """Host time per kernel launch; binds when kernels are shorter than this. Zero with CUDA graphs."""
+    step_overhead_s: Seconds
+    """Fixed time per step: data loading, logging, gradient norm, synchronisation."""
+    moe_overhead: Fraction = 0.0
+    """Extra share of expert time spent on permutation, routing and token-count synchronisation."""
+    reserved_bytes: Bytes
+    """Memory that the context, NCCL and the library work spaces take before the first tensor."""
+    fragmentation_fraction: Fraction
+    """Share of the allocated bytes that the caching allocator holds unused."""

@@ -1,0 +1,67 @@
+"""Nodes, links and clusters: which accelerators share which links."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from myriad.spec.accelerator import Accelerator
+from myriad.spec.base import BytesPerS, Count, Fraction, Metres, Seconds, Spec, Watts
+
+TierKind = Literal["scale-up", "scale-out", "scale-across"]
+
+
+class Link(Spec):
+    """One tier of links, seen from one accelerator. Ordered from the nearest tier to the farthest."""
+
+    tier: TierKind
+    domain: Count
+    """Accelerators that reach each other over this tier or a nearer one."""
+    bytes_per_s_one_way: BytesPerS
+    """Bandwidth of one accelerator into this tier, one way, before `efficiency`."""
+    latency_s: Seconds
+    """Time of one small message between two accelerators."""
+    efficiency: Fraction = 1.0
+    """Share of the bandwidth that large collectives reach."""
+    half_bytes: float = Field(default=0.0, ge=0)
+    """Message size per rank at which half of that is reached."""
+
+
+class Node(Spec):
+    """A server or a rack-scale system, bought as one thing."""
+
+    name: str
+    accelerator: str
+    """Catalog id of its accelerators."""
+    num_accelerators: Count
+    scale_up_domain: Count
+    """Accelerators that share its scale-up links (72 for an NVL72 rack of 4-GPU trays)."""
+    scale_up_bytes_per_s_one_way: BytesPerS
+    scale_up_latency_s: Seconds
+    scale_up_efficiency: Fraction
+    scale_out_bytes_per_s_one_way: BytesPerS
+    """Network bandwidth per accelerator, one way."""
+    scale_out_latency_s: Seconds
+    scale_out_efficiency: Fraction
+    power_watts: Watts | None = None
+    """Power of the whole node under load, at the plug."""
+
+
+class Site(Spec):
+    """A second place that a pool reaches over long links."""
+
+    distance_m: Metres
+    bytes_per_s_one_way: BytesPerS
+
+
+class Cluster(Spec):
+    """Equal accelerators and the tiers of links between them, nearest first."""
+
+    name: str
+    accelerator: Accelerator
+    accelerator_id: str
+    num_accelerators: Count
+    links: tuple[Link, ...]
+    watts_per_accelerator: Watts | None = None
+    """Power at the plug per accelerator: the node's, shared out. `None` if the catalog does not know."""

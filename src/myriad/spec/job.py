@@ -1,0 +1,40 @@
+"""Training work: what one optimizer step computes, whatever the layout."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from myriad.spec.base import Count, Spec
+from myriad.spec.calibration import Precision
+
+
+class Optimizer(Spec):
+    """Bytes that one trained parameter needs beside its weight."""
+
+    name: str = "adam"
+    weight_bytes: float = Field(default=2.0, ge=0)
+    """The copy that the forward pass reads."""
+    gradient_bytes: float = Field(default=4.0, ge=0)
+    """Accumulated gradient (Megatron: fp32)."""
+    master_bytes: float = Field(default=4.0, ge=0)
+    """High-precision copy; sharded with the moments."""
+    moment_bytes: float = Field(default=8.0, ge=0)
+    """All moments together: 8 for Adam in fp32."""
+    gradient_reduce_bytes: float = Field(default=4.0, ge=0)
+    """Bytes per parameter on the wire when gradients are reduced."""
+
+
+class TrainingWork(Spec):
+    """One optimizer step: batch, sequence, precision, software."""
+
+    seq_len: Count
+    global_batch: Count
+    """Sequences per optimizer step over the whole job."""
+    precision: Precision = "bf16"
+    optimizer: Optimizer = Optimizer()
+    stack: str = "megatron-core"
+    """Catalog id of the training software."""
+    expert_imbalance: float = Field(default=1.0, ge=1)
+    """Tokens of the busiest expert rank over the mean; 1 is perfectly balanced."""
+    expert_capacity: float | None = Field(default=None, gt=0)
+    """Token-drop capacity factor; `None` is dropless."""

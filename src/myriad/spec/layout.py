@@ -1,0 +1,180 @@
+"""The layout: how one training job is spread over accelerators, one by one or as columns of many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import field_validator, model_validator
+
+from myriad.errors import SpecError, unknown_name
+from myriad.spec.base import Count, CountOrZero, Spec
+
+IntArray = npt.NDArray[np.int64]
+
+#: Activations that can be recomputed in the backward pass, after Megatron-Core's `--recompute-modules`,
+#: with `full` for whole layers. A selection is stored as a bit mask.
+RECOMPUTE_MODULES: tuple[str, ...] = (
+    "core_attn", "layernorm", "mlp", "moe", "moe_act", "mla_up_proj", "shared_experts", "full",
+)  # fmt: skip
+RECOMPUTE_ALIASES: dict[str, tuple[str, ...]] = {"none": (), "selective": ("core_attn",), "full": ("full",)}
+
+PIPELINE_SCHEDULES = ("1f1b", "gpipe", "zero-bubble", "dualpipe")
+RANK_ORDERS = ("tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp")
+
+
+def recompute_mask(modules: Iterable[str]) -> int:
+    """The bit mask of a selection of modules.
+
+    >>> recompute_mask(["core_attn", "moe_act"])
+    17
+    """
+    mask = 0
+    for module in modules:
+        if module not in RECOMPUTE_MODULES:
+            raise SpecError(unknown_name("recompute module", module, [*RECOMPUTE_ALIASES, *RECOMPUTE_MODULES]))
+        mask |= 1 << RECOMPUTE_MODULES.index(module)
+    return mask
+
+
+def recompute_modules(mask: int) -> tuple[str, ...]:
+    """The modules of a bit mask, in the order of `RECOMPUTE_MODULES`.
+
+    >>> recompute_modules(17)
+    ('core_attn', 'moe_act')
+    """
+    return tuple(m for i, m in enumerate(RECOMPUTE_MODULES) if mask >> i & 1)
+
+
+class Layout(Spec):
+    """One layout. World size is `tp * cp * pp * dp`; experts are spread over `ep * etp` of `tp * cp * dp`."""
+
+    tp: Count = 1
+    """Tensor parallel size."""
+    sp: bool = True
+    """Sequence parallelism: norms and residuals split over the tensor-parallel group."""
+    pp: Count = 1
+    """Pipeline stages."""
+    vpp: Count = 1
+    """Model chunks per stage (interleaved schedule); 1 is plain 1F1B."""
+    cp: Count = 1
+    """Context parallel size: the sequence is split over this many ranks."""
+    ep: Count = 1
+    """Expert parallel size."""
+    etp: Count = 1
+    """Tensor parallel size within an expert."""
+    dp: Count = 1
+    """Data parallel replicas."""
+    zero: Literal[0, 1, 2, 3] = 1
+    """What data parallelism shards: 0 nothing (DDP), 1 optimizer states, 2 also gradients, 3 also parameters (FSDP)."""
+    shard: CountOrZero = 0
+    """Ranks that one copy is sharded over; fewer than all is hybrid sharding (HSDP). 0 means all of `dp * cp`."""
+    micro_batch: Count = 1
+    """Sequences per micro-batch and replica."""
+    recompute: tuple[str, ...] = ()
+    """Recomputed modules: `none`, `selective` (core attention), `full`, or a list of `RECOMPUTE_MODULES`."""
+    offload_optimizer: bool = False
+    """Optimizer states in host memory."""
+    schedule: Literal["1f1b", "gpipe", "zero-bubble", "dualpipe"] = "1f1b"
+    order: Literal["tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp"] = "tp-cp-ep-dp-pp"
+    """Rank order, fastest-varying first: groups named first get the nearest links."""
+
+    @field_validator("recompute", mode="before")
+    @classmethod
+    def _canonical_recompute(cls, value: object) -> object:
+        names = [value] if isinstance(value, str) else value
+        if not isinstance(names, (list, tuple)) or not all(isinstance(n, str) for n in names):
+            raise ValueError(f"expected none, selective, full or a list of modules, found {value!r}")
+        modules = [m for n in names for m in RECOMPUTE_ALIASES.get(n, (n,))]
+        return recompute_modules(recompute_mask(modules))
+
+    @model_validator(mode="after")
+    def _chunks_need_stages(self) -> Layout:
+        if self.vpp > 1 and self.pp == 1:
+            raise ValueError("vpp above 1 needs pp above 1")
+        return self
+
+    @property
+    def world_size(self) -> int:
+        return self.tp * self.cp * self.pp * self.dp
+
+    def text(self) -> str:
+        """A short name such as `TP8 CP2 PP16x5 DP64 EP8 ZeRO-1 mb1 selective`."""
+        parts = [f"TP{self.tp}"]
+        parts += [f"CP{self.cp}"] if self.cp > 1 else []
+        parts += [f"PP{self.pp}" + (f"x{self.vpp}" if self.vpp > 1 else "")]
+        parts += [f"DP{self.dp}"]
+        parts += [f"EP{self.ep}"] if self.ep > 1 else []
+        parts += [f"ETP{self.etp}"] if self.etp > 1 else []
+        parts += [f"ZeRO-{self.zero}" + (f"/{self.shard}" if self.shard else "")]
+        parts += [f"mb{self.micro_batch}"]
+        parts += ["+".join(self.recompute)] if self.recompute else []
+        parts += ["offload"] if self.offload_optimizer else []
+        parts += [self.schedule] if self.schedule != "1f1b" else []
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class LayoutTable:
+    """Many layouts as columns of equal length C, one per field of `Layout`."""
+
+    tp: IntArray
+    sp: IntArray
+    pp: IntArray
+    vpp: IntArray
+    cp: IntArray
+    ep: IntArray
+    etp: IntArray
+    dp: IntArray
+    zero: IntArray
+    shard: IntArray
+    micro_batch: IntArray
+    recompute: IntArray
+    """Bit masks over `RECOMPUTE_MODULES`."""
+    offload_optimizer: IntArray
+    schedule: IntArray
+    """Index into `PIPELINE_SCHEDULES`."""
+    order: IntArray
+    """Index into `RANK_ORDERS`."""
+
+    def __len__(self) -> int:
+        return len(self.tp)
+
+    @classmethod
+    def from_layouts(cls, layouts: Sequence[Layout]) -> LayoutTable:
+        def column(name: str) -> IntArray:
+            match name:
+                case "recompute":
+                    values = [recompute_mask(x.recompute) for x in layouts]
+                case "schedule":
+                    values = [PIPELINE_SCHEDULES.index(x.schedule) for x in layouts]
+                case "order":
+                    values = [RANK_ORDERS.index(x.order) for x in layouts]
+                case _:
+                    values = [int(getattr(x, name)) for x in layouts]
+            return np.array(values, dtype=np.int64)
+
+        return cls(**{f.name: column(f.name) for f in fields(cls)})
+
+    def row(self, index: int) -> Layout:
+        values = {f.name: int(getattr(self, f.name)[index]) for f in fields(self)}
+        return Layout.model_validate(
+            values
+            | {
+                "sp": bool(values["sp"]),
+                "offload_optimizer": bool(values["offload_optimizer"]),
+                "recompute": recompute_modules(values["recompute"]),
+                "schedule": PIPELINE_SCHEDULES[values["schedule"]],
+                "order": RANK_ORDERS[values["order"]],
+            }
+        )
+
+    def take(self, index: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> LayoutTable:
+        return LayoutTable(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    @classmethod
+    def concat(cls, tables: Sequence[LayoutTable]) -> LayoutTable:
+        return cls(**{f.name: np.concatenate([getattr(t, f.name) for t in tables]) for f in fields(cls)})

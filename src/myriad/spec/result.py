@@ -1,0 +1,221 @@
+"""Results. Each total keeps its parts, so that it can be opened; `report` needs nothing else."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from myriad.spec.base import Spec
+from myriad.spec.layout import Layout
+
+TIME_PARTS = (
+    "gemm", "expert_gemm", "attention", "recurrent", "memory_bound", "embedding_loss", "recompute", "host",
+    "tp_comm", "cp_comm", "ep_comm", "pp_comm", "dp_comm", "bubble", "optimizer", "overhead",
+)  # fmt: skip
+"""Parts of a step time, in the order of reports. Communication is the exposed part only."""
+
+MEMORY_PARTS = (
+    "weights", "gradients", "optimizer", "activations", "logits", "buffers", "reserved", "fragmentation",
+)  # fmt: skip
+
+
+class OperationTime(Spec):
+    """One kind of operation of one training step on one accelerator of the slowest stage."""
+
+    name: str
+    part: str
+    """Key of `TIME_PARTS` that it counts under."""
+    shape: str
+    """Readable sizes, for example `m 8192, n 14336, k 4096`."""
+    calls_per_step: float
+    flops: float
+    """FLOPs per call."""
+    bytes: float
+    seconds_per_step: float
+
+
+class StageMemory(Spec):
+    """Memory of one accelerator of one pipeline stage."""
+
+    stage: int
+    parts_bytes: dict[str, float]
+    total_bytes: float
+
+
+class TrainingEstimate(Spec):
+    """One layout of one job on one cluster: time, memory, rates."""
+
+    layout: Layout
+    world_size: int
+    step_s: float
+    time_parts_s: dict[str, float]
+    """By `TIME_PARTS`; sums to `step_s`."""
+    hidden_comm_s: dict[str, float]
+    """Communication that overlaps with compute, by kind; not part of `step_s`."""
+    tokens_per_step: float
+    tokens_per_s: float
+    tokens_per_s_per_gpu: float
+    model_flops_per_token: float
+    hardware_flops_per_token: float
+    """Model FLOPs and recomputation."""
+    mfu: float
+    hfu: float
+    peak_flops_per_s: float
+    """Dense datasheet rate of the job's precision that MFU and HFU divide by."""
+    memory: tuple[StageMemory, ...]
+    memory_capacity_bytes: float
+    memory_peak_bytes: float
+    fits: bool
+    num_micro_batches: int
+    runs_on: dict[str, str]
+    """Framework -> empty text if it can run the layout, else the rule that it violates."""
+    caveats: tuple[str, ...] = ()
+    """Where the estimate leaves the domain that it was checked on."""
+    lower_bound_s: float
+    """Roofline: hardware FLOPs at the datasheet rate, nothing else."""
+
+    @property
+    def headroom_bytes(self) -> float:
+        return self.memory_capacity_bytes - self.memory_peak_bytes
+
+
+class RankedLayout(Spec):
+    """A layout in a search's table."""
+
+    rank: int
+    layout: Layout
+    step_s: float
+    tokens_per_s_per_gpu: float
+    mfu: float
+    memory_peak_bytes: float
+    num_gpus: int
+    cost_usd: float | None = None
+    time_parts_s: dict[str, float]
+    runs_on: dict[str, str]
+    loses_by: str
+    """Why it is behind the best: the parts that cost it most, as keys of `TIME_PARTS` with seconds."""
+
+
+class SearchResult(Spec):
+    """What a search looked at and what it found."""
+
+    layouts_enumerated: int
+    layouts_evaluated: int
+    """Layouts whose whole time and memory breakdown was computed."""
+    layouts_fitting: int
+    rejected: dict[str, int]
+    """Reason -> count."""
+    search_s: float
+    layouts_per_s: float
+    objective: Literal["time", "cost", "gpus"]
+    best: TrainingEstimate
+    ranked: tuple[RankedLayout, ...]
+    pareto: tuple[RankedLayout, ...]
+    """Not beaten in step time, memory and GPUs at once."""
+    closest_miss_bytes: float | None = None
+    """If nothing fits: how much the nearest layout lacks."""
+
+
+class Sensitivity(Spec):
+    """What more of one resource would buy for the chosen layout."""
+
+    resource: str
+    """One of matrix_rate, memory_bandwidth, memory_capacity, scale_up, scale_out, gpus, latency."""
+    change_fraction: float
+    step_s: float
+    gain_fraction: float
+    """Share of the step time saved; for gpus, of the days."""
+
+
+class CostLine(Spec):
+    """One line of a cost."""
+
+    name: Literal["rent", "hardware", "electricity", "operations"]
+    amount_usd: float
+    basis: str
+    """How it was computed, in words and numbers."""
+
+
+class JobOnPool(Spec):
+    """One job planned on one pool."""
+
+    pool: str
+    feasible: bool
+    reason: str = ""
+    """Why it is not feasible."""
+    num_gpus: int = 0
+    estimate: TrainingEstimate | None = None
+    search: SearchResult | None = None
+    steps: float | None = None
+    days: float | None = None
+    deadline_days: float | None = None
+    meets_deadline: bool | None = None
+    gpu_hours: float | None = None
+    energy_joules: float | None = None
+    costs: tuple[CostLine, ...] = ()
+    cost_usd: float | None = None
+    missing: tuple[str, ...] = ()
+    """Figures that the file or catalog lacks, and what could not be said without them."""
+
+
+class Comparison(Spec):
+    """A given layout beside the search's best."""
+
+    layout: Layout
+    source: str
+    estimate: TrainingEstimate
+    rank: int | None
+    """Rank among all fitting layouts of its GPU count; `None` if it does not fit."""
+    of: int
+    slower_fraction: float
+    """Step time over the best's, less one."""
+
+
+class JobPlan(Spec):
+    """One job: the chosen pool, and the others beside it."""
+
+    name: str
+    model: str
+    model_name: str
+    total_parameters: float
+    active_parameters: float
+    tokens: float | None
+    seq_len: int
+    global_batch: int
+    precision: str
+    stack: str
+    chosen: JobOnPool | None
+    others: tuple[JobOnPool, ...]
+    comparison: Comparison | None = None
+    sensitivity: tuple[Sensitivity, ...] = ()
+    caveats: tuple[str, ...] = ()
+
+
+class SourcedFigure(Spec):
+    """One figure that the plan used and where it comes from."""
+
+    entry: str
+    """Catalog id, or `this file`."""
+    figure: str
+    value: str
+    kind: Literal["datasheet", "measured", "published", "derived", "assumed", "given"]
+    source: str
+    note: str = ""
+
+
+class Plan(Spec):
+    """Everything that `myriad plan` answers."""
+
+    format: Literal["myriad-plan-1"] = "myriad-plan-1"
+    system: str
+    description: str
+    version: str
+    currency: str
+    usd_per_currency: float
+    pools: dict[str, str]
+    """Pool -> one line: accelerators, node, network."""
+    jobs: tuple[JobPlan, ...]
+    total_cost_usd: float | None
+    warnings: tuple[str, ...]
+    sources: tuple[SourcedFigure, ...]
+    plan_s: float
+    """Wall time of the planning."""

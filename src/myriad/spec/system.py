@@ -1,0 +1,124 @@
+"""The system file: everything that one plan needs, in one place.
+
+`pools`, `models` and `jobs` are read today. Services, device fleets and budgets get sections of their
+own beside them; nothing in the sections here will have to move.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from myriad.errors import unknown_name
+from myriad.spec.base import BytesPerS, Count, Fraction, Seconds, Spec, Tokens, Watts
+from myriad.spec.cluster import Site
+from myriad.spec.job import Optimizer
+from myriad.spec.layout import Layout
+from myriad.spec.calibration import Precision
+from myriad.spec.model import Model
+from myriad.spec.money import Amount, PerGpu, PerGpuSecond, PerJoule
+
+
+class Owned(Spec):
+    """Money for accelerators of one's own: bought once, written off, powered."""
+
+    kind: Literal["owned"] = "owned"
+    price_per_gpu: PerGpu
+    """Everything bought per accelerator: node, network, storage, site share."""
+    lifetime: Seconds
+    """Years over which the price is written off, straight line."""
+    electricity: PerJoule
+    pue: float = Field(default=1.3, ge=1)
+    """Power drawn by the site over power drawn by the machines."""
+    operations_fraction_per_year: Fraction = 0.0
+    """Staff, spares and maintenance per year as a share of the price."""
+
+
+class Rented(Spec):
+    """Money for accelerators rented by the hour, under a cap per year."""
+
+    kind: Literal["rented"] = "rented"
+    price: PerGpuSecond
+    yearly_cap: Amount | None = None
+
+
+Terms = Annotated[Owned | Rented, Field(discriminator="kind")]
+
+
+class Pool(Spec):
+    """Equal accelerators in one place, owned or rented."""
+
+    node: str | None = None
+    """Catalog node; or give `accelerator` and take its usual node."""
+    accelerator: str | None = None
+    count: Count
+    terms: Terms | None = None
+    """Without terms the plan gives time and energy, and says that money is missing."""
+    scale_out_bandwidth: BytesPerS | None = None
+    """Network bandwidth per accelerator, one way, where it is not the node's own."""
+    scale_up_bandwidth: BytesPerS | None = None
+    power_per_gpu: Watts | None = None
+    goodput: Fraction = 1.0
+    """Share of the time that trains, after failures, restarts and checkpoints; stated, not simulated."""
+    site: Site | None = None
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Pool:
+        if (self.node is None) == (self.accelerator is None):
+            raise ValueError("give either node or accelerator")
+        return self
+
+
+class TrainingJob(Spec):
+    """A model to be trained on so many tokens."""
+
+    model: str
+    """A name from `models` of this file, or a catalog id."""
+    pools: tuple[str, ...] = ()
+    """Pools it may use, each tried alone; empty means all."""
+    tokens: Tokens | None = None
+    deadline: Seconds | None = None
+    """Time allowed from start to end."""
+    seq_len: Count
+    global_batch: Count
+    """Sequences per step."""
+    precision: Precision = "bf16"
+    optimizer: Optimizer = Optimizer()
+    stack: str = "megatron-core"
+    expert_imbalance: float = Field(default=1.0, ge=1)
+    max_gpus: Count | None = None
+    layout: Layout | None = None
+    """Fixes the layout: it is judged, not searched."""
+    compare_with: Layout | None = None
+    """A published or present layout, ranked beside the search's own."""
+    compare_with_source: str = ""
+    note: str = ""
+
+
+class System(Spec):
+    """The whole file."""
+
+    myriad: Literal[1]
+    """Version of the file format."""
+    name: str
+    description: str = ""
+    include: tuple[str, ...] = ()
+    """Files merged before this one, relative to it."""
+    currency: str = "USD"
+    """Currency of the report."""
+    exchange_rates: dict[str, float] = Field(default_factory=dict)
+    """US dollars per unit of each currency; the catalog's dated rates fill in what is missing."""
+    pools: dict[str, Pool] = Field(min_length=1)
+    models: dict[str, str | Model] = Field(default_factory=dict)
+    """Own names for catalog ids, or models written out."""
+    jobs: dict[str, TrainingJob] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _pools_exist(self) -> System:
+        for name, job in self.jobs.items():
+            for pool in job.pools:
+                if pool not in self.pools:
+                    raise ValueError(f"jobs.{name}.pools: {unknown_name('pool', pool, self.pools)}")
+        return self
