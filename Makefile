@@ -1,0 +1,54 @@
+# One command each. All of them make .venv and put into it what they need; a second call finds it there.
+# PYTHON may name another interpreter of version 3.11 or later that has pip.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-header \
+	--python-version 3.11 --universal
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs bench golden lock clean
+
+help: ## list these commands
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 16
+
+demo: .venv/run.stamp ## plan the flagship example and say where the report is
+	@mkdir -p build
+	$(BIN)/myriad plan examples/human-car-home.yaml --html build/human-car-home.html
+	@echo "The report is in build/human-car-home.html: open it in a browser, it needs no network."
+
+test: check ## format, lint, types and all tests
+	$(BIN)/pytest -n 2
+
+check: .venv/dev.stamp ## format, lint and types only
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+docs: .venv/dev.stamp ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+bench: .venv/dev.stamp ## run the benchmarks
+	$(BIN)/pytest benchmarks --override-ini 'addopts=--import-mode=importlib' --benchmark-only
+
+golden: .venv/dev.stamp ## renew the stored results of tests/golden; review the difference
+	MYRIAD_RENEW_GOLDEN=1 $(BIN)/pytest tests/golden
+
+lock: .venv/dev.stamp ## compile requirements/*.txt anew from pyproject.toml
+	$(COMPILE) --all-extras --group dev --upgrade --output-file requirements/dev.txt
+	$(COMPILE) --constraints requirements/dev.txt --group build --output-file requirements/run.txt
+	$(COMPILE) --constraints requirements/dev.txt --extra calibrate --output-file requirements/calibrate.txt
+
+clean: ## remove .venv and everything built
+	rm -rf .venv build dist site
+
+# The virtual environment holds no pip of its own: the one of PYTHON installs into it.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Myriad needs Python 3.11 or later: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv --without-pip .venv
+
+.venv/%.stamp: requirements/%.txt pyproject.toml $(BIN)/python
+	$(PIP) install --quiet --no-compile --requirement $<
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
