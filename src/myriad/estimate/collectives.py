@@ -1,0 +1,118 @@
+"""Collective times over tiers of links (NVLink inside a node, a network between, long links between sites).
+
+A group is `size` ranks, `stride` apart in rank order; consecutive ranks fill the domains of the nearest
+tier first. Every tier carries its share at once (NCCL pipelines them), so the slowest tier sets the time:
+
+    T = max over tiers of  volume / (bandwidth * efficiency) * (1 + sqrt(half_bytes / volume))
+        + sum over tiers of  latency * steps
+
+`volume` is what one rank moves over that tier. The square root is how NCCL's bandwidth rises with size:
+protocols and channels change on the way, so it takes far longer than latency alone would explain.
+All byte counts, sizes and strides broadcast; a group of one takes no time.
+
+Left out: congestion, rails, in-network reduction (SHARP, NVLS), other traffic at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from myriad.errors import SpecError
+from myriad.spec.cluster import Link
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One tier as one group sees it."""
+
+    inner: Array
+    """Members that share a domain of the tier below: so many links carry the group's traffic together."""
+    members: Array
+    """Domains of the tier below that the group joins here; 1 where it stays below this tier."""
+    bytes_per_s: float
+    half_bytes: float
+    latency_s: float
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A group on its tiers, nearest first."""
+
+    size: Array
+    tiers: tuple[Tier, ...]
+
+
+def place(size: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -> Placement:
+    """Where a group of `size` ranks, `stride` apart, lies on the links.
+
+    Members within a domain of D accelerators: clip(D // stride, 1, size). Raises SpecError without links.
+    A group larger than the last domain is carried by the last tier.
+    """
+    if not links:
+        raise SpecError("a cluster needs at least one tier of links")
+    n, apart = np.broadcast_arrays(np.asarray(size, float), np.asarray(stride, float))
+    tiers = []
+    inner = np.ones_like(n)
+    for link in links:
+        reach = n if link is links[-1] else np.clip(link.domain // apart, inner, n)
+        members = np.ceil(reach / inner)
+        tiers.append(Tier(inner, members, link.bytes_per_s_one_way * link.efficiency, link.half_bytes, link.latency_s))
+        inner = reach
+    return Placement(n, tuple(tiers))
+
+
+def all_gather_s(result_bytes: npt.ArrayLike, placement: Placement) -> Array:
+    """Time to give every rank the whole result of `result_bytes`, in seconds.
+
+    Ring: each rank receives result * (n-1)/n; over a farther tier, the links of the members that share a
+    domain carry it together. Latency: log2 n steps per tier, the shorter of ring and
+    doubling tree (NCCL's LL and PAT paths; measured inside nodes of 2, 4 and 8).
+    """
+    ring = np.asarray(result_bytes, float) * (1.0 - 1.0 / placement.size)
+    return _slowest_tier(placement, [ring / tier.inner for tier in placement.tiers], _steps)
+
+
+def reduce_scatter_s(input_bytes: npt.ArrayLike, placement: Placement) -> Array:
+    """Time to sum `input_bytes` of every rank and leave each its part, in seconds: an all-gather backwards."""
+    return all_gather_s(input_bytes, placement)
+
+
+def all_reduce_s(bytes_: npt.ArrayLike, placement: Placement) -> Array:
+    """Time to give every rank the sum of all ranks' `bytes_`, in seconds: reduce-scatter, then all-gather."""
+    return reduce_scatter_s(bytes_, placement) + all_gather_s(bytes_, placement)
+
+
+def all_to_all_s(sent_bytes_per_rank: npt.ArrayLike, placement: Placement) -> Array:
+    """Time for every rank to send `sent_bytes_per_rank` in equal parts to all n members, in seconds.
+
+    A rank sends the parts for members in its domain over the near tier, and all others on its own far link.
+    """
+    part = np.asarray(sent_bytes_per_rank, float) / placement.size
+    volumes = [part * (tier.inner * (tier.members - 1.0)) for tier in placement.tiers]
+    return _slowest_tier(placement, volumes, lambda n: np.minimum(n - 1.0, 1.0))
+
+
+def send_recv_s(bytes_: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -> Array:
+    """Time of one message to the rank `stride` further on, in seconds, over the tier where the two meet."""
+    return all_gather_s(2.0 * np.asarray(bytes_, float), place(2.0, stride, links))
+
+
+def _steps(members: Array) -> Array:
+    steps: Array = np.log2(members)
+    return steps
+
+
+def _slowest_tier(placement: Placement, volumes: list[Array], steps: Callable[[Array], Array]) -> Array:
+    slowest: Array = np.zeros(())
+    latency: Array = np.zeros(())
+    for tier, volume in zip(placement.tiers, volumes, strict=True):
+        used = np.where(tier.members > 1.0, volume, 0.0)
+        slowest = np.maximum(slowest, (used + np.sqrt(tier.half_bytes * used)) / tier.bytes_per_s)
+        latency = latency + tier.latency_s * steps(tier.members)
+    return slowest + latency
