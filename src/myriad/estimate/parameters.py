@@ -72,6 +72,7 @@ class BlockCounts:
     experts_total: float
     experts_active: float
     norms: float
+    """Norms, and the mixing of the residual streams where there are several."""
 
     @property
     def every_token(self) -> float:
@@ -262,10 +263,21 @@ def _norm_parameters(model: Model) -> float:
     return float(model.hidden * (2 if model.norm == "layernorm" else 1))
 
 
+def _stream_mixing_parameters(model: Model) -> float:
+    """Of one part with n residual streams: n (n + 2) weights, each a projection of all streams, biases, 3 scales.
+
+    Source: manifold-constrained hyper-connections as in DeepSeek V4's modelling code.
+    """
+    streams = model.residual_streams
+    weights = streams * (streams + 2)
+    return float(weights * (streams * model.hidden + 1) + 3) if streams > 1 else 0.0
+
+
 def block_parameters(block: Block, model: Model) -> BlockCounts:
     """Parameters of one layer of `model` that is built as `block`."""
     ff = feed_forward_parameters(block.feed_forward, model.hidden) if block.feed_forward else FeedForwardCounts()
     num_parts = (block.mixer is not None) + (block.feed_forward is not None)
+    norms = (2 if block.post_norms else 1) * _norm_parameters(model)
     return BlockCounts(
         mixer=sum(mixer_parameters(block.mixer, model.hidden).values()) if block.mixer else 0.0,
         dense_ff=ff.dense,
@@ -274,7 +286,7 @@ def block_parameters(block: Block, model: Model) -> BlockCounts:
         shared=ff.shared,
         experts_total=ff.experts_total,
         experts_active=ff.experts_active,
-        norms=num_parts * (2 if block.post_norms else 1) * _norm_parameters(model),
+        norms=num_parts * (norms + _stream_mixing_parameters(model)),
     )
 
 

@@ -161,6 +161,8 @@ class PublishedCounts(Spec):
     total_rounding: float = 0.0
     """Half of the last printed digit: 0.5e9 for `671B`."""
     active_rounding: float = 0.0
+    active_excludes_embedding: bool = False
+    """The publisher's active count leaves out the input embedding, of which a token reads one row."""
     note: str = ""
 
 
@@ -177,6 +179,8 @@ class Model(Spec):
     learned_positions: CountOrZero = 0
     """Rows of a learned position table; 0 for rotary or ALiBi."""
     norm: Literal["rmsnorm", "layernorm"] = "rmsnorm"
+    residual_streams: Count = 1
+    """Residual streams that hyper-connections mix around every part (DeepSeek V4 has 4)."""
     max_context_tokens: Count | None = None
     mtp_depths: CountOrZero = 0
     """Multi-token-prediction blocks after the last layer."""
