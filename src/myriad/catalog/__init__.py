@@ -1,0 +1,87 @@
+"""The catalog: finds the data files and turns them into descriptions; knows where each number comes from."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from myriad.catalog.clusters import cluster, cluster_of
+from myriad.catalog.entry import (
+    KINDS,
+    USER_CATALOG,
+    Entry,
+    Figure,
+    FigureKind,
+    Kind,
+    Source,
+    entries,
+    entry,
+    load,
+    names,
+    search,
+)
+from myriad.catalog.reading import read_spec
+from myriad.errors import MissingDataError
+from myriad.spec.accelerator import Accelerator
+from myriad.spec.base import Spec
+from myriad.spec.calibration import Kernels, Stack
+from myriad.spec.cluster import Node
+from myriad.spec.model import Model
+from myriad.spec.price import PriceList
+
+__all__ = [
+    "KINDS", "USER_CATALOG", "Entry", "Figure", "FigureKind", "Kind", "Source",
+    "accelerator", "cluster", "cluster_of", "entries", "entry", "kernels", "load", "model", "names", "node",
+    "price_list", "read_spec", "search", "stack", "usd_per_currency",
+]  # fmt: skip
+
+_T = TypeVar("_T", bound=Spec)
+
+
+def _spec(kind: Kind, name: str, spec_class: type[_T]) -> _T:
+    spec = entry(kind, name).spec
+    assert isinstance(spec, spec_class)
+    return spec
+
+
+def accelerator(name: str) -> Accelerator:
+    """The accelerator with this id or alias. Raises SpecError with the nearest names."""
+    return _spec("accelerators", name, Accelerator)
+
+
+def node(name: str) -> Node:
+    """The node with this id or alias. Raises SpecError with the nearest names."""
+    return _spec("nodes", name, Node)
+
+
+def model(name: str) -> Model:
+    """The model with this id or alias. Raises SpecError with the nearest names."""
+    return _spec("models", name, Model)
+
+
+def stack(name: str) -> Stack:
+    """The training software with this id or alias. Raises SpecError with the nearest names."""
+    return _spec("stacks", name, Stack)
+
+
+def price_list(name: str) -> PriceList:
+    """The price list with this id or alias. Raises SpecError with the nearest names."""
+    return _spec("prices", name, PriceList)
+
+
+def kernels(accelerator_id: str) -> tuple[Kernels, bool]:
+    """Kernel efficiencies for an accelerator, and whether they were calibrated on it.
+
+    Without an entry of its own the accelerator gets the entry `default`. Raises MissingDataError if
+    that is lacking too.
+    """
+    for one in entries("kernels"):
+        if isinstance(one.spec, Kernels) and accelerator_id in one.spec.accelerators:
+            return one.spec, True
+    if "default" not in names("kernels"):
+        raise MissingDataError(f"no kernel efficiencies for {accelerator_id}: add data/kernels/default.yaml")
+    return _spec("kernels", "default", Kernels), False
+
+
+def usd_per_currency() -> dict[str, float]:
+    """US dollars per unit of each currency, at the date of the catalog entry `exchange-rates`."""
+    return dict(price_list("exchange-rates").usd_per_unit)

@@ -40,10 +40,13 @@ class Node(Spec):
     scale_up_bytes_per_s_one_way: BytesPerS
     scale_up_latency_s: Seconds
     scale_up_efficiency: Fraction
+    scale_up_half_bytes: float = Field(default=0.0, ge=0)
+    """See `Link.half_bytes`."""
     scale_out_bytes_per_s_one_way: BytesPerS
     """Network bandwidth per accelerator, one way."""
     scale_out_latency_s: Seconds
     scale_out_efficiency: Fraction
+    scale_out_half_bytes: float = Field(default=0.0, ge=0)
     power_watts: Watts | None = None
     """Power of the whole node under load, at the plug."""
 

@@ -1,0 +1,122 @@
+"""Nodes and accelerators multiplied into clusters: `h800:16384` -> accelerators and tiers of links."""
+
+from __future__ import annotations
+
+from myriad.catalog.entry import entries, entry, find
+from myriad.errors import MissingDataError, SpecError, unknown_name
+from myriad.spec.accelerator import Accelerator
+from myriad.spec.cluster import Cluster, Link, Node
+from myriad.spec.system import Pool
+from myriad.units import parse_quantity
+
+
+def cluster(text: str) -> Cluster:
+    """The cluster called `NAME:COUNT`: a catalog node or accelerator, and how many accelerators.
+
+    An accelerator comes in its usual node. The count may be written `16384`, `16k` or `1e4`.
+    Raises SpecError for a name or count that is wrong, MissingDataError if no node is known.
+    """
+    name, colon, count_text = text.rpartition(":")
+    if not colon or not name.strip() or not count_text.strip():
+        raise SpecError(f"cluster {text!r}: expected NAME:COUNT, for example h800:16384")
+    try:
+        number = parse_quantity(count_text, "count")
+    except SpecError as error:
+        raise SpecError(f"cluster {text!r}: the count after ':' is wrong: {error}") from None
+    if number < 1 or number != int(number):
+        raise SpecError(f"cluster {text!r}: the count must be a whole number of at least 1, found {count_text}")
+    try:
+        node_id = _node_id(name)
+        return _build(text, node_id, int(number))
+    except SpecError as error:
+        raise SpecError(f"cluster {text!r}: {error}") from None
+
+
+def cluster_of(pool_name: str, pool: Pool) -> Cluster:
+    """The cluster of one pool of a system file, its own bandwidths and power in place of the node's."""
+    try:
+        if pool.node is not None:
+            node_id = pool.node
+        else:
+            assert pool.accelerator is not None
+            node_id = _default_node(pool.accelerator)
+        return _build(pool_name, node_id, pool.count, pool)
+    except SpecError as error:
+        raise SpecError(f"pools.{pool_name}: {error}") from None
+
+
+def _node_id(name: str) -> str:
+    """The node of this name, or the usual node of the accelerator of this name."""
+    node_id = find("nodes", name)
+    if node_id is not None:
+        return node_id
+    if find("accelerators", name) is not None:
+        return _default_node(name)
+    raise SpecError(unknown_name("accelerator or node", name, _known_names()))
+
+
+def _known_names() -> list[str]:
+    known = [*entries("accelerators"), *entries("nodes")]
+    return [name for one in known for name in (one.id, *one.aliases)]
+
+
+def _default_node(accelerator_name: str) -> str:
+    found = entry("accelerators", accelerator_name)
+    assert isinstance(found.spec, Accelerator)
+    if found.spec.default_node is None:
+        raise MissingDataError(
+            f"the catalog has no node with {found.id}, so links are unknown; name a node, or add one that holds it"
+        )
+    return found.spec.default_node
+
+
+def _build(name: str, node_name: str, count: int, pool: Pool | None = None) -> Cluster:
+    node_entry = entry("nodes", node_name)
+    node = node_entry.spec
+    assert isinstance(node, Node)
+    _check_count(count, node, node_entry.id)
+    accelerator_entry = entry("accelerators", node.accelerator)
+    assert isinstance(accelerator_entry.spec, Accelerator)
+    watts = None if node.power_watts is None else node.power_watts / node.num_accelerators
+    if pool is not None and pool.power_per_gpu is not None:
+        watts = pool.power_per_gpu
+    return Cluster(
+        name=name,
+        accelerator=accelerator_entry.spec,
+        accelerator_id=accelerator_entry.id,
+        num_accelerators=count,
+        links=_links(node, count, pool),
+        watts_per_accelerator=watts,
+    )
+
+
+def _check_count(count: int, node: Node, node_id: str) -> None:
+    size = node.num_accelerators
+    if count < size or count % size == 0:
+        return
+    below = count // size * size
+    raise SpecError(
+        f"{count} accelerators are not a whole number of {node_id} nodes of {size}; nearest: {below} or {below + size}"
+    )
+
+
+def _links(node: Node, count: int, pool: Pool | None) -> tuple[Link, ...]:
+    scale_up = Link(
+        tier="scale-up",
+        domain=node.scale_up_domain,
+        bytes_per_s_one_way=(pool and pool.scale_up_bandwidth) or node.scale_up_bytes_per_s_one_way,
+        latency_s=node.scale_up_latency_s,
+        efficiency=node.scale_up_efficiency,
+        half_bytes=node.scale_up_half_bytes,
+    )
+    scale_out = Link(
+        tier="scale-out",
+        domain=max(count, node.scale_up_domain),
+        bytes_per_s_one_way=(pool and pool.scale_out_bandwidth) or node.scale_out_bytes_per_s_one_way,
+        latency_s=node.scale_out_latency_s,
+        efficiency=node.scale_out_efficiency,
+        half_bytes=node.scale_out_half_bytes,
+    )
+    if node.scale_up_domain == 1:
+        return (scale_out,)
+    return (scale_up,) if count <= node.scale_up_domain else (scale_up, scale_out)

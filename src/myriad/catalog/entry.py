@@ -1,0 +1,220 @@
+"""Catalog entries: one file per thing, every figure with its source and kind."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from pydantic import Field
+
+from myriad.catalog.reading import validated
+from myriad.catalog.yaml_file import Node, describe, read_mapping
+from myriad.errors import SpecError, unknown_name
+from myriad.spec.accelerator import Accelerator
+from myriad.spec.base import Spec
+from myriad.spec.calibration import Kernels, Stack
+from myriad.spec.cluster import Node as ClusterNode
+from myriad.spec.model import Model
+from myriad.spec.price import PriceList
+
+Kind = Literal["accelerators", "nodes", "models", "stacks", "kernels", "prices"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+FigureKind = Literal["datasheet", "measured", "published", "derived", "assumed"]
+
+USER_CATALOG: Final = "MYRIAD_CATALOG"
+"""Environment variable: a folder laid out like the shipped data, whose entries add to it or replace it."""
+
+_SPECS: Final[dict[Kind, type[Spec]]] = {
+    "accelerators": Accelerator, "nodes": ClusterNode, "models": Model,
+    "stacks": Stack, "kernels": Kernels, "prices": PriceList,
+}  # fmt: skip
+_FIGURE_KEYS: Final = frozenset({"value", "source", "kind", "note", "conflict", "uncertainty"})
+
+
+class Source(Spec):
+    """Where figures were published."""
+
+    title: str
+    url: str = ""
+    read_on: str = ""
+    """Date on which it was read, as `2026-11-21`."""
+    note: str = ""
+
+
+class Figure(Spec):
+    """One value of an entry and its origin."""
+
+    path: str
+    """Dotted keys within the description."""
+    value: str | int | float | bool | tuple[object, ...] | None
+    """As written in the file, unit included."""
+    kind: FigureKind
+    source: str
+    """Key of the entry's `sources`."""
+    note: str = ""
+    conflict: str = ""
+    """What other sources say, where they disagree."""
+    uncertainty: str = ""
+
+
+class _Header(Spec):
+    """The top of an entry's file, without its `spec`."""
+
+    version: Literal[1] = Field(alias="schema")
+    title: str
+    aliases: tuple[str, ...] = ()
+    sources: dict[str, Source] = Field(min_length=1)
+    source: str
+    kind: FigureKind
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing of the catalog, with the origin of each of its figures."""
+
+    kind: Kind
+    id: str
+    title: str
+    aliases: tuple[str, ...]
+    spec: Spec
+    figures: dict[str, Figure]
+    notes: tuple[str, ...]
+    sources: dict[str, Source]
+
+
+def names(kind: Kind) -> list[str]:
+    """The ids of all entries of a kind, sorted."""
+    return sorted(_paths(kind, _folders()))
+
+
+def entry(kind: Kind, name: str) -> Entry:
+    """The entry with this id or alias, in any case. Raises SpecError with the nearest names."""
+    key = find(kind, name)
+    if key is None:
+        raise SpecError(unknown_name(_singular(kind), name, [*names(kind), *_aliases(kind, _folders())]))
+    return _load(kind, _paths(kind, _folders())[key])
+
+
+def find(kind: Kind, name: str) -> str | None:
+    """The id of the entry with this id or alias, in any case; `None` without one."""
+    key = name.strip().lower()
+    return key if key in _paths(kind, _folders()) else _aliases(kind, _folders()).get(key)
+
+
+def entries(kind: Kind) -> list[Entry]:
+    """All entries of a kind, sorted by id."""
+    found = _paths(kind, _folders())
+    return [_load(kind, found[key]) for key in sorted(found)]
+
+
+def search(text: str) -> list[Entry]:
+    """Entries that have every word of the text in their id, title, aliases or notes, in any case."""
+    words = text.lower().split()
+    hits = []
+    for kind in KINDS:
+        for one in entries(kind):
+            hay = " ".join((one.id, one.title, *one.aliases, *one.notes)).lower()
+            if all(word in hay for word in words):
+                hits.append(one)
+    return hits
+
+
+def load(kind: Kind, path: Path) -> Entry:
+    """The entry in one file; its id is the file's name. Raises SpecError with file and line."""
+    top = read_mapping(path)
+    assert isinstance(top.value, dict)
+    spec = top.value.pop("spec", None)
+    header = validated(top, _Header)
+    if spec is None or not isinstance(spec.value, dict):
+        raise SpecError(f"{(spec or top).where}: spec: expected a mapping, found {describe(spec and spec.plain())}")
+    figures: dict[str, Figure] = {}
+    plain = _strip(spec, "", header, figures)
+    return Entry(
+        kind=kind,
+        id=path.stem,
+        title=header.title,
+        aliases=header.aliases,
+        spec=validated(plain, _SPECS[kind]),
+        figures=figures,
+        notes=header.notes,
+        sources=header.sources,
+    )
+
+
+def _strip(node: Node, path: str, header: _Header, figures: dict[str, Figure]) -> Node:
+    """The description without the origins of its figures, which go to `figures`."""
+    if isinstance(node.value, dict) and "value" in node.value and node.value.keys() <= _FIGURE_KEYS:
+        given = {key: child.plain() for key, child in node.value.items()}
+        given = {key: value if key == "value" else _as_text(value) for key, value in given.items()}
+        _add_figure(node, {"kind": header.kind, "source": header.source, **given, "path": path}, header, figures)
+        value = node.value["value"]
+        return Node(value.value, value.file, value.line, node.key_line)
+    if isinstance(node.value, dict):
+        below = {k: _strip(c, f"{path}.{k}" if path else k, header, figures) for k, c in node.value.items()}
+        return Node(below, node.file, node.line, node.key_line)
+    if isinstance(node.value, list) and any(isinstance(child.value, dict) for child in node.value):
+        items = [_strip(child, f"{path}.{i}", header, figures) for i, child in enumerate(node.value)]
+        return Node(items, node.file, node.line, node.key_line)
+    given = {"path": path, "value": node.plain(), "kind": header.kind, "source": header.source}
+    _add_figure(node, given, header, figures)
+    return node
+
+
+def _as_text(value: object) -> str:
+    """Conflicts and uncertainties may be written as bare numbers or lists of them."""
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _add_figure(node: Node, given: dict[str, object], header: _Header, figures: dict[str, Figure]) -> None:
+    if isinstance(given["value"], list):
+        given["value"] = tuple(given["value"])
+    if given["source"] not in header.sources:
+        raise SpecError(
+            f"{node.where}: {given['path']}: {unknown_name('source', str(given['source']), header.sources)}"
+        )
+    if given["kind"] not in get_args(FigureKind):
+        hint = unknown_name("kind", str(given["kind"]), get_args(FigureKind))
+        raise SpecError(f"{node.where}: {given['path']}: {hint}")
+    figures[str(given["path"])] = Figure.model_validate(given)
+
+
+def _folders() -> tuple[Path, ...]:
+    """The folders of the catalog; later ones replace entries of earlier ones."""
+    shipped = Path(str(files("myriad"))) / "data"
+    extra = os.environ.get(USER_CATALOG)
+    if not extra:
+        return (shipped,)
+    if not Path(extra).is_dir():
+        raise SpecError(f"{USER_CATALOG}: {extra!r} is not a folder")
+    return (shipped, Path(extra))
+
+
+def _singular(kind: Kind) -> str:
+    return {"kernels": "kernels entry", "prices": "price list"}.get(kind, kind.removesuffix("s"))
+
+
+@lru_cache(maxsize=64)
+def _paths(kind: Kind, folders: tuple[Path, ...]) -> dict[str, Path]:
+    return {path.stem: path for folder in folders for path in sorted((folder / kind).glob("*.yaml"))}
+
+
+@lru_cache(maxsize=64)
+def _aliases(kind: Kind, folders: tuple[Path, ...]) -> dict[str, str]:
+    """Lower-case alias -> id. Raises SpecError if two entries share one."""
+    found: dict[str, str] = {}
+    for key, path in _paths(kind, folders).items():
+        for alias in _load(kind, path).aliases:
+            other = found.setdefault(alias.lower(), key)
+            if other != key:
+                raise SpecError(f"{path}: alias {alias!r} already belongs to {other!r}")
+    return found
+
+
+@lru_cache(maxsize=2048)
+def _load(kind: Kind, path: Path) -> Entry:
+    return load(kind, path)

@@ -1,0 +1,45 @@
+"""Dated price lists: what money was worth, and what machines and electricity cost, and when."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from myriad.spec.base import Spec
+from myriad.spec.money import Money
+
+PriceKind = Literal["exchange-rates", "rental", "hardware", "electricity"]
+
+
+class Price(Spec):
+    """One published price or range."""
+
+    item: str
+    """Catalog id of the accelerator or node, or plain words for anything else."""
+    low: Money
+    high: Money | None = None
+    """Upper end of a published range; `None` for a single figure."""
+    date: str
+    """Day, month or year that it held, as far as the source says."""
+    terms: str = ""
+    """What it covers: on demand, spot, three-year lease, tax included, landed."""
+
+
+class PriceList(Spec):
+    """Prices of one kind, each with its date."""
+
+    list_kind: PriceKind
+    date: str = ""
+    """Date of the exchange rates."""
+    usd_per_unit: dict[str, float] = Field(default_factory=dict)
+    """US dollars per unit of each currency; for exchange rates only."""
+    prices: dict[str, Price] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _holds_its_kind(self) -> PriceList:
+        if (self.list_kind == "exchange-rates") != bool(self.usd_per_unit):
+            raise ValueError("usd_per_unit belongs to a list of kind exchange-rates, and only there")
+        if self.list_kind == "exchange-rates" and not self.date:
+            raise ValueError("exchange rates need their date")
+        return self
