@@ -1,0 +1,1 @@
+"""Searches layouts: enumerate, reject with a reason, rank. The estimate comes in as a function."""

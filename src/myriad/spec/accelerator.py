@@ -32,6 +32,8 @@ class Accelerator(Spec):
     """Scale-up link bandwidth of one accelerator (NVLink, UB, ICI), one way."""
     scale_up_domain: Count | None = None
     """Accelerators in one scale-up domain."""
+    host_link_bytes_per_s_one_way: BytesPerS | None = None
+    """Link to host memory (PCIe, NVLink-C2C), one way; offloading needs it."""
     tdp_watts: Watts | None = None
     num_sms: Count | None = None
     """Streaming multiprocessors (or the equivalent): sets how matrix tiles fill the chip in waves."""

@@ -54,10 +54,15 @@ class Kernels(Spec):
     """Share of the isolated kernel rate left under the power limit of a long run."""
 
 
+Framework = Literal["megatron-core", "torchtitan", "fsdp"]
+
+
 class Stack(Spec):
     """One training software: what it overlaps, fuses and loses."""
 
     name: str
+    framework: Framework = "megatron-core"
+    """Whose rules say which layouts it can run."""
     tp_overlap: Fraction
     """Share of tensor-parallel traffic hidden behind matrix products (userbuffers, async TP)."""
     cp_overlap: Fraction
@@ -68,6 +73,8 @@ class Stack(Spec):
     """Share of gradient reduction and parameter gathering that can hide behind compute (the rest is exposed)."""
     fsdp_overlap: Fraction
     """The same when parameters are sharded (ZeRO-3/FSDP) and gathered layer by layer."""
+    fused_attention: bool = True
+    """Attention never writes its score matrix (FlashAttention); otherwise it is stored and read again."""
     fused_memory_bound: Fraction
     """Share of element-wise traffic that fusion removes, against one kernel per operation."""
     host_s_per_kernel: Seconds

@@ -1,0 +1,146 @@
+"""Data parallelism: what is sharded, what travels, and how long it is exposed.
+
+Dense parameters are replicated over `dp * cp` ranks, experts over `dp * cp * tp / (ep * etp)`. ZeRO
+stages follow Rajbhandari et al., arXiv 1910.02054; hybrid sharding (HSDP) shards within `shard` ranks
+and reduces across the copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from myriad.estimate.collectives import all_gather_s, all_reduce_s, place, reduce_scatter_s
+from myriad.estimate.operations import Array
+from myriad.spec.calibration import Stack
+from myriad.spec.cluster import Link
+from myriad.spec.job import Optimizer
+from myriad.spec.layout import IntArray, LayoutTable
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """Group sizes and rank strides of data parallelism, arrays (C,)."""
+
+    dense_shard: Array
+    dense_copies: Array
+    expert_shard: Array
+    expert_copies: Array
+    dense_stride: Array
+    expert_stride: Array
+
+
+def replicas(layouts: LayoutTable) -> Replicas:
+    """Over how many ranks each parameter is sharded and copied.
+
+    With pipeline stages placed inside data parallelism (`tp-cp-ep-pp-dp`), neighbours in a data-parallel
+    group are `pp` times as far apart.
+    """
+    dense = (layouts.dp * layouts.cp).astype(float)
+    spread = (layouts.ep * layouts.etp).astype(float)
+    expert = dense * layouts.tp / spread
+    wanted = np.where(layouts.shard > 0, layouts.shard, layouts.dp * layouts.cp).astype(float)
+    dense_shard = np.minimum(wanted, dense)
+    expert_shard = np.minimum(wanted, expert)
+    apart = np.where(layouts.order == 1, layouts.pp, 1)
+    return Replicas(
+        dense_shard=dense_shard,
+        dense_copies=dense / dense_shard,
+        expert_shard=expert_shard,
+        expert_copies=expert / expert_shard,
+        dense_stride=layouts.tp * apart.astype(float),
+        expert_stride=spread * apart,
+    )
+
+
+def exposed_s(
+    layouts: LayoutTable,
+    num_micro_batches: IntArray,
+    dense_parameters: Array,
+    expert_parameters: Array,
+    forward_s: Array,
+    backward_s: Array,
+    optimizer: Optimizer,
+    stack: Stack,
+    links: tuple[Link, ...],
+) -> tuple[Array, Array]:
+    """Exposed and hidden data-parallel communication per step, in seconds, arrays (C,).
+
+    Parameters are those of one rank's stage; `forward_s` and `backward_s` are of one micro-batch there.
+    ZeRO-0 to 2 reduce once per step behind the backward pass of the last micro-batch, and ZeRO-1 and 2
+    gather parameters behind the forward pass of the first. ZeRO-3 gathers in both passes and reduces in
+    the backward pass of every micro-batch. Traffic hides behind its window, but never more than the
+    stack's overlap fraction of it.
+    """
+    r = replicas(layouts)
+    reduce_s = np.zeros_like(r.dense_shard)
+    gather_s = np.zeros_like(r.dense_shard)
+    for parameters, shard, copies, stride in (
+        (dense_parameters, r.dense_shard, r.dense_copies, r.dense_stride),
+        (expert_parameters, r.expert_shard, r.expert_copies, r.expert_stride),
+    ):
+        inner, outer = place(shard, stride, links), place(copies, stride * shard, links)
+        gradient_bytes = optimizer.gradient_reduce_bytes * parameters
+        scattered = reduce_scatter_s(gradient_bytes, inner) + all_reduce_s(gradient_bytes / shard, outer)
+        everything = place(shard * copies, stride, links)
+        reduce_s = reduce_s + np.where(layouts.zero == 0, all_reduce_s(gradient_bytes, everything), scattered)
+        gather_s = gather_s + all_gather_s(optimizer.weight_bytes * parameters, inner)
+    gather_s = np.where(layouts.zero == 0, 0.0, gather_s)
+
+    sharded = layouts.zero == 3
+    overlap = np.where(sharded, stack.fsdp_overlap, stack.dp_overlap)
+    forward_hidden = np.minimum(overlap * gather_s, forward_s)
+    backward_total = reduce_s + np.where(sharded, gather_s, 0.0)
+    backward_hidden = np.minimum(overlap * backward_total, backward_s)
+    rounds = np.where(sharded, num_micro_batches, 1.0)
+    total = rounds * (gather_s + backward_total)
+    hidden = rounds * (forward_hidden + backward_hidden)
+    return total - hidden, hidden
+
+
+def optimizer_s(
+    layouts: LayoutTable,
+    dense_parameters: Array,
+    expert_parameters: Array,
+    optimizer: Optimizer,
+    memory_bytes_per_s: float,
+    host_bytes_per_s: float | None,
+) -> Array:
+    """Time of the optimizer step on one rank, in seconds: states read and written once.
+
+    Offloaded states stay in host memory: gradients go down and weights come up over the host link; the
+    update there is taken to keep up with the link.
+    """
+    r = replicas(layouts)
+    own = np.where(
+        layouts.zero == 0,
+        dense_parameters + expert_parameters,
+        dense_parameters / r.dense_shard + expert_parameters / r.expert_shard,
+    )
+    states = 2 * (optimizer.master_bytes + optimizer.moment_bytes)
+    on_device = own * (optimizer.gradient_bytes + states + optimizer.weight_bytes) / memory_bytes_per_s
+    if host_bytes_per_s is None:
+        return on_device
+    moved = own * (optimizer.gradient_bytes + optimizer.weight_bytes) / host_bytes_per_s
+    return np.where(layouts.offload_optimizer > 0, moved, on_device)
+
+
+def state_bytes(
+    layouts: LayoutTable, dense_parameters: Array, expert_parameters: Array, optimizer: Optimizer
+) -> dict[str, Array]:
+    """Weights, gradients and optimizer states of one rank, in bytes; parameters (C, P), results (C, P)."""
+    r = replicas(layouts)
+    zero = layouts.zero[:, None]
+
+    def spread(from_stage: int) -> Array:
+        dense = np.where(zero >= from_stage, r.dense_shard[:, None], 1.0)
+        expert = np.where(zero >= from_stage, r.expert_shard[:, None], 1.0)
+        return dense_parameters / dense + expert_parameters / expert
+
+    on_device = 1.0 - layouts.offload_optimizer[:, None]
+    return {
+        "weights": optimizer.weight_bytes * spread(3),
+        "gradients": optimizer.gradient_bytes * spread(2),
+        "optimizer": (optimizer.master_bytes + optimizer.moment_bytes) * spread(1) * on_device,
+    }

@@ -1,0 +1,124 @@
+"""Communication inside a block, per micro-batch: tensor, context and expert parallel.
+
+Times are totals of the forward and backward passes, arrays (U,) over `Cells`. What compute hides is
+taken off later, by the stack's overlap fractions. Rank order is tensor, context, then data (experts:
+expert-tensor, expert, then data), so group strides follow from the sizes before them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s, place, reduce_scatter_s
+from myriad.estimate.operations import ACTIVATION_BYTES, Array, Cells, expert_tokens
+from myriad.spec.cluster import Link
+from myriad.spec.job import TrainingWork
+from myriad.spec.model import (
+    Block,
+    CompressedAttention,
+    GatedDeltaNet,
+    GroupedQueryAttention,
+    Mamba2,
+    MixtureOfExperts,
+    Model,
+    MultiLatentAttention,
+)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Communication time of one block per micro-batch, forward and backward, before overlap; arrays (U,)."""
+
+    tp_forward_s: Array
+    tp_backward_s: Array
+    cp_forward_s: Array
+    cp_backward_s: Array
+    ep_forward_s: Array
+    ep_backward_s: Array
+
+
+def block_exchange(block: Block, model: Model, cells: Cells, work: TrainingWork, links: tuple[Link, ...]) -> Exchange:
+    """What the ranks of one block send each other.
+
+    Tensor parallel: an all-gather before and a reduce-scatter after each sharded part (mixer, dense
+    feed-forward, shared experts), the same backward; all-reduces of the same volume without sequence
+    parallelism. The backward re-gather of inputs for the weight gradient runs beside the input
+    gradient and is left out.
+    Context parallel: keys and values of the whole sequence, gathered forward, gathered again and their
+    gradients scattered backward (the ring form moves the same bytes).
+    Expert parallel: token copies out and back, forward and backward, in bf16; expert-tensor ranks
+    gather and scatter what arrives.
+    """
+    zero = np.zeros_like(cells.tp)
+    activation = ACTIVATION_BYTES * cells.tokens * model.hidden
+    tp_place = place(cells.tp, np.ones_like(cells.tp), links)
+    moe = block.feed_forward if isinstance(block.feed_forward, MixtureOfExperts) else None
+    sharded_parts = (
+        (block.mixer is not None)
+        + (block.feed_forward is not None and moe is None)
+        + (moe is not None and moe.shared_width > 0)
+        + (moe is not None and moe.dense_width > 0)
+    )
+    scattered = all_gather_s(activation, tp_place) + reduce_scatter_s(activation, tp_place)
+    reduced = all_reduce_s(activation, tp_place)
+    tp_one_way = sharded_parts * np.where(cells.sp > 0, scattered, reduced)
+
+    cp_forward, cp_backward = _context(block, cells, work, links)
+    ep_one_way = zero
+    etp_one_way = zero
+    if moe is not None:
+        width = float(moe.latent_dim or model.hidden)
+        copies = cells.tokens / cells.sequence_shard * moe.top_k * work.expert_imbalance
+        ep_place = place(cells.ep, cells.etp, links)
+        ep_one_way = 2 * all_to_all_s(ACTIVATION_BYTES * copies * width, ep_place)
+        arrived = ACTIVATION_BYTES * expert_tokens(moe, cells, work) * width
+        etp_place = place(cells.etp, np.ones_like(cells.etp), links)
+        etp_one_way = all_gather_s(arrived, etp_place) + reduce_scatter_s(arrived, etp_place)
+    return Exchange(
+        tp_forward_s=tp_one_way + etp_one_way,
+        tp_backward_s=tp_one_way + etp_one_way,
+        cp_forward_s=cp_forward,
+        cp_backward_s=cp_backward,
+        ep_forward_s=ep_one_way,
+        ep_backward_s=ep_one_way,
+    )
+
+
+def key_value_elements(block: Block, cells: Cells) -> Array:
+    """Elements of keys and values per token on one tensor-parallel rank; recurrent mixers pass their input."""
+    match block.mixer:
+        case GroupedQueryAttention() as a:
+            heads = np.maximum(a.kv_heads / cells.tp, 1.0)
+            return heads * (a.head_dim + (0 if a.shared_kv else (a.v_head_dim or a.head_dim)))
+        case MultiLatentAttention() as a:
+            return a.heads / cells.tp * float(a.qk_nope_head_dim + a.qk_rope_head_dim + a.v_head_dim)
+        case CompressedAttention() as a:
+            return np.full_like(cells.tp, 2.0 * a.head_dim)
+        case Mamba2() as a:
+            return (a.heads * a.head_dim * 2.0 + 2 * a.groups * a.state_dim) / cells.tp
+        case GatedDeltaNet() as a:
+            return (2.0 * a.key_heads * a.key_head_dim + 2.0 * a.value_heads * a.value_head_dim) / cells.tp
+        case None:
+            return np.zeros_like(cells.tp)
+
+
+def _context(block: Block, cells: Cells, work: TrainingWork, links: tuple[Link, ...]) -> tuple[Array, Array]:
+    cp_place = place(cells.cp, cells.tp, links)
+    per_token = key_value_elements(block, cells)
+    if isinstance(block.mixer, (Mamba2, GatedDeltaNet)):
+        # Scans switch from sequence to head shards and back: two all-to-alls each way.
+        turned = all_to_all_s(ACTIVATION_BYTES * cells.tokens * per_token, cp_place)
+        return 2 * turned, 2 * turned
+    whole = ACTIVATION_BYTES * work.seq_len * cells.micro_batch * per_token
+    gathered = all_gather_s(whole, cp_place)
+    return gathered, gathered + reduce_scatter_s(whole, cp_place)
+
+
+def vocabulary_exchange(model: Model, cells: Cells, links: tuple[Link, ...]) -> tuple[Array, Array]:
+    """Tensor-parallel time of the embedding and of the head, forward and backward, in seconds."""
+    activation = ACTIVATION_BYTES * cells.tokens * model.hidden
+    tp_place = place(cells.tp, np.ones_like(cells.tp), links)
+    both = all_gather_s(activation, tp_place) + reduce_scatter_s(activation, tp_place)
+    return both, both

@@ -1,0 +1,240 @@
+"""What one block of each kind costs on one rank: time by part, exposed communication, bytes, parameters.
+
+Arrays have the axes K (block kinds) and U (distinct cuts, see `Cells`). A search has far fewer cuts
+than layouts, so this costlier part of the estimate is computed once per cut and then gathered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from myriad.estimate.device import Device
+from myriad.estimate.exchange import block_exchange, vocabulary_exchange
+from myriad.estimate.memory import LOGIT_BYTES, block_activation_bytes, block_input_bytes
+from myriad.estimate.operations import (
+    Array,
+    Cells,
+    Operation,
+    Shop,
+    block_operations,
+    embedding_operations,
+    head_operations,
+)
+from myriad.estimate.parameters import block_parameters, mtp_depth_extra_parameters
+from myriad.spec.calibration import Stack
+from myriad.spec.cluster import Link
+from myriad.spec.job import TrainingWork
+from myriad.spec.layout import RECOMPUTE_MODULES, IntArray, LayoutTable
+from myriad.spec.model import Block, Model
+from myriad.spec.result import TIME_PARTS
+
+COMPUTE_PARTS = ("gemm", "expert_gemm", "attention", "recurrent", "memory_bound", "embedding_loss")
+INNER_PARTS = (*COMPUTE_PARTS, "recompute", "host", "tp_comm", "cp_comm", "ep_comm")
+"""Parts of `TIME_PARTS` that every micro-batch pays on its stage."""
+assert set(INNER_PARTS) <= set(TIME_PARTS)
+
+HIDDEN_KINDS = ("tp_comm", "cp_comm", "ep_comm")
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of one thing (a block, the embedding, the head) per micro-batch on one rank; arrays (..., U)."""
+
+    parts_s: Array
+    """By `INNER_PARTS`, axis 0."""
+    hidden_s: Array
+    """Communication behind compute, by `HIDDEN_KINDS`, axis 0."""
+    forward_s: Array
+    """Share of the parts that the forward pass takes."""
+    backward_s: Array
+    weight_grad_s: Array
+    model_flops: Array
+    """Forward and backward, without recomputation."""
+    recompute_flops: Array
+    activation_bytes: Array
+    """Kept from forward to backward."""
+    working_bytes: Array
+    """Held only while the backward pass is in it (recomputed layers, logits)."""
+    dense_parameters: Array
+    expert_parameters: Array
+
+    @staticmethod
+    def stack(costs: Sequence[Costs]) -> Costs:
+        """Several costs along a new axis K, just before U."""
+        return Costs(**{f.name: np.stack([getattr(c, f.name) for c in costs], axis=-2) for f in fields(Costs)})
+
+    def take(self, index: IntArray) -> Costs:
+        return Costs(**{f.name: getattr(self, f.name)[..., index] for f in fields(Costs)})
+
+
+@dataclass(frozen=True)
+class ModelCosts:
+    """Costs of all block kinds (K, U), and of the two ends (1, U)."""
+
+    kinds: tuple[str, ...]
+    blocks: Costs
+    first: Costs
+    last: Costs
+
+    def take(self, index: IntArray) -> ModelCosts:
+        return ModelCosts(self.kinds, self.blocks.take(index), self.first.take(index), self.last.take(index))
+
+
+def cells_of(layouts: LayoutTable, seq_len: int) -> Cells:
+    """The cuts of the given layouts, one per layout."""
+    tp, cp = layouts.tp.astype(float), layouts.cp.astype(float)
+    micro_batch = layouts.micro_batch.astype(float)
+    return Cells(
+        tp=tp,
+        sp=layouts.sp.astype(float),
+        cp=cp,
+        ep=layouts.ep.astype(float),
+        etp=layouts.etp.astype(float),
+        micro_batch=micro_batch,
+        tokens=micro_batch * seq_len / cp,
+        sequence_shard=np.where(layouts.sp > 0, tp, 1.0),
+    )
+
+
+def model_costs(
+    model: Model,
+    layouts: LayoutTable,
+    work: TrainingWork,
+    device: Device,
+    stack: Stack,
+    links: tuple[Link, ...],
+) -> ModelCosts:
+    """Costs of every block kind and of both ends for each of the layouts."""
+    cells = cells_of(layouts, work.seq_len)
+    shop = Shop(device, stack, work)
+    recomputed = _recomputed(layouts.recompute)
+    kinds = tuple(dict.fromkeys([kind for kind, _ in model.layers] + ([model.mtp_block] if model.mtp_block else [])))
+    blocks = [_block_costs(model.blocks[kind], model, cells, shop, links, recomputed) for kind in kinds]
+    first = _end_costs(embedding_operations(model, cells, shop), model, cells, shop, links)
+    last = _head_costs(model, cells, shop, links)
+    return ModelCosts(kinds, Costs.stack(blocks), Costs.stack([first]), Costs.stack([last]))
+
+
+def _recomputed(masks: IntArray) -> dict[str, Array]:
+    """For each recompute module whether it is recomputed, 0 or 1; `full` includes all others."""
+    bit = {m: (masks >> i & 1).astype(float) for i, m in enumerate(RECOMPUTE_MODULES)}
+    inside_moe = {"moe_act": bit["moe"], "shared_experts": 0.0 * bit["moe"]}
+    return {m: np.maximum(np.maximum(on, bit["full"]), inside_moe.get(m, 0.0 * on)) for m, on in bit.items()}
+
+
+def _block_costs(
+    block: Block, model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...], recomputed: dict[str, Array]
+) -> Costs:
+    operations = block_operations(block, model, cells, shop)
+    stack = shop.stack
+    zero = np.zeros_like(cells.tp)
+    again = {id(op): recomputed[op.module] if op.module else recomputed["full"] for op in operations}
+    recompute_s = sum((again[id(op)] * op.forward_s for op in operations), zero)
+    recompute_flops = sum((again[id(op)] * op.forward_flops for op in operations), zero)
+    launches = sum(((3 + again[id(op)]) * op.kernels for op in operations), zero)
+
+    exchange = block_exchange(block, model, cells, shop.work, links)
+    full = recomputed["full"]
+    tp_s = exchange.tp_forward_s * (1 + full) + exchange.tp_backward_s
+    cp_s = exchange.cp_forward_s * (1 + full) + exchange.cp_backward_s
+    ep_s = exchange.ep_forward_s * (1 + recomputed["moe"]) + exchange.ep_backward_s
+    attention_s = sum((op.forward_s + op.backward_s for op in operations if op.part == "attention"), zero)
+    tp_hidden = stack.tp_overlap * tp_s
+    cp_hidden = np.minimum(stack.cp_overlap * cp_s, attention_s)
+    ep_hidden = stack.ep_overlap * ep_s
+
+    compute = {part: _both_s(operations, part, zero) for part in COMPUTE_PARTS}
+    exposed = {"tp_comm": tp_s - tp_hidden, "cp_comm": cp_s - cp_hidden, "ep_comm": ep_s - ep_hidden}
+    device_s = sum(compute.values(), zero) + recompute_s + sum(exposed.values(), zero)
+    host = np.maximum(launches * stack.host_s_per_kernel - device_s, 0.0)
+    parts = {**compute, "recompute": recompute_s, "host": host, **exposed}
+
+    share = (exchange.tp_forward_s + exchange.ep_forward_s + exchange.cp_forward_s) / np.maximum(
+        tp_s + cp_s + ep_s, 1e-30
+    )
+    forward_s = sum((op.forward_s for op in operations), zero) + share * sum(exposed.values(), zero) + host / 3
+    total_s = sum(parts.values(), zero)
+
+    kept = {module: 1.0 - on for module, on in recomputed.items()}
+    operand = shop.device.operand_bytes
+    held = block_activation_bytes(block, model, cells, shop.work, stack, kept, operand)
+    layer_input = block_input_bytes(model, cells)
+    every = {module: np.ones_like(cells.tp) for module in recomputed}
+    whole = block_activation_bytes(block, model, cells, shop.work, stack, every, operand)
+    counts = block_parameters(block, model)
+    replicated = counts.router + counts.norms + counts.latent
+    return Costs(
+        parts_s=np.stack([parts[p] for p in INNER_PARTS]),
+        hidden_s=np.stack([tp_hidden, cp_hidden, ep_hidden]),
+        forward_s=forward_s,
+        backward_s=total_s - forward_s,
+        weight_grad_s=sum((op.weight_grad_s for op in operations), zero),
+        model_flops=3 * sum((op.forward_flops for op in operations), zero),
+        recompute_flops=recompute_flops,
+        activation_bytes=np.where(full > 0, layer_input, held),
+        working_bytes=np.where(full > 0, whole, whole - held),
+        dense_parameters=replicated + (counts.every_token - replicated) / cells.tp,
+        expert_parameters=counts.experts_total / (cells.ep * cells.etp),
+    )
+
+
+def _both_s(operations: Sequence[Operation], part: str, zero: Array) -> Array:
+    return sum((op.forward_s + op.backward_s for op in operations if op.part == part), zero)
+
+
+def _end_costs(
+    operations: Sequence[Operation], model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...]
+) -> Costs:
+    """The embedding on the first stage, or the head on the last."""
+    zero = np.zeros_like(cells.tp)
+    tp_first_s, _ = vocabulary_exchange(model, cells, links)
+    tp_hidden = shop.stack.tp_overlap * tp_first_s
+    parts = {part: _both_s(operations, part, zero) for part in COMPUTE_PARTS}
+    parts |= {"recompute": zero, "host": zero, "tp_comm": tp_first_s - tp_hidden, "cp_comm": zero, "ep_comm": zero}
+    forward_s = sum((op.forward_s for op in operations), zero) + parts["tp_comm"] / 2
+    vocabulary = model.vocab * model.hidden / cells.tp
+    return Costs(
+        parts_s=np.stack([parts[p] for p in INNER_PARTS]),
+        hidden_s=np.stack([tp_hidden, zero, zero]),
+        forward_s=forward_s,
+        backward_s=sum(parts.values(), zero) - forward_s,
+        weight_grad_s=sum((op.weight_grad_s for op in operations), zero),
+        model_flops=3 * sum((op.forward_flops for op in operations), zero),
+        recompute_flops=zero,
+        activation_bytes=zero,
+        working_bytes=zero,
+        dense_parameters=vocabulary + model.learned_positions * model.hidden,
+        expert_parameters=zero,
+    )
+
+
+def _head_costs(model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...]) -> Costs:
+    """Final norm, output projection and loss; once more, with the joining projection, per MTP depth."""
+    ends = 1 + model.mtp_depths
+    head = _end_costs(head_operations(model, cells, shop), model, cells, shop, links)
+    scaled = {f.name: getattr(head, f.name) * ends for f in fields(Costs)}
+    extra_parameters = np.zeros_like(cells.tp)
+    if model.mtp_depths:
+        shard_tokens = cells.tokens / cells.sequence_shard
+        join = shop.gemm("mtp projection", "", shard_tokens, float(model.hidden), 2.0 * model.hidden)
+        both = model.mtp_depths * (join.forward_s + join.backward_s)
+        scaled["parts_s"] = scaled["parts_s"] + np.stack(
+            [both if part == "gemm" else np.zeros_like(both) for part in INNER_PARTS]
+        )
+        scaled["forward_s"] = scaled["forward_s"] + model.mtp_depths * join.forward_s
+        scaled["backward_s"] = scaled["backward_s"] + model.mtp_depths * join.backward_s
+        scaled["weight_grad_s"] = scaled["weight_grad_s"] + model.mtp_depths * join.weight_grad_s
+        # Replicated work over tensor-parallel ranks without sequence parallelism counts once in the model FLOPs.
+        scaled["model_flops"] = scaled["model_flops"] + 3 * model.mtp_depths * join.forward_flops
+        extra_parameters = extra_parameters + model.mtp_depths * mtp_depth_extra_parameters(model)
+    logits = cells.tokens * model.vocab / cells.tp
+    return Costs(
+        **scaled
+        | {
+            "dense_parameters": head.dense_parameters - model.learned_positions * model.hidden + extra_parameters,
+            "working_bytes": LOGIT_BYTES * logits,
+        }
+    )

@@ -1,0 +1,118 @@
+"""Memory of one rank: activations of a block, and what a pipeline stage holds in all.
+
+Activation sizes follow what autograd keeps for the backward pass in Megatron-Core: inputs of matrix
+products, keys, values and outputs of attention, inputs of activation functions. Checked against
+published peaks in tests/validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from myriad.estimate.operations import ACTIVATION_BYTES, Array, Cells, expert_tokens, visible_pairs
+from myriad.spec.calibration import Stack
+from myriad.spec.job import TrainingWork
+from myriad.spec.model import (
+    Block,
+    CompressedAttention,
+    DenseFeedForward,
+    GatedDeltaNet,
+    GroupedQueryAttention,
+    Mamba2,
+    MixtureOfExperts,
+    Model,
+    MultiLatentAttention,
+)
+
+UNFUSED_SCORE_BYTES = 5.0
+"""Softmax output, its dropout mask and the dropped output: 2 + 1 + 2 bytes per score.
+Source: Korthikanti et al., arXiv 2205.05198, equation 1."""
+
+LOGIT_BYTES = 6.0
+"""Logits in fp32 and their gradient in bf16."""
+
+
+def block_input_bytes(model: Model, cells: Cells) -> Array:
+    """The input of one block per micro-batch: all that full recomputation keeps, in bytes."""
+    return ACTIVATION_BYTES * cells.tokens * model.hidden / cells.sequence_shard
+
+
+def block_activation_bytes(
+    block: Block,
+    model: Model,
+    cells: Cells,
+    work: TrainingWork,
+    stack: Stack,
+    kept: Mapping[str, Array],
+    operand_bytes: float,
+) -> Array:
+    """Activations that one block keeps per micro-batch, in bytes; arrays (U,).
+
+    `kept` says for each recompute module whether it is kept (1) or recomputed (0); whole-layer
+    recomputation is not applied here. `operand_bytes` is the size of a saved input of a matrix product.
+    """
+    saved = min(operand_bytes, ACTIVATION_BYTES)
+    shard_tokens = cells.tokens / cells.sequence_shard
+    total = np.zeros_like(cells.tp)
+    for part in (block.mixer, block.feed_forward):
+        if part is not None:
+            norm_input, norm_output = ACTIVATION_BYTES, saved * kept["layernorm"]
+            total = total + shard_tokens * model.hidden * (norm_input + norm_output)
+    total = total + _mixer_bytes(block, cells, work, stack, kept, saved)
+    match block.feed_forward:
+        case DenseFeedForward() as ff:
+            total = total + _feed_forward_bytes(cells.tokens, ff.width / cells.tp, ff.gated, saved) * kept["mlp"]
+        case MixtureOfExperts() as moe:
+            tokens = expert_tokens(moe, cells, work)
+            width = float(moe.latent_dim or model.hidden)
+            wide = 2.0 if moe.gated else 1.0
+            inner = moe.expert_width / cells.etp
+            experts = tokens * (saved * width + ACTIVATION_BYTES * wide * inner + saved * inner * kept["moe_act"])
+            combined = ACTIVATION_BYTES * shard_tokens * moe.top_k * width
+            total = total + (experts + combined) * kept["moe"]
+            shared = _feed_forward_bytes(cells.tokens, moe.shared_width / cells.tp, moe.gated, saved)
+            total = total + shared * kept["shared_experts"]
+            total = total + _feed_forward_bytes(cells.tokens, moe.dense_width / cells.tp, moe.gated, saved)
+    return total
+
+
+def _feed_forward_bytes(tokens: Array, inner: Array, gated: bool, saved: float) -> Array:
+    return tokens * inner * (ACTIVATION_BYTES * (2.0 if gated else 1.0) + saved)
+
+
+def _mixer_bytes(
+    block: Block, cells: Cells, work: TrainingWork, stack: Stack, kept: Mapping[str, Array], saved: float
+) -> Array:
+    tokens = cells.tokens
+    match block.mixer:
+        case GroupedQueryAttention() as a:
+            heads = a.heads / cells.tp
+            v_dim = a.v_head_dim or a.head_dim
+            kv = np.maximum(a.kv_heads / cells.tp, 1.0) * (a.head_dim + v_dim)
+            elements = heads * a.head_dim * (2.0 if a.output_gate else 1.0) + kv + heads * v_dim
+            window = a.window_tokens or a.chunk_tokens
+            scores = 2 * visible_pairs(float(work.seq_len), window) * cells.micro_batch / cells.cp * heads
+            score_bytes = 0.0 if stack.fused_attention else UNFUSED_SCORE_BYTES
+            return ACTIVATION_BYTES * tokens * elements + score_bytes * scores * kept["core_attn"]
+        case MultiLatentAttention() as a:
+            heads = a.heads / cells.tp
+            latents = (a.q_lora_rank or 0.0) + a.kv_lora_rank + a.qk_rope_head_dim
+            qk = float(a.qk_nope_head_dim + a.qk_rope_head_dim)
+            projected = heads * (2 * qk + a.v_head_dim) * kept["mla_up_proj"]
+            return tokens * (saved * latents + ACTIVATION_BYTES * (projected + heads * a.v_head_dim))
+        case CompressedAttention() as a:
+            heads = a.heads / cells.tp
+            projected = heads * a.head_dim * kept["mla_up_proj"]
+            low_rank = a.q_lora_rank + 2.0 * a.head_dim + a.output_groups * a.output_lora_rank / cells.tp
+            return ACTIVATION_BYTES * tokens * (projected + heads * a.head_dim + low_rank)
+        case Mamba2() as a:
+            inner = a.heads * a.head_dim / cells.tp
+            state = a.groups * a.state_dim / np.minimum(cells.tp, a.groups)
+            return ACTIVATION_BYTES * tokens * (4 * inner + 4 * state)
+        case GatedDeltaNet() as a:
+            keys, values = a.key_heads * a.key_head_dim / cells.tp, a.value_heads * a.value_head_dim / cells.tp
+            return ACTIVATION_BYTES * tokens * (4 * keys + 5 * values)
+        case None:
+            return np.zeros_like(cells.tp)

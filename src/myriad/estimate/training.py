@@ -1,0 +1,304 @@
+"""One training step: model x cluster x layout x work -> time, memory and rates, for one layout or many.
+
+A step is the slowest stage's micro-batches, one after the other, then what does not overlap:
+
+    step = m * (compute + recompute + host + exposed TP, CP, EP) + PP + bubble + exposed DP + optimizer + overhead
+
+The table form takes columns of layouts (C,) and is what a search runs; the single form is the same
+code with one row, opened up stage by stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from myriad.errors import InfeasibleError
+from myriad.estimate.collectives import send_recv_s
+from myriad.estimate.data_parallel import exposed_s, optimizer_s, state_bytes
+from myriad.estimate.device import Device
+from myriad.estimate.layers import HIDDEN_KINDS, INNER_PARTS, ModelCosts, cells_of, model_costs
+from myriad.estimate.operations import ACTIVATION_BYTES, Array
+from myriad.estimate.pipeline import DUALPIPE, bubble_s, in_flight, stage_counts
+from myriad.spec.calibration import Stack
+from myriad.spec.cluster import Cluster
+from myriad.spec.job import TrainingWork
+from myriad.spec.layout import IntArray, Layout, LayoutTable
+from myriad.spec.model import Model
+from myriad.spec.result import MEMORY_PARTS, TIME_PARTS, StageMemory, TrainingEstimate
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything of an estimate but the layout, resolved: no names left to look up."""
+
+    model: Model
+    cluster: Cluster
+    work: TrainingWork
+    device: Device
+    stack: Stack
+
+
+@dataclass(frozen=True)
+class TrainingTable:
+    """Estimates of many layouts as columns (C,)."""
+
+    parts_s: Array
+    """By `TIME_PARTS`, axis 0; sums to `step_s`."""
+    hidden_s: Array
+    """Overlapped communication by kind: tp, cp, ep, dp; axis 0."""
+    step_s: Array
+    memory_parts_bytes: Array
+    """By `MEMORY_PARTS`, axis 0, of the fullest stage."""
+    memory_peak_bytes: Array
+    recompute_flops_per_token: Array
+
+    @classmethod
+    def concat(cls, tables: Sequence[TrainingTable]) -> TrainingTable:
+        """Tables of several batches as one; C is the last axis of every column."""
+        return cls(**{f.name: np.concatenate([getattr(t, f.name) for t in tables], axis=-1) for f in fields(cls)})
+
+
+def model_flops_per_token(setting: Setting) -> float:
+    """FLOPs of forward and backward pass per token, by every matrix product and the visible part of attention.
+
+    Causal attention counts half, sliding windows what they see; the head counts, the embedding does not;
+    multi-token-prediction depths count in full, while a token counts once. This is the definition of
+    Megatron-LM since 2024 (`num_floating_point_operations`).
+    """
+    model, work = setting.model, setting.work
+    alone = LayoutTable.from_layouts([Layout(sp=False)])
+    balanced = work.model_copy(update={"expert_imbalance": 1.0, "expert_capacity": None})
+    costs = model_costs(model, alone, balanced, setting.device, setting.stack, setting.cluster.links)
+    counts = _with_mtp(stage_counts(model.layer_kinds(), costs.kinds, 1, 1), model, costs)
+    return float((costs.blocks.model_flops[:, 0] @ counts[:, 0] + costs.last.model_flops[0, 0]) / work.seq_len)
+
+
+def _with_mtp(counts: Array, model: Model, costs: ModelCosts) -> Array:
+    if model.mtp_depths and model.mtp_block is not None:
+        counts = counts.copy()
+        counts[costs.kinds.index(model.mtp_block), -1] += model.mtp_depths
+    return counts
+
+
+def estimate_table(setting: Setting, layouts: LayoutTable) -> TrainingTable:
+    """Time and memory of every layout. Layouts must divide (see `search.rules`); nothing is checked here."""
+    cuts, index = _distinct_cuts(layouts)
+    costs = model_costs(setting.model, cuts, setting.work, setting.device, setting.stack, setting.cluster.links)
+    size = len(layouts)
+    columns = {
+        "parts_s": np.empty((len(TIME_PARTS), size)),
+        "hidden_s": np.empty((len(HIDDEN_KINDS) + 1, size)),
+        "memory": np.empty((len(MEMORY_PARTS), size)),
+        "recompute": np.empty(size),
+    }
+    for pp, vpp, rows in _pipeline_groups(layouts):
+        group = _Group(setting, layouts.take(rows), costs.take(index[rows]), pp, vpp)
+        columns["parts_s"][:, rows], columns["hidden_s"][:, rows] = group.times()
+        memory = group.memory()
+        fullest = np.argmax(sum(memory.values()), axis=1)
+        picked = np.arange(len(rows)), fullest
+        columns["memory"][:, rows] = np.stack([memory[p][picked] for p in MEMORY_PARTS])
+        columns["recompute"][rows] = group.recompute_flops_per_token()
+    return TrainingTable(
+        parts_s=columns["parts_s"],
+        hidden_s=columns["hidden_s"],
+        step_s=columns["parts_s"].sum(axis=0),
+        memory_parts_bytes=columns["memory"],
+        memory_peak_bytes=columns["memory"].sum(axis=0),
+        recompute_flops_per_token=columns["recompute"],
+    )
+
+
+def _distinct_cuts(layouts: LayoutTable) -> tuple[LayoutTable, IntArray]:
+    """The layouts that differ in what a block sees, and for each layout which of them it is."""
+    key = np.zeros(len(layouts), dtype=np.int64)
+    for column in (layouts.tp, layouts.sp, layouts.cp, layouts.ep, layouts.etp, layouts.micro_batch, layouts.recompute):
+        values, codes = np.unique(column, return_inverse=True)
+        key = key * len(values) + codes
+    _, first, index = np.unique(key, return_index=True, return_inverse=True)
+    return layouts.take(first), index
+
+
+def _pipeline_groups(layouts: LayoutTable) -> list[tuple[int, int, IntArray]]:
+    """Rows by (pp, vpp), each group small enough that its arrays stay in the cache."""
+    rows_at_once = 16384
+    key = layouts.pp * 4096 + layouts.vpp
+    order = np.argsort(key, kind="stable")
+    edges = np.flatnonzero(np.diff(key[order])) + 1
+    groups = []
+    for rows in np.split(order, edges):
+        for start in range(0, len(rows), rows_at_once):
+            part = rows[start : start + rows_at_once]
+            groups.append((int(layouts.pp[part[0]]), int(layouts.vpp[part[0]]), part))
+    return groups
+
+
+class _Group:
+    """Layouts that share pp and vpp: axes C (layouts), P (stages), K (block kinds)."""
+
+    def __init__(self, setting: Setting, layouts: LayoutTable, costs: ModelCosts, pp: int, vpp: int) -> None:
+        self.setting, self.layouts, self.costs, self.pp, self.vpp = setting, layouts, costs, pp, vpp
+        counts = stage_counts(setting.model.layer_kinds(), costs.kinds, pp, vpp)
+        self.counts_KP = _with_mtp(counts, setting.model, costs)
+        self.num_micro_batches = np.maximum(setting.work.global_batch // (layouts.dp * layouts.micro_batch), 1)
+
+    def _stages(self, name: str) -> Array:
+        """A cost per stage, (C, P): blocks by their counts, the ends where they are."""
+        per_stage = getattr(self.costs.blocks, name).T @ self.counts_KP
+        per_stage[:, 0] += getattr(self.costs.first, name)[0]
+        per_stage[:, -1] += getattr(self.costs.last, name)[0]
+        return np.asarray(per_stage)
+
+    def _parameters(self) -> tuple[Array, Array]:
+        dense = self._stages("dense_parameters")
+        if self.setting.model.tied_embeddings and self.pp == 1:
+            dense[:, 0] -= self.setting.model.vocab * self.setting.model.hidden / self.layouts.tp
+        return dense, self._stages("expert_parameters")
+
+    def times(self) -> tuple[Array, Array]:
+        """Parts by `TIME_PARTS` (T, C) and hidden communication (4, C)."""
+        setting, layouts, costs = self.setting, self.layouts, self.costs
+        forward_CP, backward_CP, weight_CP = (self._stages(n) for n in ("forward_s", "backward_s", "weight_grad_s"))
+        rows = np.arange(len(layouts))
+        slowest = np.argmax(forward_CP + backward_CP, axis=1)
+        slow_KC = self.counts_KP[:, slowest]
+        micro_batches = self.num_micro_batches.astype(float)
+
+        def at_slowest(blocks: Array, first: Array, last: Array) -> Array:
+            summed = np.einsum("pkc,kc->pc", blocks, slow_KC)
+            return summed + first[:, 0] * (slowest == 0) + last[:, 0] * (slowest == self.pp - 1)
+
+        inner = micro_batches * at_slowest(costs.blocks.parts_s, costs.first.parts_s, costs.last.parts_s)
+        hidden = micro_batches * at_slowest(costs.blocks.hidden_s, costs.first.hidden_s, costs.last.hidden_s)
+
+        def ramp(stages: Array) -> Array:
+            return np.asarray(stages.sum(axis=1) - stages[rows, slowest])
+
+        bubble = bubble_s(layouts.schedule, self.pp, self.vpp, ramp(forward_CP), ramp(backward_CP), ramp(weight_CP))
+        dense, expert = self._parameters()
+        largest = np.argmax(dense + expert, axis=1)
+        own_dense, own_expert = dense[rows, largest], expert[rows, largest]
+        dp_exposed, dp_hidden = exposed_s(
+            layouts, self.num_micro_batches, own_dense, own_expert,
+            forward_CP[rows, slowest], backward_CP[rows, slowest],
+            setting.work.optimizer, setting.stack, setting.cluster.links,
+        )  # fmt: skip
+        optimizer = optimizer_s(
+            layouts, own_dense, own_expert, setting.work.optimizer, setting.device.memory_bytes_per_s,
+            setting.cluster.accelerator.host_link_bytes_per_s_one_way,
+        )  # fmt: skip
+        outer = {
+            "pp_comm": self._pipeline_transfers(micro_batches),
+            "dp_comm": dp_exposed,
+            "bubble": bubble,
+            "optimizer": optimizer,
+            "overhead": np.full(len(layouts), setting.stack.step_overhead_s),
+        }
+        parts = np.stack([inner[INNER_PARTS.index(p)] if p in INNER_PARTS else outer[p] for p in TIME_PARTS])
+        return parts, np.vstack([hidden, dp_hidden])
+
+    def _pipeline_transfers(self, micro_batches: Array) -> Array:
+        """Exposed transfers between stages: one each way per micro-batch and chunk, and the ramp's own."""
+        if self.pp == 1:
+            return np.zeros(len(self.layouts))
+        layouts, setting = self.layouts, self.setting
+        cells = cells_of(layouts, setting.work.seq_len)
+        one_bytes = ACTIVATION_BYTES * cells.tokens * setting.model.hidden / cells.sequence_shard
+        stride = layouts.tp * layouts.cp * np.where(layouts.order == 1, 1, layouts.dp)
+        one_s = send_recv_s(one_bytes, stride.astype(float), setting.cluster.links)
+        steady = 2 * self.vpp * micro_batches * (1 - setting.stack.pp_overlap)
+        return np.asarray(one_s * (steady + 2 * (self.pp - 1)))
+
+    def memory(self) -> dict[str, Array]:
+        """Bytes by `MEMORY_PARTS`, each (C, P)."""
+        setting, layouts = self.setting, self.layouts
+        dense, expert = self._parameters()
+        if np.any(layouts.schedule == DUALPIPE):
+            # DualPipe runs the pipeline from both ends: each rank holds two stages' parameters.
+            twice = np.where(layouts.schedule == DUALPIPE, 2.0, 1.0)[:, None]
+            dense, expert = dense * twice, expert * twice
+        parts = state_bytes(layouts, dense, expert, setting.work.optimizer)
+        flight = in_flight(layouts.schedule, self.pp, self.vpp, self.num_micro_batches)
+        working = self.costs.blocks.working_bytes.max(axis=0)
+        parts["activations"] = self._stages("activation_bytes") * flight + working[:, None]
+        logits = np.zeros_like(flight)
+        logits[:, -1] = self.costs.last.working_bytes[0]
+        parts["logits"] = logits
+        parts["buffers"] = self._buffers()
+        parts["reserved"] = np.full_like(flight, setting.stack.reserved_bytes)
+        used = sum(parts[p] for p in ("weights", "gradients", "optimizer", "activations", "logits", "buffers"))
+        parts["fragmentation"] = setting.stack.fragmentation_fraction * np.asarray(used)
+        return parts
+
+    def _buffers(self) -> Array:
+        """Gathered parameters of two blocks and the gradients of one under ZeRO-3; the gathered sequence under TP."""
+        layouts, setting = self.layouts, self.setting
+        blocks = self.costs.blocks
+        largest = (blocks.dense_parameters + blocks.expert_parameters).max(axis=0)
+        optimizer = setting.work.optimizer
+        gathered = largest * (2 * optimizer.weight_bytes + optimizer.gradient_reduce_bytes)
+        cells = cells_of(layouts, setting.work.seq_len)
+        sequence = np.where(layouts.tp > 1, 2 * ACTIVATION_BYTES * cells.tokens * setting.model.hidden, 0.0)
+        one = np.where(layouts.zero == 3, gathered, 0.0) + sequence
+        return np.broadcast_to(one[:, None], (len(layouts), self.pp))
+
+    def recompute_flops_per_token(self) -> npt.NDArray[np.float64]:
+        ranks = (self.layouts.tp * self.layouts.cp).astype(float)
+        tokens = self.layouts.micro_batch * float(self.setting.work.seq_len)
+        return np.asarray(self._stages("recompute_flops").sum(axis=1) * ranks / tokens)
+
+
+def estimate_layout(setting: Setting, layout: Layout) -> TrainingEstimate:
+    """One layout, opened up: parts of the time, memory of every stage.
+
+    Raises InfeasibleError if there are too few layers for the pipeline chunks.
+    """
+    if setting.model.num_layers + 2 < layout.pp * layout.vpp:
+        raise InfeasibleError(f"{setting.model.num_layers} layers cannot fill {layout.pp} stages x {layout.vpp} chunks")
+    layouts = LayoutTable.from_layouts([layout])
+    table = estimate_table(setting, layouts)
+    costs = model_costs(setting.model, layouts, setting.work, setting.device, setting.stack, setting.cluster.links)
+    group = _Group(setting, layouts, costs, layout.pp, layout.vpp)
+    stages = {part: values[0] for part, values in group.memory().items()}
+    work, device = setting.work, setting.device
+    step_s = float(table.step_s[0])
+    tokens_per_step = float(work.global_batch) * work.seq_len
+    tokens_per_s = tokens_per_step / step_s
+    model_flops = model_flops_per_token(setting)
+    hardware_flops = model_flops + float(table.recompute_flops_per_token[0])
+    peak = device.gemm_flops_per_s
+    per_gpu = tokens_per_s / layout.world_size
+    peak_bytes = float(table.memory_peak_bytes[0])
+    return TrainingEstimate(
+        layout=layout,
+        world_size=layout.world_size,
+        step_s=step_s,
+        time_parts_s={p: float(v) for p, v in zip(TIME_PARTS, table.parts_s[:, 0], strict=True)},
+        hidden_comm_s={k: float(v) for k, v in zip((*HIDDEN_KINDS, "dp_comm"), table.hidden_s[:, 0], strict=True)},
+        tokens_per_step=tokens_per_step,
+        tokens_per_s=tokens_per_s,
+        tokens_per_s_per_gpu=per_gpu,
+        model_flops_per_token=model_flops,
+        hardware_flops_per_token=hardware_flops,
+        mfu=model_flops * per_gpu / peak,
+        hfu=hardware_flops * per_gpu / peak,
+        peak_flops_per_s=peak,
+        memory=tuple(
+            StageMemory(
+                stage=s,
+                parts_bytes={p: float(stages[p][s]) for p in MEMORY_PARTS},
+                total_bytes=float(sum(stages[p][s] for p in MEMORY_PARTS)),
+            )
+            for s in range(layout.pp)
+        ),
+        memory_capacity_bytes=device.memory_bytes,
+        memory_peak_bytes=peak_bytes,
+        fits=peak_bytes <= device.memory_bytes,
+        num_micro_batches=int(group.num_micro_batches[0]),
+        runs_on={},
+        lower_bound_s=tokens_per_step * hardware_flops / (layout.world_size * peak),
+    )

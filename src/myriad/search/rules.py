@@ -1,0 +1,225 @@
+"""Which layouts can exist at all, and which a given framework can run.
+
+Every rule is one function from columns of layouts to a column of booleans, with the words that are
+counted and shown when it is violated and the columns that it reads, so that a search can apply it as
+soon as these are chosen. To teach the search a rule, add a line to a table below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from myriad.spec.cluster import Cluster
+from myriad.spec.job import TrainingWork
+from myriad.spec.layout import RECOMPUTE_MODULES, Layout, LayoutTable
+from myriad.spec.model import (
+    Block,
+    CompressedAttention,
+    DenseFeedForward,
+    GatedDeltaNet,
+    GroupedQueryAttention,
+    Mamba2,
+    MixtureOfExperts,
+    Model,
+    MultiLatentAttention,
+)
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the rules look at beside the layouts."""
+
+    model: Model
+    cluster: Cluster
+    work: TrainingWork
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule on layouts."""
+
+    reason: str
+    columns: frozenset[str]
+    """Columns of `LayoutTable` that it reads."""
+    violated: Callable[[Case, LayoutTable], Mask]
+
+
+def _rule(reason: str, columns: str, violated: Callable[[Case, LayoutTable], Mask]) -> Rule:
+    return Rule(reason, frozenset(columns.split()), violated)
+
+
+def _block_parts(model: Model, *kinds: type) -> list[object]:
+    found: list[object] = []
+    for block in model.blocks.values():
+        found += [part for part in (block.mixer, block.feed_forward) if isinstance(part, kinds)]
+    return found
+
+
+def _experts(model: Model) -> list[MixtureOfExperts]:
+    return [b.feed_forward for b in model.blocks.values() if isinstance(b.feed_forward, MixtureOfExperts)]
+
+
+def _split_sizes(block: Block) -> list[int]:
+    """Sizes of a block that tensor parallelism must divide."""
+    sizes: list[int] = []
+    match block.mixer:
+        case GroupedQueryAttention() | MultiLatentAttention() | CompressedAttention() | Mamba2() as mixer:
+            sizes.append(mixer.heads)
+        case GatedDeltaNet() as mixer:
+            sizes += [mixer.key_heads, mixer.value_heads]
+    match block.feed_forward:
+        case DenseFeedForward() as ff:
+            sizes.append(ff.width)
+        case MixtureOfExperts() as ff if ff.shared_width:
+            sizes.append(ff.shared_width)
+    return sizes
+
+
+def _any_remainder(sizes: list[int], divisor: npt.NDArray[np.int64]) -> Mask:
+    bad = np.zeros(len(divisor), dtype=bool)
+    for size in set(sizes):
+        bad |= size % divisor != 0
+    return bad
+
+
+def _tp_divides(case: Case, x: LayoutTable) -> Mask:
+    return _any_remainder([s for b in case.model.blocks.values() for s in _split_sizes(b)], x.tp)
+
+
+def _kv_heads_divide(case: Case, x: LayoutTable) -> Mask:
+    bad = np.zeros(len(x), dtype=bool)
+    for part in _block_parts(case.model, GroupedQueryAttention):
+        assert isinstance(part, GroupedQueryAttention)
+        bad |= (part.kv_heads % x.tp != 0) & (x.tp % part.kv_heads != 0)
+    return bad
+
+
+def _sequence_divides(case: Case, x: LayoutTable) -> Mask:
+    halves = np.where(x.cp > 1, 2 * x.cp, 1)
+    return np.asarray(case.work.seq_len % (halves * np.where(x.sp > 0, x.tp, 1)) != 0)
+
+
+def _experts_divide(case: Case, x: LayoutTable) -> Mask:
+    return _any_remainder([m.experts for m in _experts(case.model)], x.ep)
+
+
+def _expert_width_divides(case: Case, x: LayoutTable) -> Mask:
+    return _any_remainder([m.expert_width for m in _experts(case.model)], x.etp)
+
+
+#: Reasons why a layout cannot exist, whatever runs it.
+DIVISION_RULES: tuple[Rule, ...] = (
+    _rule("fewer layers than pipeline chunks", "pp vpp", lambda c, x: x.pp * x.vpp > c.model.num_layers + 2),
+    _rule("tp does not divide the attention heads or feed-forward width", "tp", _tp_divides),
+    _rule("tp and kv heads do not divide one another", "tp", _kv_heads_divide),
+    _rule("sequence length does not divide by tp and twice cp", "tp cp sp", _sequence_divides),
+    _rule(
+        "more ranks than accelerators", "tp cp pp dp",
+        lambda c, x: x.tp * x.cp * x.pp * x.dp > c.cluster.num_accelerators,
+    ),
+    _rule(
+        "micro-batch * dp does not divide the global batch", "micro_batch dp",
+        lambda c, x: c.work.global_batch % (x.micro_batch * x.dp) != 0,
+    ),
+    _rule("ep does not divide the experts", "ep", _experts_divide),
+    _rule("etp does not divide the expert width", "etp", _expert_width_divides),
+    _rule(
+        "ep * etp does not divide tp * cp * dp", "tp cp dp ep etp",
+        lambda _, x: (x.tp * x.cp * x.dp) % (x.ep * x.etp) != 0,
+    ),
+    _rule(
+        "offloading needs the host link, which the catalog does not know", "offload_optimizer",
+        lambda c, x: (x.offload_optimizer > 0) & (c.cluster.accelerator.host_link_bytes_per_s_one_way is None),
+    ),
+)  # fmt: skip
+
+
+def _micro_batches(case: Case, x: LayoutTable) -> npt.NDArray[np.int64]:
+    return case.work.global_batch // (x.micro_batch * x.dp)
+
+
+def _uneven(case: Case, x: LayoutTable) -> Mask:
+    chunks, layers = x.pp * x.vpp, case.model.num_layers
+    return (layers % chunks != 0) & ((layers + 2) % chunks != 0) & (x.vpp > 1)
+
+
+_FULL = 1 << RECOMPUTE_MODULES.index("full")
+
+#: Framework -> its rules. Checked against Megatron-Core 0.16's argument validation, torchtitan 0.2 and
+#: PyTorch 2.13 FSDP2.
+FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
+    "megatron-core": (
+        _rule("interleaving needs layers (or layers + 2) in multiples of pp * vpp", "pp vpp", _uneven),
+        _rule(
+            "interleaving needs micro-batches in multiples of pp", "pp vpp dp micro_batch",
+            lambda c, x: (x.vpp > 1) & (_micro_batches(c, x) % x.pp != 0),
+        ),
+        _rule("gradient sharding (ZeRO-2) is not offered", "zero", lambda _, x: x.zero == 2),
+        _rule("parameter sharding excludes pipeline stages", "zero pp", lambda _, x: (x.zero == 3) & (x.pp > 1)),
+        _rule(
+            "tensor parallel with experts needs sequence parallelism", "tp sp",
+            lambda c, x: (x.tp > 1) & (x.sp == 0) & bool(_experts(c.model)),
+        ),
+        _rule("schedule is not offered", "schedule", lambda _, x: x.schedule != 0),
+    ),
+    "torchtitan": (
+        _rule(
+            "interleaving needs micro-batches in multiples of pp", "pp vpp dp micro_batch",
+            lambda c, x: (x.vpp > 1) & (_micro_batches(c, x) % x.pp != 0),
+        ),
+        _rule(
+            "fewer micro-batches than stages", "pp dp micro_batch",
+            lambda c, x: (x.pp > 1) & (_micro_batches(c, x) < x.pp),
+        ),
+        _rule("expert-tensor parallel is 1 or tp", "tp etp", lambda _, x: (x.etp != 1) & (x.etp != x.tp)),
+        _rule(
+            "data parallelism is FSDP2 (ZeRO-3) or HSDP", "zero dp cp", lambda _, x: (x.zero < 3) & (x.dp * x.cp > 1)
+        ),
+        _rule(
+            "recompute is none, selective or full", "recompute",
+            lambda _, x: (x.recompute != 0) & (x.recompute != 1) & (x.recompute != _FULL),
+        ),
+        _rule("optimizer offload is not offered", "offload_optimizer", lambda _, x: x.offload_optimizer > 0),
+        _rule("DualPipe excludes chunks", "schedule vpp", lambda _, x: (x.schedule == 3) & (x.vpp > 1)),
+    ),
+    "fsdp": (
+        _rule(
+            "no tensor, context, pipeline or expert parallelism", "tp cp pp ep etp",
+            lambda _, x: (x.tp * x.cp * x.pp * x.ep * x.etp) > 1,
+        ),
+        _rule("gradients or parameters are sharded (ZeRO-2 or 3)", "zero dp", lambda _, x: (x.zero < 2) & (x.dp > 1)),
+        _rule(
+            "recompute is none or full", "recompute", lambda _, x: (x.recompute != 0) & (x.recompute != _FULL)
+        ),
+        _rule("optimizer offload alone is not offered", "offload_optimizer", lambda _, x: x.offload_optimizer > 0),
+    ),
+}  # fmt: skip
+
+
+def violations(rules: Iterable[Rule], case: Case, layouts: LayoutTable) -> tuple[Mask, dict[str, int]]:
+    """Which layouts violate any rule, and how many each rule was the first to catch."""
+    bad = np.zeros(len(layouts), dtype=bool)
+    counts: dict[str, int] = {}
+    for rule in rules:
+        fresh = rule.violated(case, layouts) & ~bad
+        if number := int(fresh.sum()):
+            counts[rule.reason] = number
+            bad |= fresh
+    return bad, counts
+
+
+def runs_on(case: Case, layout: Layout) -> dict[str, str]:
+    """For one layout: framework -> empty if it can run it, else the first rule that it violates."""
+    one = LayoutTable.from_layouts([layout])
+    return {name: next(iter(violations(rules, case, one)[1]), "") for name, rules in FRAMEWORK_RULES.items()}
+
+
+def first_violation(case: Case, layout: Layout) -> str:
+    """The first division rule that a layout violates, or empty."""
+    return next(iter(violations(DIVISION_RULES, case, LayoutTable.from_layouts([layout]))[1]), "")
