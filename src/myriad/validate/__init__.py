@@ -1,0 +1,1 @@
+"""Judges estimates by published measurements: rows in, errors by group out."""

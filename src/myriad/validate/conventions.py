@@ -1,0 +1,154 @@
+"""What each publisher leaves unsaid, because everyone who runs that software knows it.
+
+A convention belongs to a software and its benchmark recipes, never to a model or a run.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from myriad.spec.calibration import Precision
+from myriad.spec.job import Optimizer
+from myriad.spec.layout import RECOMPUTE_MODULES
+from myriad.validate.rows import TrainingRow
+
+ADAM_FP32_GRADIENTS: Final = Optimizer()
+"""bf16 weights, gradients accumulated and reduced in fp32."""
+
+ADAM_BF16_GRADIENTS: Final = Optimizer(gradient_bytes=2.0, gradient_reduce_bytes=2.0)
+"""Gradients kept and reduced in bf16: NVIDIA's benchmark recipes (`grad_reduce_in_fp32` off), InternEvo."""
+
+ADAM_FP16: Final = Optimizer(gradient_bytes=2.0, gradient_reduce_bytes=2.0)
+"""fp16 gradients under loss scaling; the fp32 copy is made per shard at the step (Megatron, DeepSpeed)."""
+
+ADAM_BF16_AND_FP32_GRADIENTS: Final = Optimizer(gradient_bytes=6.0)
+"""DeepSpeed's BF16_Optimizer: bf16 gradients beside the fp32 sums of BLOOM."""
+
+ALL_BF16: Final = Optimizer(
+    name="adam-bf16", gradient_bytes=2.0, master_bytes=0.0, moment_bytes=4.0, gradient_reduce_bytes=2.0
+)
+"""Weights, gradients and moments in bf16, no copy in fp32."""
+
+
+@dataclass(frozen=True)
+class Convention:
+    """Defaults of one software and its recipes."""
+
+    stack: str
+    """Catalog id of the software."""
+    zero: Literal[0, 1, 2, 3] = 1
+    """Sharding where the row names none."""
+    sequence_parallel: bool = True
+    optimizer: Optimizer = ADAM_FP32_GRADIENTS
+    expert_tensor_follows_tensor: bool = False
+    """Experts are split like dense layers where the row gives no `etp` (Megatron before folding)."""
+    trains_mtp: bool = True
+    gathers_once_under_pipeline: bool = False
+    """FSDP with pipeline stages keeps gathered weights until the step ends: ZeRO-2 in effect."""
+    micro_batches_follow_stages: bool = False
+    """A local batch is cut into as many micro-batches as there are stages where the row says nothing."""
+
+
+_NEMO: Final = Convention("nemo", optimizer=ADAM_BF16_GRADIENTS)
+_MEGATRON_2021: Final = Convention("megatron-lm-2021", zero=0, sequence_parallel=False, optimizer=ADAM_FP16)
+
+#: Start of `source` -> convention; the first match counts.
+_BY_SOURCE: Final[tuple[tuple[str, Convention], ...]] = (
+    ("Megatron-Bridge", Convention("megatron-bridge", optimizer=ADAM_BF16_GRADIENTS)),
+    ("Megatron-Core MoE report", Convention("megatron-bridge", optimizer=ADAM_BF16_GRADIENTS)),
+    ("MoE Parallel Folding", Convention("megatron-core", expert_tensor_follows_tensor=True)),
+    ("Megatron-LM examples", Convention("megatron-core", optimizer=ADAM_BF16_GRADIENTS)),
+    ("NeMo Automodel", Convention("automodel", zero=3, trains_mtp=False, gathers_once_under_pipeline=True)),
+    ("NeMo", _NEMO),
+    ("NVIDIA DGX Cloud", _NEMO),
+    ("MLPerf", _NEMO),
+    ("llm-foundry", Convention("fsdp", zero=3)),
+    (
+        "torchtitan",
+        Convention("torchtitan", zero=3, gathers_once_under_pipeline=True, micro_batches_follow_stages=True),
+    ),
+    ("InternEvo", Convention("internevo", sequence_parallel=False, optimizer=ADAM_BF16_GRADIENTS)),
+    ("Megatron SC21", _MEGATRON_2021),
+    ("Megatron-LM 2020", _MEGATRON_2021),
+    ("BigScience", _MEGATRON_2021),
+    ("BLOOM", _MEGATRON_2021),
+    ("GPT-NeoX", _MEGATRON_2021),
+    ("vTrain", _MEGATRON_2021),
+    ("Reducing Activation", Convention("megatron-lm-2021", zero=0, optimizer=ADAM_FP16)),
+)
+
+
+def convention(row: TrainingRow) -> Convention:
+    """The convention of the row's source; for sources unknown here, Megatron-Core's, or FSDP's if it names FSDP."""
+    if re.search(r"maxtext|paxml", row.document + " " + row.notes, re.IGNORECASE):
+        return Convention("maxtext", zero=3)
+    for start, found in _BY_SOURCE:
+        if row.source.startswith(start):
+            return found
+    return Convention("fsdp", zero=3) if "FSDP" in row.sharding.upper() else Convention("megatron-core")
+
+
+def optimizer(row: TrainingRow, default: Optimizer) -> Optimizer:
+    """Bytes per parameter that the row's precision and sharding texts imply, else the convention's."""
+    if "(pure)" in row.precision:
+        return ALL_BF16
+    if row.source.startswith(("BigScience", "BLOOM")) and row.precision == "bf16":
+        return ADAM_BF16_AND_FP32_GRADIENTS
+    return default
+
+
+#: Start of the row's `precision`, lower case -> Precision; the first match counts.
+_PRECISIONS: Final[tuple[tuple[str, Precision], ...]] = (
+    ("fp16/bf16", "fp16"),
+    ("fp16", "fp16"),
+    ("bf16", "bf16"),
+    ("mxfp8", "mxfp8"),
+    ("fp8-block", "fp8-block"),
+    ("fp8", "fp8"),
+    ("nvfp4", "nvfp4"),
+    ("tf32", "tf32"),
+    ("fp32", "fp32"),
+)
+
+
+def precision(row: TrainingRow) -> Precision | None:
+    """The matrix precision; bf16 where the source is silent, `None` if the text is not known.
+
+    `fp16/bf16 (not stated per row)` is fp16: the runs that say bf16 hold 4 bytes more per parameter.
+    Where two configurations are published the one first named is taken.
+    """
+    if not row.precision:
+        return "bf16"
+    text = row.precision.lower()
+    return next((found for start, found in _PRECISIONS if text.startswith(start)), None)
+
+
+def recompute(row: TrainingRow) -> tuple[str, ...] | None:
+    """The recomputed modules, `None` where the source does not say.
+
+    PyTorch's selective checkpointing by operation saves every second matrix product and recomputes the
+    rest with norms and activations; the nearest of our modules are `layernorm` and `mlp`.
+    """
+    text = row.recompute.lower()
+    if not text or text.startswith("unknown"):
+        return None
+    if text.startswith("none"):
+        return ()
+    if text.startswith("full"):
+        return ("full",)
+    if "per-op" in text or "activation checkpointing" in text:
+        return ("layernorm", "mlp")
+    named = re.findall(r"'(\w+)'", text)
+    if named:
+        return tuple(named) if set(named) <= set(RECOMPUTE_MODULES) else None
+    return ("core_attn",) if text.startswith("selective") else None
+
+
+RECOMPUTE_WHERE_UNKNOWN: Final[tuple[tuple[str, ...], ...]] = (
+    (),
+    ("core_attn", "layernorm", "moe_act", "mla_up_proj"),
+    ("full",),
+)
+"""Tried in this order where the source is silent; the first that fits is taken, since the run did run."""

@@ -1,0 +1,163 @@
+"""Judges the training estimate by published runs: error by row, by group, and of the memory judgement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Literal
+
+import numpy as np
+
+from myriad.errors import SpecError
+from myriad.spec.cluster import Cluster
+from myriad.spec.job import TrainingWork
+from myriad.spec.layout import Layout
+from myriad.spec.model import GatedDeltaNet, Mamba2, MixtureOfExperts, Model
+from myriad.spec.result import TrainingEstimate
+from myriad.spec.validation import GROUP_KINDS, GroupError, MemoryJudgement, RowResult, Validation
+from myriad.validate.layouts import Run, SkipError, run_of
+from myriad.validate.rows import TrainingRow
+
+Predict = Callable[[Model, Cluster, Layout, TrainingWork], TrainingEstimate]
+
+_NO_MODELS: Final[Mapping[str, Model]] = {}
+
+
+def family(model: Model) -> Literal["dense", "moe", "hybrid"]:
+    """`hybrid` if any layer mixes tokens by a recurrence, else `moe` if any has experts, else `dense`."""
+    blocks = [model.blocks[kind] for kind, _ in model.layers]
+    if any(isinstance(b.mixer, (Mamba2, GatedDeltaNet)) for b in blocks):
+        return "hybrid"
+    return "moe" if any(isinstance(b.feed_forward, MixtureOfExperts) for b in blocks) else "dense"
+
+
+def parallelism(layout: Layout) -> str:
+    """What a layout splits, for example `TP+PP+EP`, `FSDP+TP` or `DP`."""
+    sizes = {"TP": layout.tp, "PP": layout.pp, "CP": layout.cp, "EP": layout.ep}
+    split = (["FSDP"] if layout.zero >= 2 else []) + [name for name, size in sizes.items() if size > 1]
+    return "+".join(split) or "DP"
+
+
+def gpu_decade(num_gpus: int) -> str:
+    """The decade of a GPU count.
+
+    >>> gpu_decade(8), gpu_decade(256), gpu_decade(16384)
+    ('1-9', '100-999', '10000-99999')
+    """
+    low = 10 ** (len(str(num_gpus)) - 1)
+    return f"{low}-{10 * low - 1}"
+
+
+def group_error(errors: Sequence[float]) -> GroupError:
+    """Mean, median and 90th percentile of the absolute errors, and the mean signed one, of at least one row."""
+    signed = np.asarray(errors)
+    absolute = np.abs(signed)
+    return GroupError(
+        rows=len(errors),
+        mean_abs_error=float(absolute.mean()),
+        median_abs_error=float(np.median(absolute)),
+        p90_abs_error=float(np.quantile(absolute, 0.9)),
+        bias=float(signed.mean()),
+    )
+
+
+def judge(run: Run, predict: Predict) -> RowResult:
+    """The estimate of one run beside its measurement."""
+    estimates = []
+    for layout in run.layouts:
+        estimates.append(predict(run.model, run.cluster, layout, run.work))
+        if estimates[-1].fits:
+            break
+    estimate = estimates[-1] if estimates[-1].fits else estimates[0]
+    row, predicted = run.row, estimate.tokens_per_s_per_gpu
+    return RowResult(
+        id=row.id,
+        measured=run.measured_tokens_per_s_per_gpu,
+        predicted=predicted,
+        error=predicted / run.measured_tokens_per_s_per_gpu - 1.0,
+        measured_from=run.measured_from,
+        source=row.source,
+        model=row.model,
+        family=family(run.model),
+        accelerator=run.cluster.accelerator_id,
+        num_gpus=run.cluster.num_accelerators,
+        precision=run.work.precision,
+        stack=run.work.stack,
+        parallelism=parallelism(estimate.layout),
+        layout=estimate.layout.text(),
+        assumed=run.assumed,
+        step_s=estimate.step_s,
+        fits=estimate.fits,
+        memory_peak_bytes=estimate.memory_peak_bytes,
+        memory_capacity_bytes=estimate.memory_capacity_bytes,
+        judges_memory=run.judges_memory,
+        measured_memory_peak_bytes=row.peak_memory_bytes,
+    )
+
+
+def _group_of(result: RowResult, kind: str) -> str:
+    return gpu_decade(result.num_gpus) if kind == "gpus" else str(getattr(result, kind))
+
+
+def _groups(results: Sequence[RowResult]) -> dict[str, dict[str, GroupError]]:
+    groups: dict[str, dict[str, GroupError]] = {}
+    for kind in GROUP_KINDS:
+        errors: dict[str, list[float]] = {}
+        for result in results:
+            errors.setdefault(_group_of(result, kind), []).append(result.error)
+        groups[kind] = {name: group_error(errors[name]) for name in sorted(errors)}
+    return groups
+
+
+def _memory(results: Sequence[RowResult]) -> MemoryJudgement:
+    judged = [r for r in results if r.judges_memory]
+    peaks = [r.memory_peak_bytes / r.measured_memory_peak_bytes - 1.0 for r in results if r.measured_memory_peak_bytes]
+    peak = group_error(peaks) if peaks else None
+    fitting = sum(r.fits for r in judged)
+    return MemoryJudgement(
+        rows=len(judged),
+        fitting=fitting,
+        fitting_fraction=fitting / len(judged) if judged else 1.0,
+        not_fitting=tuple(r.id for r in judged if not r.fits),
+        peak_rows=len(peaks),
+        peak_mean_abs_error=peak.mean_abs_error if peak else 0.0,
+        peak_bias=peak.bias if peak else 0.0,
+    )
+
+
+def validate_rows(
+    rows: Iterable[TrainingRow], predict: Predict, models: Mapping[str, Model] = _NO_MODELS
+) -> Validation:
+    """The errors of `predict` on every row that can be judged; error = predicted / measured - 1 of tokens/s per GPU.
+
+    `predict(model, cluster, layout, work)` is the estimate under judgement; `models` are looked up before
+    the catalog's. Rows that cannot be judged are counted by reason (see `layouts`). Raises SpecError if
+    none is left.
+    """
+    rows = list(rows)
+    skipped: Counter[str] = Counter()
+    results: list[RowResult] = []
+    for row in rows:
+        try:
+            run = run_of(row, models)
+        except SkipError as reason:
+            skipped[str(reason)] += 1
+        else:
+            results.append(judge(run, predict))
+    if not results:
+        reasons = "; ".join(f"{reason} ({count})" for reason, count in skipped.most_common(3))
+        raise SpecError(f"none of the {len(rows)} rows can be judged: {reasons}")
+    results.sort(key=lambda r: -abs(r.error))
+    overall = group_error([r.error for r in results])
+    return Validation(
+        rows=len(rows),
+        predicted=len(results),
+        skipped=dict(skipped.most_common()),
+        mean_abs_error=overall.mean_abs_error,
+        median_abs_error=overall.median_abs_error,
+        p90_abs_error=overall.p90_abs_error,
+        bias=overall.bias,
+        groups=_groups(results),
+        per_row=tuple(results),
+        memory=_memory(results),
+    )
