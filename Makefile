@@ -27,7 +27,7 @@ check: .venv/dev.stamp ## format, lint and types only
 	$(BIN)/mypy
 
 docs: .venv/dev.stamp ## build the documentation into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/dev.stamp ## run the benchmarks
 	$(BIN)/pytest benchmarks --override-ini 'addopts=--import-mode=importlib' --benchmark-only

@@ -12,6 +12,7 @@ from hypothesis import settings
 ROOT = Path(__file__).parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
+os.environ.pop("MYRIAD_CATALOG", None)  # a user's own catalog must not decide a test
 settings.register_profile("myriad", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("myriad")
 
