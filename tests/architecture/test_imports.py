@@ -52,6 +52,8 @@ def test_modules_below_do_not_load_the_package_above() -> None:
         str(path.relative_to(ROOT))
         for path in PACKAGE.glob("*/**/*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.ImportFrom) and node.module == "myriad" and "__version__" in {a.name for a in node.names}
+        if isinstance(node, ast.ImportFrom)
+        and node.module == "myriad"
+        and "__version__" in {a.name for a in node.names}
     ]
     assert not offenders
