@@ -95,7 +95,7 @@ def _mixer_bytes(
             window = a.window_tokens or a.chunk_tokens
             scores = 2 * visible_pairs(float(work.seq_len), window) * cells.micro_batch / cells.cp * heads
             score_bytes = 0.0 if stack.fused_attention else UNFUSED_SCORE_BYTES
-            return ACTIVATION_BYTES * tokens * elements + score_bytes * scores * kept["core_attn"]
+            return np.asarray(ACTIVATION_BYTES * tokens * elements + score_bytes * scores * kept["core_attn"])
         case MultiLatentAttention() as a:
             heads = a.heads / cells.tp
             latents = (a.q_lora_rank or 0.0) + a.kv_lora_rank + a.qk_rope_head_dim

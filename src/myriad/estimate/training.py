@@ -20,15 +20,23 @@ from myriad.errors import InfeasibleError
 from myriad.estimate.collectives import send_recv_s
 from myriad.estimate.data_parallel import exposed_s, optimizer_s, state_bytes
 from myriad.estimate.device import Device
-from myriad.estimate.layers import HIDDEN_KINDS, INNER_PARTS, ModelCosts, cells_of, model_costs
-from myriad.estimate.operations import ACTIVATION_BYTES, Array
+from myriad.estimate.layers import HIDDEN_KINDS, INNER_PARTS, ModelCosts, cells_of, model_costs, recomputed_modules
+from myriad.estimate.operations import (
+    ACTIVATION_BYTES,
+    Array,
+    Operation,
+    Shop,
+    block_operations,
+    embedding_operations,
+    head_operations,
+)
 from myriad.estimate.pipeline import DUALPIPE, bubble_s, in_flight, stage_counts
 from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import IntArray, Layout, LayoutTable
 from myriad.spec.model import Model
-from myriad.spec.result import MEMORY_PARTS, TIME_PARTS, StageMemory, TrainingEstimate
+from myriad.spec.result import MEMORY_PARTS, TIME_PARTS, OperationTime, StageMemory, TrainingEstimate
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,8 @@ class _Group:
         counts = stage_counts(setting.model.layer_kinds(), costs.kinds, pp, vpp)
         self.counts_KP = _with_mtp(counts, setting.model, costs)
         self.num_micro_batches = np.maximum(setting.work.global_batch // (layouts.dp * layouts.micro_batch), 1)
+        self.forward_CP, self.backward_CP = self._stages("forward_s"), self._stages("backward_s")
+        self.slowest: IntArray = np.argmax(self.forward_CP + self.backward_CP, axis=1)
 
     def _stages(self, name: str) -> Array:
         """A cost per stage, (C, P): blocks by their counts, the ends where they are."""
@@ -162,9 +172,9 @@ class _Group:
     def times(self) -> tuple[Array, Array]:
         """Parts by `TIME_PARTS` (T, C) and hidden communication (4, C)."""
         setting, layouts, costs = self.setting, self.layouts, self.costs
-        forward_CP, backward_CP, weight_CP = (self._stages(n) for n in ("forward_s", "backward_s", "weight_grad_s"))
+        forward_CP, backward_CP, slowest = self.forward_CP, self.backward_CP, self.slowest
+        weight_CP = self._stages("weight_grad_s")
         rows = np.arange(len(layouts))
-        slowest = np.argmax(forward_CP + backward_CP, axis=1)
         slow_KC = self.counts_KP[:, slowest]
         micro_batches = self.num_micro_batches.astype(float)
 
@@ -302,3 +312,46 @@ def estimate_layout(setting: Setting, layout: Layout) -> TrainingEstimate:
         runs_on={},
         lower_bound_s=tokens_per_step * hardware_flops / (layout.world_size * peak),
     )
+
+
+def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, ...]:
+    """Every kind of operation of one step on the slowest stage; equal ones of different blocks are merged.
+
+    The seconds are forward, backward and recomputation; their sum is the compute and recompute parts of
+    the step time (host waits and communication are not operations).
+    """
+    layouts = LayoutTable.from_layouts([layout])
+    work, device = setting.work, setting.device
+    costs = model_costs(setting.model, layouts, work, device, setting.stack, setting.cluster.links)
+    group = _Group(setting, layouts, costs, layout.pp, layout.vpp)
+    stage = int(group.slowest[0])
+    micro_batches = float(group.num_micro_batches[0])
+    shop = Shop(device, setting.stack, work)
+    cells = cells_of(layouts, work.seq_len)
+    recomputed = recomputed_modules(layouts.recompute)
+    merged: dict[tuple[str, str], OperationTime] = {}
+
+    def add(operations: Sequence[Operation], times: float) -> None:
+        for op in operations:
+            again = float(recomputed[op.module or "full"][0])
+            seconds = float(((1 + again) * op.forward_s + op.backward_s)[0]) * times * micro_batches
+            shape = ", ".join(f"{name} {float(size[0]):,.6g}" for name, size in op.sizes)
+            before = merged.get((op.name, shape))
+            merged[op.name, shape] = OperationTime(
+                name=op.name,
+                part=op.part,
+                shape=shape,
+                calls_per_step=times * micro_batches + (before.calls_per_step if before else 0.0),
+                flops=float(op.forward_flops[0]),
+                bytes=float(op.forward_bytes[0]),
+                seconds_per_step=seconds + (before.seconds_per_step if before else 0.0),
+            )
+
+    for kind, count in zip(costs.kinds, group.counts_KP[:, stage], strict=True):
+        if count:
+            add(block_operations(setting.model.blocks[kind], setting.model, cells, shop), float(count))
+    if stage == 0:
+        add(embedding_operations(setting.model, cells, shop), 1.0)
+    if stage == layout.pp - 1:
+        add(head_operations(setting.model, cells, shop), 1.0 + setting.model.mtp_depths)
+    return tuple(sorted(merged.values(), key=lambda o: -o.seconds_per_step))

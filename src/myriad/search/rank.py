@@ -73,6 +73,7 @@ def rank(
     missing = table.memory_peak_bytes - capacity_bytes
     rows = np.flatnonzero(missing <= 0)
     step_s, memory = table.step_s[rows], table.memory_peak_bytes[rows]
+    first: npt.NDArray[np.float64]
     match objective:
         case "time":
             first = step_s
@@ -100,9 +101,7 @@ def pareto_rows(ranking: Ranking, limit: int = 60) -> IntArray:
         candidates = same[memory < best_before * (1 - 1e-9)]
         for row in candidates:
             step, size = ranking.table.step_s[row], ranking.table.memory_peak_bytes[row]
-            if not any(
-                ranking.table.step_s[f] <= step and ranking.table.memory_peak_bytes[f] <= size for f in front
-            ):
+            if not any(ranking.table.step_s[f] <= step and ranking.table.memory_peak_bytes[f] <= size for f in front):
                 front.append(int(row))
     found = np.array(front, dtype=np.int64)
     found = found[np.argsort(ranking.table.step_s[found], kind="stable")] if len(found) else found
@@ -118,7 +117,6 @@ def describe(
     tokens_per_step: float,
     mfu_per_token_rate: float,
     runs_on: dict[str, str],
-    usd_per_gpu_s: float | None,
 ) -> RankedLayout:
     """One row for a table of results; `mfu_per_token_rate` is MFU per token/s of one accelerator."""
     gpus, step_s = int(ranking.num_gpus[row]), float(ranking.table.step_s[row])
@@ -132,7 +130,6 @@ def describe(
         mfu=per_gpu * mfu_per_token_rate,
         memory_peak_bytes=float(ranking.table.memory_peak_bytes[row]),
         num_gpus=gpus,
-        cost_usd=None if usd_per_gpu_s is None else usd_per_gpu_s * gpus * step_s,
         time_parts_s={p: float(v) for p, v in zip(TIME_PARTS, ranking.table.parts_s[:, row], strict=True)},
         runs_on=runs_on,
         loses_by=loses_by(ranking, row, best),

@@ -146,7 +146,7 @@ def _micro_batches(case: Case, x: LayoutTable) -> npt.NDArray[np.int64]:
 
 def _uneven(case: Case, x: LayoutTable) -> Mask:
     chunks, layers = x.pp * x.vpp, case.model.num_layers
-    return (layers % chunks != 0) & ((layers + 2) % chunks != 0) & (x.vpp > 1)
+    return np.asarray((layers % chunks != 0) & ((layers + 2) % chunks != 0) & (x.vpp > 1))
 
 
 _FULL = 1 << RECOMPUTE_MODULES.index("full")

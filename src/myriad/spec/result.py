@@ -89,6 +89,7 @@ class RankedLayout(Spec):
     memory_peak_bytes: float
     num_gpus: int
     cost_usd: float | None = None
+    """Of the whole job, where its tokens and the pool's terms are known."""
     time_parts_s: dict[str, float]
     runs_on: dict[str, str]
     loses_by: str

@@ -1,0 +1,370 @@
+"""Plans a whole system file: every job on every pool that it may use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from myriad import __version__, catalog
+from myriad.api.domain import model_caveats
+from myriad.api.sources import figures_of, kernel_entry
+from myriad.api.training import (
+    Searched,
+    check_divides,
+    nothing_fits,
+    open_up,
+    result_of,
+    scaled,
+    search_layouts,
+    setting_of,
+)
+from myriad.errors import InfeasibleError, MissingDataError, SpecError
+from myriad.estimate.money import cost_lines, energy_joules
+from myriad.estimate.parameters import model_parameters
+from myriad.estimate.training import Setting, estimate_layout
+from myriad.search.rank import Progress
+from myriad.spec.cluster import Cluster
+from myriad.spec.job import TrainingWork
+from myriad.spec.model import Model
+from myriad.spec.result import (
+    Comparison,
+    CostLine,
+    JobOnPool,
+    JobPlan,
+    Plan,
+    Sensitivity,
+    SourcedFigure,
+    TrainingEstimate,
+)
+from myriad.spec.system import Owned, Pool, Rented, System, TrainingJob
+from myriad.units import DAY_S, HOUR_S, YEAR_S, format_si
+
+StepProgress = Callable[[str], Progress | None]
+"""Called with `job on pool` before each search; gives the search its own progress, or none."""
+
+RESOURCES = ("matrix_rate", "memory_bandwidth", "memory_capacity", "scale_up", "scale_out", "latency", "gpus")
+MORE = 1.1
+"""Sensitivities ask what ten per cent more buys."""
+
+
+def plan(system: System | Path, progress: StepProgress | None = None) -> Plan:
+    """The plan of a system: for each job the layout, time, energy and money on the best of its pools.
+
+    A pool is best if it meets the deadline at the least cost; where costs are unknown, at the earliest
+    end. If no pool meets the deadline, the earliest end wins. Each job is planned alone on its pool;
+    `warnings` says where the jobs of one pool do not fit into its time together.
+    """
+    start = time.perf_counter()
+    if isinstance(system, Path):
+        system = catalog.read_spec(system, System)
+    rates = {"USD": 1.0, **catalog.usd_per_currency(), **system.exchange_rates}
+    if system.currency not in rates:
+        raise SpecError(f"currency: no exchange rate for {system.currency}; add it under exchange_rates")
+    models = {job.model: _model(system, job.model) for job in system.jobs.values()}
+    clusters = {name: catalog.cluster_of(name, pool) for name, pool in system.pools.items()}
+    planner = _Planner(system, models, clusters, rates, progress)
+    jobs = tuple(planner.job(name, job) for name, job in system.jobs.items())
+    costs = [job.chosen.cost_usd for job in jobs if job.chosen is not None]
+    known = [c for c in costs if c is not None]
+    return Plan(
+        system=system.name,
+        description=system.description,
+        version=__version__,
+        currency=system.currency,
+        usd_per_currency=rates[system.currency],
+        pools={name: _pool_line(system.pools[name], cluster) for name, cluster in clusters.items()},
+        jobs=jobs,
+        total_cost_usd=sum(known) if costs and len(known) == len(jobs) else None,
+        warnings=_overbooked(system, jobs),
+        sources=_sources(system, clusters, jobs),
+        plan_s=time.perf_counter() - start,
+    )
+
+
+def _model(system: System, name: str) -> Model:
+    found = system.models.get(name, name)
+    if isinstance(found, Model):
+        return found
+    try:
+        return catalog.model(found)
+    except SpecError as error:
+        where = f"models.{name}" if name in system.models else "jobs: model"
+        raise SpecError(f"{where}: {error}") from None
+
+
+def _pool_line(pool: Pool, cluster: Cluster) -> str:
+    tiers = ", ".join(
+        f"{link.tier} {link.domain:,} at {format_si(link.bytes_per_s_one_way, 'B/s')}" for link in cluster.links
+    )
+    held = pool.terms.kind if pool.terms is not None else "no terms given"
+    return f"{cluster.num_accelerators:,} x {cluster.accelerator.name}; {tiers}; {held}"
+
+
+@dataclass(frozen=True)
+class _Planner:
+    system: System
+    models: Mapping[str, Model]
+    clusters: Mapping[str, Cluster]
+    rates: Mapping[str, float]
+    progress: StepProgress | None
+
+    def job(self, name: str, job: TrainingJob) -> JobPlan:
+        model = self.models[job.model]
+        counts = model_parameters(model)
+        options = [self._on_pool(name, job, pool) for pool in job.pools or tuple(self.system.pools)]
+        ranked = sorted(options, key=lambda option: _preference(option[0]))
+        chosen, searched = ranked[0]
+        best = chosen if chosen.feasible else None
+        comparison = None
+        sensitivity: tuple[Sensitivity, ...] = ()
+        if best is not None and best.estimate is not None:
+            setting = self._setting(job, best.pool)
+            sensitivity = _sensitivity(setting, best.estimate, searched)
+            if job.compare_with is not None:
+                comparison = _compare(setting, job, best.estimate, searched)
+        return JobPlan(
+            name=name,
+            model=job.model,
+            model_name=model.name,
+            total_parameters=counts.total,
+            active_parameters=counts.active,
+            tokens=job.tokens,
+            seq_len=job.seq_len,
+            global_batch=job.global_batch,
+            precision=job.precision,
+            stack=job.stack,
+            chosen=best,
+            others=tuple(option for option, _ in (ranked[1:] if best else ranked)),
+            comparison=comparison,
+            sensitivity=sensitivity,
+            caveats=best.estimate.caveats if best and best.estimate else model_caveats(model),
+        )
+
+    def _setting(self, job: TrainingJob, pool: str) -> Setting:
+        cluster = self.clusters[pool]
+        if job.max_gpus is not None and job.max_gpus < cluster.num_accelerators:
+            cluster = cluster.model_copy(update={"num_accelerators": job.max_gpus})
+        work = TrainingWork(
+            seq_len=job.seq_len,
+            global_batch=job.global_batch,
+            precision=job.precision,
+            optimizer=job.optimizer,
+            stack=job.stack,
+            expert_imbalance=job.expert_imbalance,
+        )
+        return setting_of(self.models[job.model], cluster, work)
+
+    def _on_pool(self, name: str, job: TrainingJob, pool_name: str) -> tuple[JobOnPool, Searched | None]:
+        pool = self.system.pools[pool_name]
+        try:
+            setting = self._setting(job, pool_name)
+            if job.layout is not None:
+                check_divides(setting, job.layout)
+                return self._judged(job, pool_name, open_up(setting, job.layout)), None
+            progress = self.progress(f"{name} on {pool_name}") if self.progress else None
+            searched = search_layouts(setting, least_gpus=_least(setting), progress=progress)
+            if not len(searched.ranking.order):
+                return JobOnPool(pool=pool_name, feasible=False, reason=nothing_fits(searched)), None
+        except (InfeasibleError, MissingDataError) as error:
+            return JobOnPool(pool=pool_name, feasible=False, reason=str(error)), None
+
+        def job_usd(num_gpus: int, step_s: float) -> float:
+            seconds = _seconds(job, step_s, pool)
+            assert seconds is not None
+            assert pool.terms is not None
+            watts = setting.cluster.watts_per_accelerator
+            return sum(line.amount_usd for line in cost_lines(pool.terms, num_gpus, seconds, watts, self.rates))
+
+        priced = job.tokens is not None and pool.terms is not None
+        result = result_of(searched, "time", job_usd=job_usd if priced else None)
+        judged = self._judged(job, pool_name, result.best)
+        return judged.model_copy(update={"search": result}), searched
+
+    def _judged(self, job: TrainingJob, pool_name: str, estimate: TrainingEstimate) -> JobOnPool:
+        """Days, energy and money of an estimate under the pool's terms."""
+        pool, cluster = self.system.pools[pool_name], self.clusters[pool_name]
+        seconds = _seconds(job, estimate.step_s, pool)
+        deadline_days = None if job.deadline is None else job.deadline / DAY_S
+        base = JobOnPool(
+            pool=pool_name, feasible=True, num_gpus=estimate.world_size, estimate=estimate, deadline_days=deadline_days
+        )
+        if not estimate.fits:
+            short = -estimate.headroom_bytes
+            return base.model_copy(
+                update={"feasible": False, "reason": f"lacks {short / 2**30:.1f} GiB per accelerator"}
+            )
+        if seconds is None or job.tokens is None:
+            return base.model_copy(update={"missing": ("tokens are not given: no days, energy or money",)})
+        missing = []
+        watts = cluster.watts_per_accelerator
+        if watts is None:
+            missing.append(f"power of the nodes in {pool_name} is unknown: no energy, no electricity")
+        pue = pool.terms.pue if isinstance(pool.terms, Owned) else 1.0
+        costs: tuple[CostLine, ...] = ()
+        if pool.terms is None:
+            missing.append(f"pools.{pool_name}.terms are not given: no money")
+        else:
+            costs = cost_lines(pool.terms, estimate.world_size, seconds, watts, self.rates)
+        days = seconds / DAY_S
+        result = base.model_copy(
+            update={
+                "steps": job.tokens / estimate.tokens_per_step,
+                "days": days,
+                "meets_deadline": None if deadline_days is None else days <= deadline_days,
+                "gpu_hours": estimate.world_size * seconds / HOUR_S,
+                "energy_joules": None if watts is None else energy_joules(estimate.world_size, seconds, watts, pue),
+                "costs": costs,
+                "cost_usd": sum(line.amount_usd for line in costs) if costs else None,
+                "missing": tuple(missing),
+            }
+        )
+        return self._within_cap(result, pool)
+
+    def _within_cap(self, option: JobOnPool, pool: Pool) -> JobOnPool:
+        """The option, or why the pool's yearly cap rules it out."""
+        if not isinstance(pool.terms, Rented) or pool.terms.yearly_cap is None:
+            return option
+        assert option.cost_usd is not None
+        assert option.days is not None
+        cap = pool.terms.yearly_cap.usd(self.rates)
+        in_a_year = option.cost_usd * min(1.0, YEAR_S / DAY_S / option.days)
+        if in_a_year <= cap:
+            return option
+        reason = f"costs {in_a_year / 1e6:,.1f} M USD within a year; the cap of {option.pool} is {cap / 1e6:,.1f} M USD"
+        return option.model_copy(update={"feasible": False, "reason": reason})
+
+
+def _least(setting: Setting) -> int:
+    return max(1, setting.cluster.num_accelerators // 2)
+
+
+def _seconds(job: TrainingJob, step_s: float, pool: Pool) -> float | None:
+    """Wall time of the whole job: steps, over the stated goodput."""
+    if job.tokens is None:
+        return None
+    if pool.goodput <= 0:
+        raise SpecError("goodput must be above 0")
+    return job.tokens / (float(job.global_batch) * job.seq_len) * step_s / pool.goodput
+
+
+def _preference(option: JobOnPool) -> tuple[bool, bool, float, float]:
+    """Sorts options: feasible, then in time, then by cost if in time, then by days (or step time)."""
+    late = option.meets_deadline is False
+    step_s = option.estimate.step_s if option.estimate else float("inf")
+    cost = option.cost_usd if option.cost_usd is not None and not late else float("inf")
+    return (not option.feasible, late, cost, option.days if option.days is not None else step_s)
+
+
+def _compare(setting: Setting, job: TrainingJob, best: TrainingEstimate, searched: Searched | None) -> Comparison:
+    """The given layout beside the best: its own estimate, and its rank among those of as many accelerators."""
+    assert job.compare_with is not None
+    check_divides(setting, job.compare_with)
+    estimate = open_up(setting, job.compare_with)
+    rank, of = None, 0
+    if searched is not None:
+        ranking = searched.ranking
+        same = ranking.order[ranking.num_gpus[ranking.order] == estimate.world_size]
+        of = len(same)
+        if estimate.fits:
+            rank = 1 + int(np.count_nonzero(ranking.table.step_s[same] < estimate.step_s * (1 - 1e-9)))
+    return Comparison(
+        layout=job.compare_with,
+        source=job.compare_with_source,
+        estimate=estimate,
+        rank=rank,
+        of=of,
+        slower_fraction=estimate.step_s / best.step_s - 1,
+    )
+
+
+def _sensitivity(setting: Setting, best: TrainingEstimate, searched: Searched | None) -> tuple[Sensitivity, ...]:
+    """What ten per cent more of each resource buys.
+
+    The layout stays, but for two resources: with more memory, the best of the layouts that then fit; with
+    more accelerators, the best of those that then divide.
+    """
+    found = []
+    for resource in RESOURCES:
+        match resource:
+            case "memory_capacity":
+                if searched is None:
+                    continue
+                fits = searched.ranking.missing_bytes <= (MORE - 1) * setting.device.memory_bytes
+                step_s = float(searched.ranking.table.step_s[fits].min())
+            case "gpus":
+                if searched is None:
+                    continue
+                step_s = min(best.step_s, _with_more_accelerators(setting, best))
+            case _:
+                step_s = estimate_layout(scaled(setting, resource, MORE), best.layout).step_s
+        gain = 1 - step_s / best.step_s
+        found.append(Sensitivity(resource=resource, change_fraction=MORE - 1, step_s=step_s, gain_fraction=gain))
+    return tuple(found)
+
+
+def _with_more_accelerators(setting: Setting, best: TrainingEstimate) -> float:
+    """The best step time that the added accelerators allow, in seconds; infinite if none of them can be used."""
+    count = int(setting.cluster.num_accelerators * MORE)
+    cluster = setting.cluster.model_copy(update={"num_accelerators": count})
+    found = search_layouts(replace(setting, cluster=cluster), least_gpus=best.world_size + 1).ranking
+    more = found.order[found.num_gpus[found.order] > best.world_size]
+    return float(found.table.step_s[more[0]]) if len(more) else float("inf")
+
+
+def _overbooked(system: System, jobs: tuple[JobPlan, ...]) -> tuple[str, ...]:
+    """Pools whose jobs, each planned alone, need more accelerator-days than there are before the last deadline."""
+    warnings = []
+    for name, pool in system.pools.items():
+        on_pool = [job.chosen for job in jobs if job.chosen is not None and job.chosen.pool == name]
+        needed = sum((option.gpu_hours or 0.0) / 24 for option in on_pool)
+        horizon = max((option.deadline_days or 0.0 for option in on_pool), default=0.0)
+        if len(on_pool) > 1 and horizon and needed > pool.count * horizon:
+            warnings.append(
+                f"pool {name}: its jobs need {needed:,.0f} accelerator-days; "
+                f"{pool.count:,} accelerators have {pool.count * horizon:,.0f} until the last deadline"
+            )
+    return tuple(warnings)
+
+
+def _sources(system: System, clusters: Mapping[str, Cluster], jobs: tuple[JobPlan, ...]) -> tuple[SourcedFigure, ...]:
+    """Figures of everything in the chosen options, then the money terms that the file gives."""
+    entries = {}
+    for job in jobs:
+        name = system.models.get(job.model, job.model)
+        if isinstance(name, str):
+            entries["models", name] = catalog.entry("models", name)
+        entries["stacks", job.stack] = catalog.entry("stacks", job.stack)
+    for name, pool in system.pools.items():
+        chip = clusters[name].accelerator_id
+        entries["accelerators", chip] = catalog.entry("accelerators", chip)
+        node = pool.node or clusters[name].accelerator.default_node
+        if node is not None:
+            entries["nodes", node] = catalog.entry("nodes", node)
+        kernels = kernel_entry(chip)
+        entries["kernels", kernels.id] = kernels
+    given = []
+    for name, pool in system.pools.items():
+        terms = pool.terms.model_dump(exclude={"kind"}) if pool.terms is not None else {}
+        for key, value in [*terms.items(), ("goodput", pool.goodput)]:
+            shown = (
+                f"{value['amount']:.6g} {value['currency']} per {value['per'] or 'whole'}"
+                if isinstance(value, dict)
+                else value
+            )
+            if shown is not None:
+                path = f"pools.{name}.{key}"
+                given.append(
+                    SourcedFigure(
+                        entry="this file",
+                        figure=path,
+                        value=str(shown),
+                        kind="given",
+                        source="system file",
+                        note=pool.note,
+                    )
+                )
+    return (*figures_of(entries.values()), *given)

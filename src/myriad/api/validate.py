@@ -1,0 +1,40 @@
+"""Judges the training estimate against published runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from myriad.api.training import setting_of
+from myriad.estimate.training import estimate_layout
+from myriad.spec.cluster import Cluster
+from myriad.spec.job import TrainingWork
+from myriad.spec.layout import Layout
+from myriad.spec.model import Model
+from myriad.spec.result import TrainingEstimate
+from myriad.spec.validation import Validation
+from myriad.validate.models import models_from_yaml
+from myriad.validate.rows import read_rows, shipped_rows
+from myriad.validate.training import validate_rows
+
+
+def validate_training(
+    rows: Path | None = None, models: Path | None = None, progress: Callable[[int, int], None] | None = None
+) -> Validation:
+    """Errors of the training estimate on the shipped rows, or on a CSV file in the same columns.
+
+    `models` names a YAML file with architectures that the catalog lacks. `progress` is called with the
+    number of rows judged and the number of rows in all.
+    """
+    table = list(read_rows(rows) if rows is not None else shipped_rows())
+    known = models_from_yaml(models) if models is not None else {}
+    judged = 0
+
+    def predict(model: Model, cluster: Cluster, layout: Layout, work: TrainingWork) -> TrainingEstimate:
+        nonlocal judged
+        judged = min(judged + 1, len(table))
+        if progress is not None:
+            progress(judged, len(table))
+        return estimate_layout(setting_of(model, cluster, work), layout)
+
+    return validate_rows(table, predict, known)
