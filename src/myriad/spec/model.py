@@ -187,7 +187,7 @@ class Model(Spec):
     mtp_block: str | None = None
     """Block kind of the MTP depths."""
     stands_in_for: str | None = None
-    """Set when the published configuration of a sibling is used in place of this model's own."""
+    """The sibling whose published configuration stands in, where this model's own is not public."""
     published: PublishedCounts = PublishedCounts()
 
     @model_validator(mode="after")
