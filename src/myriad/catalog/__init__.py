@@ -15,6 +15,7 @@ from myriad.catalog.entry import (
     Source,
     entries,
     entry,
+    find,
     load,
     names,
     search,
@@ -30,7 +31,7 @@ from myriad.spec.price import PriceList
 
 __all__ = [
     "KINDS", "USER_CATALOG", "Entry", "Figure", "FigureKind", "Kind", "Source",
-    "accelerator", "cluster", "cluster_of", "entries", "entry", "kernels", "load", "model", "names", "node",
+    "accelerator", "cluster", "cluster_of", "entries", "entry", "find", "kernels", "load", "model", "names", "node",
     "price_list", "read_spec", "search", "stack", "usd_per_currency",
 ]  # fmt: skip
 

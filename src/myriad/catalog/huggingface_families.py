@@ -340,10 +340,12 @@ def nemotron_h(c: Config) -> Model:
     letters = _nemotron_letters(c, "hybrid_override_pattern", "layers_block_type")
     if c.has("num_hidden_layers") and len(letters) != c.layers():
         raise SpecError(f"{c.name}: num_hidden_layers is {c.layers()}, but the pattern has {len(letters)} layers")
+    depths = c.count("num_nextn_predict_layers", default=0)
+    ahead = _nemotron_letters(c, "mtp_hybrid_override_pattern", "mtp_layers_block_type") if depths else ""
     bias = c.flag("attention_bias", False)
     attention = _with(_attention(c), qkv_bias=bias, output_bias=bias)
     parts: dict[str, tuple[Labelled, LabelledFeedForward]] = {"*": (("attention", attention), ("", None))}
-    if "M" in letters:
+    if "M" in letters + ahead:
         mamba = Mamba2(
             heads=c.count("mamba_num_heads"),
             head_dim=c.count("mamba_head_dim"),
@@ -352,7 +354,7 @@ def nemotron_h(c: Config) -> Model:
             conv_kernel=c.count("conv_kernel"),
         )
         parts["M"] = (("mamba", mamba), ("", None))
-    if "E" in letters:
+    if "E" in letters + ahead:
         moe = MixtureOfExperts(
             experts=c.count("n_routed_experts"),
             top_k=c.count("num_experts_per_tok"),
@@ -363,12 +365,11 @@ def nemotron_h(c: Config) -> Model:
             latent_dim=c.count("moe_latent_size") if c.has("moe_latent_size") else None,
         )
         parts["E"] = (("", None), ("moe", moe))
-    if "-" in letters:
+    if "-" in letters + ahead:
         parts["-"] = (("", None), ("mlp", _dense(c, gated=False)[1]))
-    depths, mtp = c.count("num_nextn_predict_layers", default=0), None
+    mtp = None
     if depths:
-        ahead = [parts[x] for x in _nemotron_letters(c, "mtp_hybrid_override_pattern", "mtp_layers_block_type")]
-        mixer = next((m for (_, m), _ in ahead if m), None)
-        mtp = Block(mixer=mixer, feed_forward=next((f for _, (_, f) in ahead if f), None))
+        mixer = next((parts[x][0][1] for x in ahead if parts[x][0][1]), None)
+        mtp = Block(mixer=mixer, feed_forward=next((parts[x][1][1] for x in ahead if parts[x][1][1]), None))
     mixers, feed_forwards = zip(*(parts[x] for x in letters), strict=True)
     return assemble(c, mixers, feed_forwards, mtp_depths=depths, mtp=mtp)

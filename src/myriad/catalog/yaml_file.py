@@ -185,7 +185,7 @@ class _Builder:
         if event.value in mapping:
             first = mapping[event.value].key_line
             raise self._error(event, f"key {event.value!r} is given twice, first in line {first}")
-        if event.value == "<<" and event.style is None:
+        if event.value == "<<" and event.style in (None, ""):
             raise self._error(event, "merge key '<<' is not supported; write the keys out")
         self.keys[-1] = (event.value, line)
 
