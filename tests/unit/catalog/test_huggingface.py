@@ -347,6 +347,15 @@ def test_multi_token_prediction_of_nemotron_joins_its_parts():
     assert model.blocks["mtp"].feed_forward == model.blocks["moe"].feed_forward
 
 
+def test_multi_token_prediction_may_have_parts_of_its_own():
+    dense = config(
+        "NemotronHForCausalLM", 2, 64, 4, 4, 100, intermediate_size=64, hybrid_override_pattern="M-", **MAMBA
+    )
+    model = model_from_config(dense | {"num_nextn_predict_layers": 1, "mtp_hybrid_override_pattern": "*-"}, "x")
+    assert model.blocks["mtp"].mixer.kind == "gqa"
+    assert set(model.layer_kinds()) == {"mamba", "mlp"}
+
+
 def test_pattern_may_come_as_a_list():
     names = {"M": "mamba", "E": "moe", "*": "attention"}
     listed = dict(NEMOTRON_3_NANO)
