@@ -1,0 +1,1 @@
+"""Results as pages, terminal text and JSON, in English and Chinese, from the values of `spec.result` alone."""

@@ -1,0 +1,30 @@
+"""All colours of all reports, in one place: pages in light and dark, charts, and the terminal."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Part of a step time -> colour. Blues and greens compute, warm colours communicate, greys wait.
+TIME_COLOURS: Final = {
+    "gemm": "#2b5c8a", "expert_gemm": "#4a86ba", "attention": "#7db1da", "recurrent": "#5f6fb5",
+    "memory_bound": "#2f8f86", "embedding_loss": "#7cc0b4", "recompute": "#8d83c9", "host": "#8794a3",
+    "tp_comm": "#b3452c", "cp_comm": "#d9713c", "ep_comm": "#e5a33d", "pp_comm": "#c9849c", "dp_comm": "#94406f",
+    "bubble": "#b9c0c8", "optimizer": "#75923f", "overhead": "#a59c84",
+}  # fmt: skip
+
+MEMORY_COLOURS: Final = {
+    "weights": "#2b5c8a", "gradients": "#7db1da", "optimizer": "#75923f", "activations": "#e5a33d",
+    "logits": "#c9849c", "buffers": "#2f8f86", "reserved": "#8794a3", "fragmentation": "#b9c0c8",
+}  # fmt: skip
+
+#: Page colours: custom properties of report.css, and what report.js draws axes and text with.
+LIGHT: Final = {
+    "paper": "#fcfcfa", "raised": "#ffffff", "sunken": "#f3f4f1", "ink": "#1c2733", "soft": "#5a6672",
+    "line": "#dcdfdd", "accent": "#2b5c8a", "good": "#2e7045", "bad": "#a8352a", "warn": "#86610d",
+    "good-tint": "#e6f1e8", "bad-tint": "#f9e8e4", "warn-tint": "#f8f0db", "accent-tint": "#e8f0f7",
+}  # fmt: skip
+DARK: Final = {
+    "paper": "#12171d", "raised": "#191f27", "sunken": "#1f2730", "ink": "#e3e8ec", "soft": "#9aa7b4",
+    "line": "#323c47", "accent": "#86b9e3", "good": "#86c99b", "bad": "#ee9486", "warn": "#e0bb63",
+    "good-tint": "#1c3325", "bad-tint": "#3d221f", "warn-tint": "#38301b", "accent-tint": "#1d3144",
+}  # fmt: skip

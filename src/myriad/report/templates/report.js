@@ -1,0 +1,221 @@
+/* Everything that the page does: charts, sorting, filtering, download, print. */
+"use strict";
+(function () {
+  const data = JSON.parse(document.getElementById("chart-data").textContent);
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const narrow = 560; // px of chart width below which labels shrink
+  const format = new Intl.NumberFormat(data.locale, { maximumSignificantDigits: 3 });
+  const font = getComputedStyle(document.body).fontFamily;
+  const drawn = new Map();
+
+  const escape = (text) => String(text).replace(/[&<>"']/g, (c) => "&#" + c.charCodeAt(0) + ";");
+  /* Black or white, whichever is easier to read on a colour (relative luminance). */
+  const textOn = (hex) => {
+    const [r, g, b] = [1, 3, 5].map((at) => (parseInt(hex.slice(at, at + 2), 16) / 255) ** 2.2);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.3 ? "#1c2733" : "#ffffff";
+  };
+
+  /* Charts: one function per kind, from the values of charts.py to an ECharts option. */
+  function base(colours) {
+    return {
+      animation: false,
+      textStyle: { fontFamily: font, color: colours.ink },
+      tooltip: { backgroundColor: colours.raised, borderColor: colours.line, confine: true, textStyle: { color: colours.ink, fontSize: 13 } },
+    };
+  }
+  function axis(colours, extra) {
+    return Object.assign({
+      axisLine: { show: false }, axisTick: { show: false },
+      axisLabel: { color: colours.soft, hideOverlap: true }, nameTextStyle: { color: colours.soft },
+      splitLine: { lineStyle: { color: colours.line } },
+    }, extra);
+  }
+  function line(marker, name, value) {
+    return '<div style="display:flex;gap:1.5em;justify-content:space-between"><span>' + marker + escape(name) + "</span><b>" + value + "</b></div>";
+  }
+  function stackTip(unit, names) {
+    return (items) => {
+      const shown = items.filter((i) => i.value > 0 && i.seriesType === "bar");
+      if (!shown.length) return "";
+      const total = shown.reduce((sum, i) => sum + i.value, 0);
+      return line("", names ? names[shown[0].dataIndex] : shown[0].name, format.format(total) + " " + unit)
+        + shown.map((i) => line(i.marker, i.seriesName, format.format(i.value))).join("");
+    };
+  }
+  function bars(chart, colours, horizontal, plotWidth) {
+    const totals = chart.rows.map((_, row) => chart.series.reduce((sum, s) => sum + s.values[row], 0));
+    const longest = Math.max(...totals);
+    return chart.series.map((s) => ({
+      name: s.name, type: "bar", stack: "all", barMaxWidth: horizontal ? 34 : 46, data: s.values,
+      itemStyle: s.colour === "outline"
+        ? { color: "transparent", borderColor: colours.soft, borderWidth: 1.2, borderType: "dashed" }
+        : { color: s.colour, borderColor: colours.paper, borderWidth: 0.6 },
+      emphasis: { disabled: true },
+      label: {
+        show: horizontal, color: s.colour === "outline" ? colours.soft : textOn(s.colour), fontSize: 11,
+        textBorderWidth: 0,
+        formatter: (p) => (p.value / longest * plotWidth > 32 ? format.format(p.value) : ""),
+      },
+    }));
+  }
+  const kinds = {
+    step(chart, colours, width) {
+      const left = width < narrow ? 84 : 140;
+      return {
+        tooltip: { trigger: "axis", axisPointer: { type: "none" }, formatter: stackTip(chart.unit) },
+        grid: { left: left, right: 16, top: 4, bottom: 42 },
+        xAxis: axis(colours, { type: "value", name: chart.axis, nameLocation: "middle", nameGap: 26 }),
+        yAxis: axis(colours, {
+          type: "category", inverse: true, data: chart.rows,
+          axisLabel: { color: colours.ink, width: width < narrow ? 78 : 130, overflow: "break" },
+        }),
+        series: bars(chart, colours, true, 0.85 * (width - left)),
+      };
+    },
+    memory(chart, colours) {
+      const series = bars(chart, colours, false, 0);
+      series[0].markLine = {
+        silent: true, symbol: "none", animation: false,
+        lineStyle: { color: colours.bad, type: "solid", width: 1.5 },
+        label: { position: "insideEndTop", color: colours.bad, formatter: chart.capacity_name + " " + format.format(chart.capacity) },
+        data: [{ yAxis: chart.capacity }],
+      };
+      const highest = Math.max(chart.capacity, ...chart.rows.map((_, i) => chart.series.reduce((sum, s) => sum + s.values[i], 0)));
+      return {
+        tooltip: { trigger: "axis", axisPointer: { type: "shadow" }, formatter: stackTip(chart.axis, chart.row_names) },
+        grid: { left: 44, right: 12, top: 28, bottom: 42 },
+        xAxis: axis(colours, { type: "category", data: chart.rows, name: chart.stage_axis, nameLocation: "middle", nameGap: 26 }),
+        yAxis: axis(colours, { type: "value", name: chart.axis, max: highest * 1.08, axisLabel: { color: colours.soft, showMaxLabel: false }, splitLine: { showMaxLine: false, lineStyle: { color: colours.line } } }),
+        series: series,
+      };
+    },
+    pareto(chart, colours) {
+      const many = ["#2b5c8a", "#d9713c", "#2f8f86", "#94406f", "#e5a33d", "#75923f"];
+      return {
+        tooltip: {
+          trigger: "item",
+          formatter: (p) => "<b>" + escape(p.data.name) + "</b>" + line("", p.seriesName, "")
+            + line("", chart.axis, format.format(p.value[0])) + line("", chart.headroom_axis, format.format(p.value[1])),
+        },
+        legend: { top: 0, right: 0, textStyle: { color: colours.soft }, itemWidth: 10, itemHeight: 10, show: chart.series.length > 1 },
+        grid: { left: 48, right: 24, top: 34, bottom: 42 },
+        xAxis: axis(colours, { type: "value", scale: true, name: chart.axis, nameLocation: "middle", nameGap: 26 }),
+        yAxis: axis(colours, { type: "value", scale: true, name: chart.headroom_axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
+        series: chart.series.map((s, i) => ({
+          name: s.name, type: "scatter", color: many[i % many.length], emphasis: { scale: 1.3 },
+          data: s.points.map((p) => ({
+            name: p.name, value: p.value, symbolSize: p.best ? 17 : 10,
+            itemStyle: p.best ? { borderColor: colours.ink, borderWidth: 2 } : { opacity: 0.85 },
+          })),
+        })),
+      };
+    },
+    sensitivity(chart, colours, width) {
+      return {
+        tooltip: { trigger: "axis", axisPointer: { type: "shadow" }, formatter: (items) => line("", items[0].name, format.format(items[0].value) + " %") },
+        grid: { left: width < narrow ? 112 : 170, right: 48, top: 4, bottom: 42 },
+        xAxis: axis(colours, { type: "value", name: chart.axis, nameLocation: "middle", nameGap: 26 }),
+        yAxis: axis(colours, { type: "category", data: chart.rows, axisLabel: { color: colours.ink, interval: 0, width: width < narrow ? 106 : 165, overflow: "break" } }),
+        series: [{
+          type: "bar", barMaxWidth: 18, data: chart.values, itemStyle: { color: "#2f8f86" }, emphasis: { disabled: true },
+          label: { show: true, position: "right", color: colours.soft, formatter: (p) => format.format(p.value) },
+        }],
+      };
+    },
+  };
+  function draw(id, colours) {
+    const place = document.getElementById(id);
+    const chart = data.charts[id];
+    const option = kinds[chart.kind](chart, colours, place.clientWidth);
+    option.tooltip = Object.assign(base(colours).tooltip, option.tooltip);
+    if (!drawn.has(id)) drawn.set(id, echarts.init(place, null, { renderer: "svg" }));
+    drawn.get(id).setOption(Object.assign(base(colours), option), true);
+  }
+  function drawAll(theme) {
+    for (const id of Object.keys(data.charts)) draw(id, data.colours[theme]);
+  }
+  const screenTheme = () => (dark.matches ? "dark" : "light");
+  const resizeAll = () => { for (const chart of drawn.values()) chart.resize(); };
+  drawAll(screenTheme());
+  dark.addEventListener("change", () => drawAll(screenTheme()));
+  let waiting = 0;
+  window.addEventListener("resize", () => {
+    window.clearTimeout(waiting);
+    waiting = window.setTimeout(() => { resizeAll(); drawAll(screenTheme()); }, 120);
+  });
+  const paper = window.matchMedia("print");
+  paper.addEventListener("change", (event) => {
+    resizeAll();
+    drawAll(event.matches ? "light" : screenTheme());
+  });
+
+  /* Tables: sort by a head's button, filter by text and by key. */
+  function value(row, column, kind) {
+    const cell = row.cells[column];
+    if (kind !== "number") return cell ? cell.textContent.trim() : "";
+    const raw = cell ? cell.dataset.value : undefined;
+    return raw === undefined || raw === "" ? null : Number(raw);
+  }
+  function sort(button) {
+    const head = button.closest("th");
+    const body = head.closest("table").tBodies[0];
+    const down = head.getAttribute("aria-sort") === "ascending";
+    for (const other of head.parentNode.cells) if (other.hasAttribute("aria-sort")) other.setAttribute("aria-sort", "none");
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const kind = button.dataset.sort;
+    const compare = (a, b) => {
+      if (a === null || b === null) return (a === null) - (b === null); // absent values always last
+      const order = kind === "number" ? a - b : a.localeCompare(b, data.locale, { numeric: true });
+      return down ? -order : order;
+    };
+    const column = head.cellIndex;
+    const rows = Array.from(body.rows, (row) => [value(row, column, kind), row]);
+    rows.sort((a, b) => compare(a[0], b[0]));
+    body.append(...rows.map((r) => r[1]));
+  }
+  function filter(id) {
+    const words = document.querySelector('[data-filter="' + id + '"]').value.toLowerCase().split(/\s+/).filter(Boolean);
+    const select = document.querySelector('[data-select="' + id + '"]');
+    const key = select ? select.value : "";
+    const rows = document.getElementById(id).tBodies[0].rows;
+    let shown = 0;
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      const keep = words.every((w) => text.includes(w)) && (!key || row.dataset.keys.split(" ").includes(key));
+      row.hidden = !keep;
+      shown += keep;
+    }
+    const count = document.querySelector('[data-count="' + id + '"]');
+    count.textContent = count.dataset.words.replace("%shown%", shown).replace("%total%", rows.length);
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-sort]");
+    if (button) sort(button);
+  });
+  document.addEventListener("input", (event) => {
+    const id = event.target.dataset.filter || event.target.dataset.select;
+    if (id) filter(id);
+  });
+
+  /* Download and print. */
+  document.getElementById("download").addEventListener("click", (event) => {
+    const plan = JSON.parse(document.getElementById("plan-data").textContent);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([JSON.stringify(plan, null, 2) + "\n"], { type: "application/json" }));
+    link.download = event.target.dataset.name;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+  document.getElementById("print").addEventListener("click", () => window.print());
+
+  /* The section in view is marked in the bar. */
+  const links = new Map(Array.from(document.querySelectorAll(".bar a"), (a) => [a.hash.slice(1), a]));
+  const watch = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      for (const link of links.values()) link.removeAttribute("aria-current");
+      links.get(entry.target.id).setAttribute("aria-current", "true");
+    }
+  }, { rootMargin: "-30% 0px -65% 0px" });
+  for (const id of links.keys()) watch.observe(document.getElementById(id));
+})();
