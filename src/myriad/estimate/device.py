@@ -49,6 +49,8 @@ class Device:
     grouped_gemm: GemmEfficiency
     attention: AttentionEfficiency
     num_sms: int
+    """Parts of the chip that each take one tile of a product; 1 where the catalog has no figure, so that
+    no time is lost to a partly filled chip (systolic arrays)."""
     memory_bytes: float
     memory_bytes_per_s: float
     """Datasheet bandwidth times the share that long streams reach."""
@@ -64,7 +66,7 @@ def device(accelerator: Accelerator, kernels: Kernels, precision: Precision, cal
     """The accelerator, its kernel efficiencies and the precision as one value.
 
     Raises SpecError for a precision that does not exist, MissingDataError for one that the accelerator
-    or its kernels lack, and for a missing memory or multiprocessor figure.
+    or its kernels lack, and for a missing memory figure.
     """
     if precision not in PRECISIONS:
         raise SpecError(unknown_name("precision", str(precision), PRECISIONS))
@@ -77,7 +79,7 @@ def device(accelerator: Accelerator, kernels: Kernels, precision: Precision, cal
         gemm=_efficiency(kernels.gemm, kernel_precision, "gemm", accelerator.name),
         grouped_gemm=_efficiency(kernels.grouped_gemm, kernel_precision, "grouped_gemm", accelerator.name),
         attention=_efficiency(kernels.attention, "bf16", "attention", accelerator.name),
-        num_sms=int(_figure(accelerator, "num_sms")),
+        num_sms=accelerator.num_sms or 1,
         memory_bytes=_figure(accelerator, "memory_bytes"),
         memory_bytes_per_s=_figure(accelerator, "memory_bytes_per_s") * kernels.memory_fraction,
         operand_bytes=OPERAND_BYTES[precision],

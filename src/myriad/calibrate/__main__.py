@@ -1,0 +1,83 @@
+"""`python -m myriad.calibrate kernels|links --ops DIR [--write]`: fit, say how well, and write the entries."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import resources
+from pathlib import Path
+
+from myriad import catalog
+from myriad.calibrate.entries import default_text, entry_text
+from myriad.calibrate.kernels import KernelFits, fit_kernels
+from myriad.calibrate.links import fit_link
+from myriad.errors import MyriadError, SpecError
+
+#: Entry -> (table, title, accelerators, generation of FlashAttention).
+ENTRIES: dict[str, tuple[str, str, list[str], int]] = {
+    "a100": ("a100_sxm", "A100 kernel efficiencies", ["a100-sxm-80gb", "a100-sxm-40gb", "a800-sxm"], 2),
+    "h100": ("h100_sxm", "H100 kernel efficiencies", ["h100-sxm", "h100-sxm-96gb", "h200-sxm", "h800-sxm"], 3),
+    "b200": ("b200_sxm", "B200 kernel efficiencies", ["b200-sxm", "b300-sxm"], 3),
+    "gb200": ("gb200", "GB200 kernel efficiencies", ["gb200", "gb300"], 3),
+}
+
+
+def _describe(name: str, fits: KernelFits) -> str:
+    lines = [f"{name}: memory_fraction {fits.memory_fraction:.3f}, launch_s {fits.launch_s:.2e}"]
+    for kind, table in (
+        ("gemm", fits.gemm),
+        ("grouped_gemm", fits.grouped_gemm),
+        ("attention", {"bf16": fits.attention}),
+    ):
+        for precision, fit in table.items():
+            values = " ".join(f"{v:.3g}" for v in fit.parameters)
+            lines.append(
+                f"  {kind:12} {precision:9} {values}  ({fit.num_rows} rows, {fit.median_error:.1%} median, "
+                f"{fit.p90_error:.0%} 90th percentile)"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _kernels(ops: Path, write: bool) -> None:
+    folder = Path(str(resources.files("myriad"))) / "data" / "kernels"
+    all_fits = []
+    for name, (table, title, accelerators, flash_attention) in ENTRIES.items():
+        fits = fit_kernels(ops, table, catalog.accelerator(accelerators[0]))
+        all_fits.append(fits)
+        sys.stdout.write(_describe(name, fits))
+        if write:
+            (folder / f"{name}.yaml").write_text(entry_text(title, accelerators, fits, flash_attention), "utf-8")
+    if write:
+        (folder / "default.yaml").write_text(default_text(all_fits), "utf-8")
+
+
+def _links(ops: Path) -> None:
+    for name, (table, _, accelerators, _) in ENTRIES.items():
+        accelerator = catalog.accelerator(accelerators[0])
+        if accelerator.scale_up_bytes_per_s_one_way is None:
+            raise SpecError(f"{accelerator.name} has no scale_up_bytes_per_s_one_way")
+        fit = fit_link(ops, table, accelerator.scale_up_bytes_per_s_one_way)
+        errors = ", ".join(f"{kind} {error:.1%}" for kind, error in fit.median_error.items())
+        sys.stdout.write(
+            f"{name}: scale_up_efficiency {fit.efficiency:.3f}, scale_up_latency_s {fit.latency_s:.2e}, "
+            f"scale_up_half_bytes {fit.half_bytes:.3g}  (median errors: {errors})\n"
+        )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0, or 2 after one line that says what was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m myriad.calibrate", description=__doc__)
+    parser.add_argument("what", choices=("kernels", "links"))
+    parser.add_argument("--ops", type=Path, required=True, help="folder of <accelerator>__<operator>.parquet files")
+    parser.add_argument("--write", action="store_true", help="write the kernel entries of the catalog")
+    given = parser.parse_args(arguments)
+    try:
+        _kernels(given.ops, given.write) if given.what == "kernels" else _links(given.ops)
+    except MyriadError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

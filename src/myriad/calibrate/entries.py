@@ -1,0 +1,178 @@
+"""Catalog entries of kernel efficiencies, written from fits. Every figure says where it comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from myriad.calibrate.fitting import Fit
+from myriad.calibrate.kernels import KernelFits
+from myriad.spec.calibration import Precision
+
+DATE = "2026-11-21"
+TABLES = {
+    "title": "NVIDIA AIConfigurator, measured operator tables (Apache-2.0), commit 095f58a",
+    "url": "https://github.com/ai-dynamo/aiconfigurator",
+    "read_on": DATE,
+}
+FLASH_ATTENTION = {
+    2: {"title": "FlashAttention-2, arXiv 2307.08691", "url": "https://arxiv.org/abs/2307.08691", "read_on": DATE},
+    3: {"title": "FlashAttention-3, arXiv 2407.08608", "url": "https://arxiv.org/abs/2407.08608", "read_on": DATE},
+}
+#: Backward over forward rate of fused causal attention, head size 128, long sequences.
+BACKWARD_OVER_FORWARD = {2: 0.83, 3: 0.78}
+
+#: Precision -> the fitted one whose figures it borrows, and why.
+BORROWED: dict[Precision, tuple[Precision, str]] = {
+    "mxfp8": ("fp8", "no measured operators; the same matrix rate as fp8"),
+    "tf32": ("bf16", "no measured operators; share of its own rate as in bf16"),
+    "fp32": ("bf16", "no measured operators; share of its own rate as in bf16"),
+}
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _derived(value: float, note: str, kind: str = "derived", source: str = "tables") -> dict[str, Any]:
+    return {"value": _rounded(value), "source": source, "kind": kind, "note": note}
+
+
+def _yaml(body: dict[str, Any]) -> str:
+    return yaml.safe_dump(body, sort_keys=False, default_flow_style=None, width=200)
+
+
+def _gemm(values: Iterable[float], note: str = "") -> dict[str, Any]:
+    names = ("peak_fraction", "half_k", "wave_loss")
+    return {name: _derived(v, note) if note else _rounded(v) for name, v in zip(names, values, strict=True)}
+
+
+def _gemm_tables(fits: KernelFits) -> tuple[dict[str, Any], dict[str, Any]]:
+    dense: dict[str, Any] = {}
+    grouped: dict[str, Any] = {}
+    fractions = {p: min(f.parameters[0] / fits.gemm[p].parameters[0], 1.0) for p, f in fits.grouped_gemm.items()}
+    ratio = math.prod(fractions.values()) ** (1.0 / len(fractions)) if fractions else 1.0
+    for precision, fit in fits.gemm.items():
+        peak, *shape = fit.parameters[:3]
+        dense[precision] = _gemm((peak, *shape))
+        if precision in fractions:
+            grouped[precision] = _gemm((peak * fractions[precision], *shape))
+            if fractions[precision] == 1.0:
+                note = "the dense fraction; fitted higher, since short products of small numbers draw less power"
+                grouped[precision]["peak_fraction"] = _derived(peak, note)
+        else:
+            grouped[precision] = _gemm((peak * ratio, *shape), "dense figures times the ratio of the fitted precisions")
+    for precision, (lender, note) in BORROWED.items():
+        if lender in dense:
+            dense[precision] = _gemm(fits.gemm[lender].parameters[:3], note)
+            share = fractions.get(lender, ratio)
+            peak, *shape = fits.gemm[lender].parameters[:3]
+            grouped[precision] = _gemm((peak * share, *shape), note)
+    return dense, grouped
+
+
+def _residuals(fits: KernelFits) -> str:
+    def line(kind: str, fit: Fit) -> str:
+        return f"#   {kind}: {fit.num_rows} rows, {fit.median_error:.1%} median, {fit.p90_error:.0%} 90th percentile\n"
+
+    lines = [line(f"gemm {p}", f) for p, f in fits.gemm.items()]
+    lines += [line(f"grouped_gemm {p}", f) for p, f in fits.grouped_gemm.items()]
+    lines += [line("attention bf16", fits.attention), f"#   memory_fraction: {fits.memory_rows} rows, upper quartile\n"]
+    return "".join(lines)
+
+
+def entry_text(title: str, accelerators: list[str], fits: KernelFits, flash_attention: int) -> str:
+    """The YAML text of one accelerator's entry, residuals in the head comment."""
+    dense, grouped = _gemm_tables(fits)
+    forward, half_tokens = fits.attention.parameters[:2]
+    ratio = BACKWARD_OVER_FORWARD[flash_attention]
+    note = f"{ratio} of the forward fraction: FlashAttention's published rates, backward over forward"
+    spec = {
+        "accelerators": accelerators,
+        "gemm": dense,
+        "grouped_gemm": grouped,
+        "attention": {
+            "bf16": {
+                "forward_fraction": _rounded(forward),
+                "backward_fraction": _derived(forward * ratio, note, "published", "flash-attention"),
+                "half_tokens": _rounded(half_tokens),
+            }
+        },
+        "memory_fraction": _rounded(fits.memory_fraction),
+        "launch_s": _rounded(fits.launch_s),
+        "sustained_fraction": _derived(
+            1.0, "large products of the tables already run at the power limit, near the sustained rates of "
+            "stas00/ml-engineering's MAMF", "assumed",
+        ),
+    }  # fmt: skip
+    head = (
+        f"# Fitted {DATE} by `python -m myriad.calibrate kernels`; |ln(model / measured)| on the rows fitted:\n"
+        f"{_residuals(fits)}"
+        f"# Measured on {accelerators[0]}; the others have the same cores, and share its figures.\n"
+    )
+    body = {
+        "schema": 1,
+        "title": title,
+        "aliases": [],
+        "sources": {"tables": TABLES, "flash-attention": FLASH_ATTENTION[flash_attention]},
+        "source": "tables",
+        "kind": "measured",
+        "spec": spec,
+    }
+    return head + _yaml(body)
+
+
+def default_text(all_fits: list[KernelFits]) -> str:
+    """The YAML text of the entry for accelerators without one: geometric means of the fitted ones."""
+
+    def mean(values: list[float]) -> float:
+        return math.prod(values) ** (1.0 / len(values))
+
+    tables = [_gemm_tables(fits) for fits in all_fits]
+
+    def number(value: Any) -> float:
+        return float(value["value"] if isinstance(value, dict) else value)
+
+    def gemm_mean(which: int) -> dict[str, Any]:
+        names = list(dict.fromkeys(p for t in tables for p in t[which]))
+        return {
+            p: {
+                figure: _rounded(mean([number(t[which][p][figure]) for t in tables if p in t[which]]))
+                for figure in ("peak_fraction", "half_k", "wave_loss")
+            }
+            for p in names
+        }
+
+    forward = mean([f.attention.parameters[0] for f in all_fits])
+    spec = {
+        "accelerators": [],
+        "gemm": gemm_mean(0),
+        "grouped_gemm": gemm_mean(1),
+        "attention": {
+            "bf16": {
+                "forward_fraction": _rounded(forward),
+                "backward_fraction": _rounded(forward * BACKWARD_OVER_FORWARD[3]),
+                "half_tokens": _rounded(mean([f.attention.parameters[1] for f in all_fits])),
+            }
+        },
+        "memory_fraction": _rounded(mean([f.memory_fraction for f in all_fits])),
+        "launch_s": _rounded(mean([f.launch_s for f in all_fits])),
+        "sustained_fraction": _derived(1.0, "no evidence for another figure", "assumed"),
+    }
+    body = {
+        "schema": 1,
+        "title": "Default kernel efficiencies",
+        "aliases": [],
+        "sources": {"tables": TABLES},
+        "source": "tables",
+        "kind": "derived",
+        "spec": spec,
+    }
+    head = (
+        f"# Geometric means of the fitted entries ({DATE}), for accelerators that have none of their own.\n"
+        "# Nothing here was measured on the accelerator that uses it.\n"
+    )
+    return head + _yaml(body)
