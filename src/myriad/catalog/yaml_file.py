@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import yaml
 
 from myriad.errors import SpecError, nearest
 
-MAX_BYTES: Final = 5_000_000
+MAX_BYTES: Final = 2_000_000
 MAX_DEPTH: Final = 64
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -30,7 +31,7 @@ _WORDS: Final[dict[str, bool | None]] = {
 }  # fmt: skip
 
 
-@dataclass
+@dataclass(slots=True)
 class Node:
     """A scalar, a list of nodes or a mapping of nodes, with the place that it was read from."""
 
@@ -70,7 +71,8 @@ def parse(text: str, file: str) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = (error.problem or error.context or "not valid YAML").replace("\n", " ")
-        if mark and text.split("\n")[mark.line : mark.line + 1][0].lstrip(" ").startswith("\t"):
+        lines = text.split("\n")
+        if mark and mark.line < len(lines) and lines[mark.line].lstrip(" ").startswith("\t"):
             problem = "a tab indents this line; YAML wants spaces"
         raise SpecError(f"{file}:{mark.line + 1 if mark else 1}: {problem}") from None
     except yaml.reader.ReaderError as error:
@@ -133,6 +135,10 @@ def _near_files(path: Path) -> str:
     return nearest(path.name, (entry.name for entry in path.parent.iterdir()))
 
 
+def _ignore(_: _Builder, __: yaml.Event) -> None:
+    """The start and end of the stream, and the end of a document, say nothing."""
+
+
 def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
 
@@ -151,29 +157,31 @@ class _Builder:
 
     def build(self, text: str) -> Node | None:
         for event in yaml.parse(text, Loader=_LOADER):
-            match event:
-                case yaml.DocumentStartEvent() if self.root is not None:
-                    raise self._error(event, "expected one document, found a second after '---'")
-                case yaml.AliasEvent():
-                    raise self._error(event, f"alias '*{event.anchor}' is not supported; write the value out")
-                case yaml.ScalarEvent():
-                    self._check_plain(event)
-                    self._scalar(event)
-                case yaml.MappingStartEvent():
-                    self._start(event, {})
-                case yaml.SequenceStartEvent():
-                    self._start(event, [])
-                case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-                    self.open.pop()
-                    self.keys.pop()
-                    self.path.pop()
-                case _:
-                    pass
+            self._steps.get(type(event), _ignore)(self, event)
         root = self.root
         # A file of comments only parses to one empty scalar.
         return None if root is None or root.value is None else root
 
+    def _document(self, event: yaml.DocumentStartEvent) -> None:
+        if self.root is not None:
+            raise self._error(event, "expected one document, found a second after '---'")
+
+    def _alias(self, event: yaml.AliasEvent) -> None:
+        raise self._error(event, f"alias '*{event.anchor}' is not supported; write the value out")
+
+    def _mapping(self, event: yaml.MappingStartEvent) -> None:
+        self._start(event, {})
+
+    def _sequence(self, event: yaml.SequenceStartEvent) -> None:
+        self._start(event, [])
+
+    def _end(self, _: yaml.Event) -> None:
+        self.open.pop()
+        self.keys.pop()
+        self.path.pop()
+
     def _scalar(self, event: yaml.ScalarEvent) -> None:
+        self._check_plain(event)
         top = self.open[-1] if self.open else None
         line = _line(event)
         if top is not None and isinstance(top.value, dict) and self.keys[-1] is None:
@@ -228,6 +236,8 @@ class _Builder:
             return text
         if text in _WORDS:
             return _WORDS[text]
+        if text[0] not in "+-.0123456789":
+            return text
         if _NOT_FINITE.fullmatch(text):
             raise self._error(event, f"expected a finite number, found {text}")
         if len(text) <= 100 and _INTEGER.fullmatch(text):
@@ -245,3 +255,13 @@ class _Builder:
         waiting = self.keys[-1] if self.keys else None
         path = ".".join(key for key in (*self.path, waiting[0] if waiting else "") if key)
         return SpecError(f"{self.file}:{_line(event)}: {path + ': ' if path else ''}{text}")
+
+    _steps: ClassVar[dict[type[yaml.Event], Callable[[_Builder, Any], None]]] = {
+        yaml.ScalarEvent: _scalar,
+        yaml.MappingStartEvent: _mapping,
+        yaml.SequenceStartEvent: _sequence,
+        yaml.MappingEndEvent: _end,
+        yaml.SequenceEndEvent: _end,
+        yaml.DocumentStartEvent: _document,
+        yaml.AliasEvent: _alias,
+    }

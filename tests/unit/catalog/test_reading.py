@@ -160,7 +160,7 @@ def test_an_unreadable_file(tmp_path, monkeypatch):
 def test_ten_megabytes_are_refused_before_parsing(tmp_path):
     path = write(tmp_path, "a: 1\n" * 2_000_000)
     start = time.perf_counter()
-    assert "10.0 MB is too large; at most 5 MB" in error_of(path)
+    assert "10.0 MB is too large; at most 2 MB" in error_of(path)
     assert time.perf_counter() - start < 0.1
 
 
