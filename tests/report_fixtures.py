@@ -78,7 +78,7 @@ def estimate(
 
 def ranked(best: TrainingEstimate, count: int = 20) -> tuple[RankedLayout, ...]:
     rows = []
-    choices = product((8, 4, 16, 2), (2, 4, 1), ((), ("core_attn",), ("moe_act", "mlp")))
+    choices = product((8, 4, 16, 2), (2, 4, 1), ((), ("core_attn",), ("mlp", "moe_act")))
     for i, (tp, vpp, recompute) in zip(range(count), choices, strict=False):
         layout = best.layout.model_copy(
             update={"tp": tp, "vpp": vpp if best.layout.pp > 1 else 1, "recompute": recompute}

@@ -1,0 +1,79 @@
+import re
+import string
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+import myriad.report
+from myriad.errors import SpecError
+from myriad.report.language import LANGUAGES, language
+from myriad.report.views import StageRole
+from myriad.spec.result import (
+    MEMORY_PARTS,
+    TIME_PARTS,
+    CostLine,
+    SearchResult,
+    SourcedFigure,
+)
+from myriad.units import CURRENCIES
+
+ENGLISH, CHINESE = language("en"), language("zh")
+SOURCES = [
+    *Path(myriad.report.__file__).parent.glob("*.py"),
+    *Path(myriad.report.__file__).parent.glob("templates/*.j2"),
+]
+
+#: Rooms of the catalog whose keys are names of values, and all the names that they must have.
+NAMED = {
+    "part": TIME_PARTS,
+    "memory": MEMORY_PARTS,
+    "currency": CURRENCIES,
+    "kind": get_args(SourcedFigure.model_fields["kind"].annotation),
+    "cost": get_args(CostLine.model_fields["name"].annotation),
+    "objective": get_args(SearchResult.model_fields["objective"].annotation),
+    "stage": (*get_args(StageRole), "named"),
+    "resource": ("matrix_rate", "memory_bandwidth", "memory_capacity", "scale_up", "scale_out", "gpus", "latency"),
+    "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
+}
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_both_languages_have_the_same_keys_and_placeholders() -> None:
+    assert set(ENGLISH.texts) == set(CHINESE.texts)
+    for key, text in ENGLISH.texts.items():
+        assert placeholders(text) == placeholders(CHINESE.texts[key]), key
+
+
+def test_no_text_is_unused_and_none_is_missing() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    rooms = {key.split(".")[0] for key in ENGLISH.texts}
+    used = {key for key in re.findall(r"""["']([a-z]+\.[a-z_]+)["']""", code) if key.split(".")[0] in rooms}
+    named = {f"{room}.{name}" for room, names in NAMED.items() for name in names}
+    assert used | named == set(ENGLISH.texts)
+
+
+def test_chinese_is_chinese() -> None:
+    same = {key for key, text in CHINESE.texts.items() if text == ENGLISH.texts[key] and re.search("[a-z]{3}", text)}
+    assert same <= {"memory.logits", "figure.hfu"}
+
+
+@pytest.mark.parametrize("code", ["de", "ZH", ""])
+def test_an_unknown_language_names_those_allowed(code: str) -> None:
+    with pytest.raises(SpecError, match="unknown language") as caught:
+        language(code)
+    assert all(known in str(caught.value) for known in LANGUAGES) or "did you mean" in str(caught.value)
+
+
+def test_phrases_keep_names_and_numbers() -> None:
+    assert CHINESE.phrase("does not fit in memory") == "显存不足"
+    assert CHINESE.phrase("something that nobody translated") == "something that nobody translated"
+    assert ENGLISH.phrase("does not fit in memory") == "does not fit in memory"
+
+
+def test_phrases_have_the_placeholders_of_their_pattern() -> None:
+    for pattern, text in CHINESE.phrases:
+        assert placeholders(text) == set(pattern.groupindex), pattern.pattern

@@ -1,0 +1,89 @@
+import pytest
+
+from myriad.report.language import language
+from myriad.report.numbers import Numbers
+from myriad.report.words import comparison_words, job_words, plan_words
+from myriad.spec.result import Plan
+
+
+def sentences(plan: Plan, job: int, lang: str = "en") -> str:
+    words = language(lang)
+    numbers = Numbers(words, plan.currency, plan.usd_per_currency)
+    return " ".join(s for paragraph in job_words(plan.jobs[job], plan, words, numbers) for s in paragraph)
+
+
+def test_the_whole_in_words(plan: Plan) -> None:
+    words = language("en")
+    text = " ".join(plan_words(plan, words, Numbers(words, "CNY", 0.14)))
+    assert text == (
+        "2 of 3 training jobs can run on the 3 pools of this system. 1 of 2 jobs with a deadline meet it. "
+        "All planned jobs together cost 437 M CNY."
+    )
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "Train MiMo-V2-Pro (1.02 T parameters, 42 B active) on pool own (10,000 x H800 SXM in DGX H800 nodes): "
+        "8,192 GPUs in layout TP8 PP8x2 DP128 EP32 ZeRO-1 mb1 moe_act.",
+        "A step of 33.6 M tokens takes 12.3 s (MFU 38.2 %); 20 T tokens take 84.3 days.",
+        "This meets the deadline of 120 days with 35.7 days to spare.",
+        "The run uses 16.6 M GPU-hours, 17.8 GWh and 437 M CNY.",
+        "The largest loss is pipeline bubble (11.7 % of the step)",
+        "ranks 212 of 18,377 and is 15.0 % slower than the best",
+        "10 % more GPUs would help most: the run takes 8.4 % fewer days",
+        "Pool cloud-east would take 282 days and 207 M CNY with 2,048 GPUs.",
+        "Pool cloud-north cannot run it: no layout fits: the nearest lacks 11.4 GiB.",
+    ],
+)
+def test_a_job_in_words(plan: Plan, part: str) -> None:
+    assert part in sentences(plan, 0)
+
+
+def test_a_late_job_without_money(plan: Plan) -> None:
+    text = sentences(plan, 1)
+    assert "This misses the deadline of 30 days by 3.8 days." in text
+    assert "CNY" not in text
+    assert "active" not in text
+
+
+def test_a_job_that_no_pool_can_run(plan: Plan) -> None:
+    assert sentences(plan, 2).startswith("No pool can train Driving 30B for job driving.")
+
+
+def test_chinese_sentences(plan: Plan) -> None:
+    text = sentences(plan, 0, "zh")
+    assert "总参数 1.02 万亿，激活 420 亿" in text
+    assert "可提前 35.7 天完成" in text
+    assert "4.37 亿元" in text
+
+
+def test_a_job_without_tokens_or_estimate_says_what_is_known(plan: Plan) -> None:
+    job = plan.jobs[0]
+    assert job.chosen
+    rate_only = job.chosen.model_copy(update={"days": None, "deadline_days": None, "meets_deadline": None})
+    undated = plan.model_copy(update={"jobs": (job.model_copy(update={"tokens": None, "chosen": rate_only}),)})
+    assert "that is 2.73 M tokens/s" in sentences(undated, 0)
+    assert "deadline" not in sentences(undated, 0)
+
+
+def test_less_latency_is_the_better_latency(plan: Plan) -> None:
+    job = plan.jobs[0]
+    latency = job.sensitivity[-1].model_copy(update={"change_fraction": 0.1, "gain_fraction": 0.5})
+    changed = plan.model_copy(update={"jobs": (job.model_copy(update={"sensitivity": (latency,)}),)})
+    assert "10 % less network latency would help most" in sentences(changed, 0)
+
+
+@pytest.mark.parametrize(
+    ("update", "expected"),
+    [
+        ({"rank": None}, "does not fit in memory"),
+        ({"rank": 1, "slower_fraction": 0.0}, "as fast as the best"),
+        ({"rank": 1, "slower_fraction": -0.02}, "2.0 % faster than the one chosen"),
+    ],
+)
+def test_comparisons(plan: Plan, update: dict[str, object], expected: str) -> None:
+    comparison = plan.jobs[0].comparison
+    assert comparison
+    words = language("en")
+    assert expected in comparison_words(comparison.model_copy(update=update), words, Numbers(words))
