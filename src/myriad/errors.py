@@ -43,8 +43,10 @@ def nearest(name: str, allowed: Iterable[str], limit: int = 3) -> str:
     >>> nearest("banana", ["h100-sxm"])
     ''
     """
-    by_lower = {str(a).lower(): str(a) for a in allowed}
-    found = difflib.get_close_matches(name.lower(), list(by_lower), n=limit, cutoff=0.55)
+    by_lower: dict[str, str] = {}
+    for spelling in map(str, allowed):
+        by_lower.setdefault(spelling.lower(), spelling)  # `GB` before `Gb`
+    found = difflib.get_close_matches(name.lower(), list(by_lower), n=limit, cutoff=0.6)
     if not found:
         return ""
     return "; did you mean " + " or ".join(repr(by_lower[f]) for f in found) + "?"

@@ -27,6 +27,14 @@ def test_nearest_ignores_case_and_keeps_the_spelling():
     assert nearest("H100-SMX", ["h100-sxm", "h100-pcie"]).startswith("; did you mean 'h100-sxm'")
 
 
+def test_nearest_prefers_the_first_of_two_spellings():
+    assert nearest("gbb", ["GB", "Gb"]) == "; did you mean 'GB'?"
+
+
+def test_nearest_leaves_out_what_is_far():
+    assert nearest("h100-smx", ["h100-sxm", "a100-sxm-80gb"]) == "; did you mean 'h100-sxm'?"
+
+
 def test_nearest_gives_at_most_three():
     assert nearest("abcd", ["abcde", "abcdf", "abcdg", "abcdh"]).count(" or ") == 2
 
