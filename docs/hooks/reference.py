@@ -1,7 +1,8 @@
-"""MkDocs hook: writes the reference tables from the code, so that they cannot fall behind it.
+"""MkDocs hook: writes reference and accuracy tables from the code, so that they cannot fall behind it.
 
 <!-- fields: myriad.spec.system.Pool -->    the fields of a description, from their docstrings
 <!-- money -->                              currencies, and what a price may be per
+    <!-- validation -->                         errors of the training estimate on the shipped rows
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from myriad.api import validate_training
 from myriad.spec import base
 from myriad.units import CURRENCIES, MONEY_DENOMINATORS
 
 FIELDS = re.compile(r"<!-- fields: ([\w.]+) -->")
 MONEY = "<!-- money -->"
+VALIDATION = "<!-- validation -->"
 
 #: The validator of a quantity type -> its name in spec.base.
 QUANTITIES = {
@@ -86,6 +89,25 @@ def money_text() -> str:
     return f"Currencies: {currencies}.\n\nA price may be per {denominators}."
 
 
+def validation_table() -> str:
+    """A Markdown table of the errors on the shipped rows: all of them, then by group."""
+    result = validate_training()
+    rows = ["| rows | of | mean | median | 90th percentile | bias |", "|---|--:|--:|--:|--:|--:|"]
+
+    def add(name: str, count: int, errors: Any) -> None:
+        figures = (errors.mean_abs_error, errors.median_abs_error, errors.p90_abs_error)
+        rows.append(f"| {name} | {count} | " + " | ".join(f"{f:.1%}" for f in figures) + f" | {errors.bias:+.1%} |")
+
+    add("**all**", result.predicted, result)
+    for kind in ("family", "accelerator", "precision", "gpus", "stack"):
+        for name, group in sorted(result.groups[kind].items(), key=lambda item: -item[1].rows):
+            add(f"{kind}: {name}", group.rows, group)
+    memory = result.memory
+    fits = f"{memory.fitting} of {memory.rows} runs whose layout can be written in full are judged to fit"
+    return "\n".join(rows) + f"\n\nMemory: {fits} ({memory.fitting_fraction:.1%}); all of them ran."
+
+
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fills the marks of a page; called by MkDocs."""
-    return FIELDS.sub(lambda match: fields_table(match[1]), markdown).replace(MONEY, money_text())
+    filled = FIELDS.sub(lambda match: fields_table(match[1]), markdown).replace(MONEY, money_text())
+    return filled.replace(VALIDATION, validation_table()) if VALIDATION in filled else filled

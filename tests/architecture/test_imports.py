@@ -44,16 +44,3 @@ def calls_of_builtins(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("estimate/**/*.py")), ids=lambda path: path.stem)
 def test_formulas_open_and_print_nothing(path: Path) -> None:
     assert not calls_of_builtins(path) & {"open", "print", "input", "exec", "eval"}
-
-
-def test_modules_below_do_not_load_the_package_above() -> None:
-    """`from myriad import x` inside the package would run all of `myriad/__init__.py` in a loop."""
-    offenders = [
-        str(path.relative_to(ROOT))
-        for path in PACKAGE.glob("*/**/*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.ImportFrom)
-        and node.module == "myriad"
-        and "__version__" in {a.name for a in node.names}
-    ]
-    assert not offenders
