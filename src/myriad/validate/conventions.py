@@ -45,13 +45,17 @@ class Convention:
     expert_tensor_follows_tensor: bool = False
     """Experts are split like dense layers where the row gives no `etp` (Megatron before folding)."""
     trains_mtp: bool = True
+    layers_per_chunk: int = 0
+    """Stages are interleaved in chunks of so many layers where the row gives no `vpp`; 0 means not interleaved."""
     gathers_once_under_pipeline: bool = False
-    """FSDP with pipeline stages keeps gathered weights until the step ends: ZeRO-2 in effect."""
+    """FSDP under a pipeline gathers weights once and reduces gradients once per step: ZeRO-1 in effect."""
     micro_batches_follow_stages: bool = False
     """A local batch is cut into as many micro-batches as there are stages where the row says nothing."""
 
 
-_NEMO: Final = Convention("nemo", optimizer=ADAM_BF16_GRADIENTS)
+# The recipes interleave GPT-3 175B 6 times over 8 stages and Llama 3.1 405B 8 times: two layers a chunk.
+# Pages and submissions that leave the column out ran the same recipes.
+_NEMO: Final = Convention("nemo", optimizer=ADAM_BF16_GRADIENTS, layers_per_chunk=2)
 _MEGATRON_2021: Final = Convention("megatron-lm-2021", zero=0, sequence_parallel=False, optimizer=ADAM_FP16)
 
 #: Start of `source` -> convention; the first match counts.
@@ -60,7 +64,10 @@ _BY_SOURCE: Final[tuple[tuple[str, Convention], ...]] = (
     ("Megatron-Core MoE report", Convention("megatron-bridge", optimizer=ADAM_BF16_GRADIENTS)),
     ("MoE Parallel Folding", Convention("megatron-core", expert_tensor_follows_tensor=True)),
     ("Megatron-LM examples", Convention("megatron-core", optimizer=ADAM_BF16_GRADIENTS)),
-    ("NeMo Automodel", Convention("automodel", zero=3, trains_mtp=False, gathers_once_under_pipeline=True)),
+    (
+        "NeMo Automodel",
+        Convention("automodel", zero=3, optimizer=ALL_BF16, trains_mtp=False, gathers_once_under_pipeline=True),
+    ),
     ("NeMo", _NEMO),
     ("NVIDIA DGX Cloud", _NEMO),
     ("MLPerf", _NEMO),

@@ -11,6 +11,8 @@ Rules, in this order. Each that fills something in is noted in `Run.assumed`.
   software's own default (`conventions`).
 - `global_batch` missing: micro_batch x grad_accum x dp, or a `local batch size` in the notes x dp.
   `micro_batch` missing: global_batch / (dp x grad_accum), else 1.
+- `vpp` missing: as the software's recipes interleave (`conventions`), else 1; torchtitan's interleaved
+  schedule has two chunks.
 - Recomputation not stated: none, then some, then full, whichever fits first (`Run.layouts`).
 - The scale-up domain is the row's, but never more than the accelerator's links reach.
 """
@@ -47,7 +49,7 @@ class Run:
     cluster: Cluster
     work: TrainingWork
     layouts: tuple[Layout, ...]
-    """More than one where recomputation is not stated: take the first that fits, else the first."""
+    """More than one where recomputation is not stated: take the first that fits, else the last."""
     measured_tokens_per_s_per_gpu: float
     measured_from: str
     assumed: tuple[str, ...]
@@ -130,11 +132,21 @@ def _zero_and_shard(row: TrainingRow, rules: Convention, dp: int, cp: int, pp: i
     else:
         zero, size = 3, math.prod(sizes) if sizes else 0
     if zero == 3 and pp > 1 and rules.gathers_once_under_pipeline:
-        zero = 2
+        zero = 1
     return zero, 0 if size in (0, dp, dp * cp) else size
 
 
-def _sizes(row: TrainingRow, rules: Convention, num_gpus: int) -> dict[str, int]:
+def _vpp(row: TrainingRow, rules: Convention, pp: int, num_layers: int) -> int:
+    if pp == 1:
+        return 1
+    if row.vpp:
+        return row.vpp
+    if rules.layers_per_chunk:
+        return max(1, round(num_layers / (pp * rules.layers_per_chunk)))
+    return 2 if rules.micro_batches_follow_stages and "Interleaved" in row.notes else 1
+
+
+def _sizes(row: TrainingRow, rules: Convention, num_gpus: int, num_layers: int) -> dict[str, int]:
     if row.tp is None and row.pp is None and not row.sharding:
         raise SkipError("the layout is incomplete: neither tensor and pipeline sizes nor FSDP or ZeRO named")
     tp, pp, cp = row.tp or 1, row.pp or 1, row.cp or 1
@@ -143,7 +155,6 @@ def _sizes(row: TrainingRow, rules: Convention, num_gpus: int) -> dict[str, int]
         raise SkipError("the row contradicts itself: gpus is no multiple of tp x pp x cp")
     if row.dp and row.dp != dp:
         raise SkipError("the row contradicts itself: dp is not gpus / (tp pp cp)")
-    vpp = row.vpp or (2 if rules.micro_batches_follow_stages and "Interleaved" in row.notes else 1)
     ep = row.ep or (_EXPERT_RANKS_WHERE_UNSIZED if re.search(r"\+ EP\b", row.notes) else 1)
     etp = row.etp or (tp if rules.expert_tensor_follows_tensor else 1)
     ep = math.gcd(ep, tp * cp * dp // math.gcd(etp, tp * cp * dp))
@@ -153,7 +164,7 @@ def _sizes(row: TrainingRow, rules: Convention, num_gpus: int) -> dict[str, int]
         "pp": pp,
         "cp": cp,
         "dp": dp,
-        "vpp": vpp if pp > 1 else 1,
+        "vpp": _vpp(row, rules, pp, num_layers),
         "ep": ep,
         "etp": etp,
         "zero": zero,
@@ -228,9 +239,9 @@ def run_of(row: TrainingRow, models: Mapping[str, Model]) -> Run:
         raise SkipError("the GPU count is not stated")
     rules = convention(row)
     seq_len = _seq_len(row)
-    sizes = _sizes(row, rules, row.num_gpus)
-    micro_batch, global_batch, assumed = _batches(row, rules, sizes)
     model = _model(row, models, rules)
+    sizes = _sizes(row, rules, row.num_gpus, model.num_layers)
+    micro_batch, global_batch, assumed = _batches(row, rules, sizes)
     cluster = _cluster(row, row.num_gpus)
     work = _work(row, rules, seq_len, global_batch, model)
     measured = measured_tokens_per_s_per_gpu(row, model, seq_len, row.num_gpus, _datasheet_rate(cluster, row))

@@ -16,9 +16,9 @@ from myriad.spec.model import (
     DenseFeedForward,
     GroupedQueryAttention,
     Mamba2,
+    Mixer,
     MixtureOfExperts,
     Model,
-    Mixer,
     MultiLatentAttention,
 )
 

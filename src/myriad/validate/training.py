@@ -63,12 +63,10 @@ def group_error(errors: Sequence[float]) -> GroupError:
 
 def judge(run: Run, predict: Predict) -> RowResult:
     """The estimate of one run beside its measurement."""
-    estimates = []
     for layout in run.layouts:
-        estimates.append(predict(run.model, run.cluster, layout, run.work))
-        if estimates[-1].fits:
+        estimate = predict(run.model, run.cluster, layout, run.work)
+        if estimate.fits:
             break
-    estimate = estimates[-1] if estimates[-1].fits else estimates[0]
     row, predicted = run.row, estimate.tokens_per_s_per_gpu
     return RowResult(
         id=row.id,

@@ -72,8 +72,8 @@ def test_fsdp_alone_is_a_layout():
     assert (found.tp, found.pp, found.dp) == (1, 1, 64)
 
 
-def test_fsdp_under_a_pipeline_keeps_gathered_weights_where_the_software_does():
-    assert layout(source="torchtitan benchmarks", sharding="FSDP2 16").zero == 2
+def test_fsdp_under_a_pipeline_gathers_once_where_the_software_does():
+    assert layout(source="torchtitan benchmarks", sharding="FSDP2 16").zero == 1
     assert layout(sharding="FSDP").zero == 3
 
 
@@ -188,6 +188,14 @@ def test_stated_network_reaches_the_cluster():
 )
 def test_reasons_to_skip(changes, text):
     assert text in reason(**changes)
+
+
+def test_chunks_that_the_source_leaves_out():
+    assert layout().vpp == 1
+    assert layout(source="MLPerf Training v5.0").vpp == 2
+    assert layout(source="MLPerf Training v5.0", vpp=4).vpp == 4
+    assert layout(source="MLPerf Training v5.0", pp=1).vpp == 1
+    assert layout(source="torchtitan", notes="schedule Interleaved 1F1B").vpp == 2
 
 
 def test_expert_ranks_that_do_not_divide_are_cut():
