@@ -21,6 +21,7 @@ from myriad.api.training import (
     scaled,
     search_layouts,
     setting_of,
+    usual_least_gpus,
 )
 from myriad.errors import InfeasibleError, MissingDataError, SpecError
 from myriad.estimate.money import cost_lines, energy_joules
@@ -166,7 +167,7 @@ class _Planner:
                 check_divides(setting, job.layout)
                 return self._judged(job, pool_name, open_up(setting, job.layout)), None
             progress = self.progress(f"{name} on {pool_name}") if self.progress else None
-            searched = search_layouts(setting, least_gpus=_least(setting), progress=progress)
+            searched = search_layouts(setting, least_gpus=usual_least_gpus(setting.cluster), progress=progress)
             if not len(searched.ranking.order):
                 return JobOnPool(pool=pool_name, feasible=False, reason=nothing_fits(searched)), None
         except (InfeasibleError, MissingDataError) as error:
@@ -238,10 +239,6 @@ class _Planner:
         return option.model_copy(update={"feasible": False, "reason": reason})
 
 
-def _least(setting: Setting) -> int:
-    return max(1, setting.cluster.num_accelerators // 2)
-
-
 def _seconds(job: TrainingJob, step_s: float, pool: Pool) -> float | None:
     """Wall time of the whole job: steps, over the stated goodput."""
     if job.tokens is None:
@@ -270,7 +267,7 @@ def _compare(setting: Setting, job: TrainingJob, best: TrainingEstimate, searche
         same = ranking.order[ranking.num_gpus[ranking.order] == estimate.world_size]
         of = len(same)
         if estimate.fits:
-            rank = 1 + int(np.count_nonzero(ranking.table.step_s[same] < estimate.step_s * (1 - 1e-9)))
+            rank = 1 + int(np.count_nonzero(ranking.step_s[same] < estimate.step_s * (1 - 1e-9)))
     return Comparison(
         layout=job.compare_with,
         source=job.compare_with_source,
@@ -294,7 +291,7 @@ def _sensitivity(setting: Setting, best: TrainingEstimate, searched: Searched | 
                 if searched is None:
                     continue
                 fits = searched.ranking.missing_bytes <= (MORE - 1) * setting.device.memory_bytes
-                step_s = float(searched.ranking.table.step_s[fits].min())
+                step_s = float(searched.ranking.step_s[fits].min())
             case "gpus":
                 if searched is None:
                     continue
@@ -312,7 +309,7 @@ def _with_more_accelerators(setting: Setting, best: TrainingEstimate) -> float:
     cluster = setting.cluster.model_copy(update={"num_accelerators": count})
     found = search_layouts(replace(setting, cluster=cluster), least_gpus=best.world_size + 1).ranking
     more = found.order[found.num_gpus[found.order] > best.world_size]
-    return float(found.table.step_s[more[0]]) if len(more) else float("inf")
+    return float(found.step_s[more[0]]) if len(more) else float("inf")
 
 
 def _overbooked(system: System, jobs: tuple[JobPlan, ...]) -> tuple[str, ...]:

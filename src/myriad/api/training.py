@@ -18,15 +18,16 @@ from myriad.estimate.training import (
     estimate_table,
     layout_operations,
     model_flops_per_token,
+    state_bytes_bound,
 )
-from myriad.search.rank import Objective, Progress, Ranking, describe, evaluate_all, pareto_rows, rank
+from myriad.search.rank import Objective, Progress, Ranking, loses_by, pareto_rows, rank
 from myriad.search.rules import DIVISION_RULES, Case, runs_on, violations
 from myriad.search.space import Enumerated, default_space, enumerate_layouts
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
-from myriad.spec.layout import Layout, LayoutTable
+from myriad.spec.layout import IntArray, Layout, LayoutTable
 from myriad.spec.model import Model
-from myriad.spec.result import OperationTime, RankedLayout, SearchResult, TrainingEstimate
+from myriad.spec.result import TIME_PARTS, OperationTime, RankedLayout, SearchResult, TrainingEstimate
 from myriad.units import format_bytes
 
 
@@ -107,36 +108,31 @@ def search_layouts(
     """Enumerate, evaluate and rank every layout that the job's software can run."""
     start = time.perf_counter()
     case = Case(setting.model, setting.cluster, setting.work)
-    space = default_space(case, least_gpus)
-    enumerated = enumerate_layouts(case, space, setting.stack.framework)
-
-    table = evaluate_all(enumerated.layouts, lambda x: estimate_table(setting, x), progress)
-    ranking = rank(enumerated.layouts, table, setting.device.memory_bytes, objective, step_limit_s)
+    enumerated = enumerate_layouts(case, default_space(case, least_gpus), setting.stack.framework)
+    capacity = setting.device.memory_bytes
+    hopeless = state_bytes_bound(setting, enumerated.layouts) > capacity
+    enumerated = enumerated.without(hopeless, "weights, gradients and optimizer states alone do not fit in memory")
+    ranking = rank(
+        enumerated.layouts, lambda x: estimate_table(setting, x), capacity, objective, step_limit_s, progress
+    )
     return Searched(setting, enumerated, ranking, time.perf_counter() - start)
 
 
 def result_of(
     searched: Searched, objective: Objective, top: int = 20, job_usd: Callable[[int, float], float] | None = None
 ) -> SearchResult:
-    """The search as a result. Raises InfeasibleError, with the closest miss, if nothing fits."""
+    """The search as a result; `job_usd` prices a job by accelerators and step time.
+
+    Raises InfeasibleError, with the closest miss, if nothing fits.
+    """
     setting, ranking = searched.setting, searched.ranking
     rejected = dict(searched.enumerated.rejected)
     if too_big := len(ranking.layouts) - len(ranking.order):
         rejected["does not fit in memory"] = too_big
     if not len(ranking.order):
         raise InfeasibleError(nothing_fits(searched))
-    tokens_per_step = float(setting.work.global_batch) * setting.work.seq_len
-    mfu_per_rate = model_flops_per_token(setting) / setting.device.gemm_flops_per_s
-    case = Case(setting.model, setting.cluster, setting.work)
-
-    def ranked(row: int, position: int) -> RankedLayout:
-        layout = ranking.layouts.row(row)
-        one = describe(ranking, row, position, tokens_per_step, mfu_per_rate, runs_on(case, layout))
-        if job_usd is None:
-            return one
-        return one.model_copy(update={"cost_usd": job_usd(one.num_gpus, one.step_s)})
-
-    place_of = {int(row): position + 1 for position, row in enumerate(ranking.order)}
+    place_of = np.empty(len(ranking.layouts), dtype=np.int64)
+    place_of[ranking.order] = np.arange(1, len(ranking.order) + 1)
     return SearchResult(
         layouts_enumerated=searched.enumerated.total,
         layouts_evaluated=len(ranking.layouts),
@@ -146,9 +142,41 @@ def result_of(
         layouts_per_s=len(ranking.layouts) / searched.seconds,
         objective=objective,
         best=open_up(setting, ranking.layouts.row(int(ranking.order[0]))),
-        ranked=tuple(ranked(int(row), i + 1) for i, row in enumerate(ranking.order[:top])),
-        pareto=tuple(ranked(int(row), place_of[int(row)]) for row in pareto_rows(ranking)),
+        ranked=_ranked(searched, ranking.order[:top], place_of, job_usd),
+        pareto=_ranked(searched, pareto_rows(ranking), place_of, job_usd),
     )
+
+
+def _ranked(
+    searched: Searched, rows: IntArray, place_of: IntArray, job_usd: Callable[[int, float], float] | None
+) -> tuple[RankedLayout, ...]:
+    """Rows of the ranking with their parts, which the ranking itself does not keep."""
+    setting, ranking = searched.setting, searched.ranking
+    case = Case(setting.model, setting.cluster, setting.work)
+    tokens_per_step = float(setting.work.global_batch) * setting.work.seq_len
+    flops_per_token = model_flops_per_token(setting)
+    with_best = np.concatenate((ranking.order[:1], rows))
+    parts = estimate_table(setting, ranking.layouts.take(with_best)).parts_s
+    found = []
+    for row, own_parts in zip(rows, parts[:, 1:].T, strict=True):
+        layout, step_s, gpus = ranking.layouts.row(int(row)), float(ranking.step_s[row]), int(ranking.num_gpus[row])
+        per_gpu = tokens_per_step / step_s / gpus
+        found.append(
+            RankedLayout(
+                rank=int(place_of[row]),
+                layout=layout,
+                step_s=step_s,
+                tokens_per_s_per_gpu=per_gpu,
+                mfu=per_gpu * flops_per_token / setting.device.gemm_flops_per_s,
+                memory_peak_bytes=float(ranking.memory_peak_bytes[row]),
+                num_gpus=gpus,
+                cost_usd=None if job_usd is None else job_usd(gpus, step_s),
+                time_parts_s={p: float(v) for p, v in zip(TIME_PARTS, own_parts, strict=True)},
+                runs_on=runs_on(case, layout),
+                loses_by=loses_by(own_parts, parts[:, 0]),
+            )
+        )
+    return tuple(found)
 
 
 def nothing_fits(searched: Searched) -> str:
@@ -179,16 +207,21 @@ def search_training(
 ) -> SearchResult:
     """The best layouts of one job on one cluster.
 
-    `least_gpus` is the fewest accelerators that a layout may use: half of the cluster unless given, or one
-    for the objective `gpus`. Raises InfeasibleError if nothing fits.
+    `least_gpus` is the fewest accelerators that a layout may use: three quarters of the cluster unless given
+    (fewer where nothing else divides), or one for the objective `gpus`. Raises InfeasibleError if nothing fits.
     """
     setting = setting_of(model, cluster, work)
     if least_gpus is None:
-        least_gpus = 1 if objective == "gpus" else max(1, setting.cluster.num_accelerators // 2)
+        least_gpus = 1 if objective == "gpus" else usual_least_gpus(setting.cluster)
     searched = search_layouts(
         setting, objective=objective, least_gpus=least_gpus, step_limit_s=step_limit_s, progress=progress
     )
     return result_of(searched, objective, top)
+
+
+def usual_least_gpus(cluster: Cluster) -> int:
+    """The fewest accelerators worth a look when time counts: three quarters of the cluster."""
+    return max(1, cluster.num_accelerators * 3 // 4)
 
 
 def scaled(setting: Setting, resource: str, factor: float) -> Setting:

@@ -110,7 +110,7 @@ def model_costs(
     """Costs of every block kind and of both ends for each of the layouts."""
     cells = cells_of(layouts, work.seq_len)
     shop = Shop(device, stack, work)
-    recomputed = _recomputed(layouts.recompute)
+    recomputed = recomputed_modules(layouts.recompute)
     kinds = tuple(dict.fromkeys([kind for kind, _ in model.layers] + ([model.mtp_block] if model.mtp_block else [])))
     blocks = [_block_costs(model.blocks[kind], model, cells, shop, links, recomputed) for kind in kinds]
     first = _end_costs(embedding_operations(model, cells, shop), model, cells, shop, links)
@@ -118,7 +118,7 @@ def model_costs(
     return ModelCosts(kinds, Costs.stack(blocks), Costs.stack([first]), Costs.stack([last]))
 
 
-def _recomputed(masks: IntArray) -> dict[str, Array]:
+def recomputed_modules(masks: IntArray) -> dict[str, Array]:
     """For each recompute module whether it is recomputed, 0 or 1; `full` includes all others."""
     bit = {m: (masks >> i & 1).astype(float) for i, m in enumerate(RECOMPUTE_MODULES)}
     inside_moe = {"moe_act": bit["moe"], "shared_experts": 0.0 * bit["moe"]}

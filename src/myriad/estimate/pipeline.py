@@ -18,33 +18,46 @@ ONE_F_ONE_B, GPIPE, ZERO_BUBBLE, DUALPIPE = range(len(PIPELINE_SCHEDULES))
 
 
 @lru_cache(maxsize=4096)
-def chunk_sizes(num_layers: int, num_chunks: int) -> tuple[int, ...]:
-    """Layers per chunk, first to last: as equal as they can be.
+def chunk_sizes(num_layers: int, num_chunks: int, end_layers: int = 1) -> tuple[int, ...]:
+    """Layers per chunk, first to last.
 
-    Where the layers do not divide, the embedding and the loss count as a layer each (Megatron's
-    `--account-for-embedding-in-pipeline-split`), so that the ends get fewer; what is then left over
-    goes to the chunks in the middle. Two chunks may hold the embedding or the loss alone.
+    Layers that divide are dealt out equally, as frameworks do unless told otherwise. If they do not, the
+    embedding counts as one layer and what follows the last layer (multi-token prediction, loss) as
+    `end_layers`, and chunks are filled to the same level (Megatron's
+    `--account-for-embedding-in-pipeline-split` and custom pipeline layouts).
 
     >>> chunk_sizes(126, 16)[:2], chunk_sizes(126, 16)[-1], sum(chunk_sizes(126, 16))
     ((7, 8), 7, 126)
-    >>> chunk_sizes(61, 16)[0], chunk_sizes(61, 16)[-1], sum(chunk_sizes(61, 16))
-    (3, 3, 61)
+    >>> chunk_sizes(61, 16, end_layers=4)
+    (4, 5, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 0)
     """
     if num_layers + 2 < num_chunks:
         raise InfeasibleError(f"{num_layers} layers cannot fill {num_chunks} pipeline chunks")
-    base, extra = divmod(num_layers, num_chunks)
-    sizes = [base] * num_chunks
-    middle_first = sorted(range(num_chunks), key=lambda i: (abs(2 * i - num_chunks + 1), i))
-    for index in middle_first[:extra]:
-        sizes[index] += 1
+    if num_layers % num_chunks == 0:
+        return (num_layers // num_chunks,) * num_chunks
+    held = [1] + [0] * (num_chunks - 2) + [end_layers]
+    level = fill_level(num_layers, num_chunks, end_layers)
+    sizes = [max(0, level - h) for h in held]
+    for index in reversed(range(num_chunks)):
+        spare = sum(sizes) - num_layers
+        if spare and sizes[index]:
+            sizes[index] -= min(1, spare)
     return tuple(sizes)
 
 
-def stage_counts(layer_kinds: Sequence[str], kinds: Sequence[str], pp: int, vpp: int) -> Array:
+def fill_level(num_layers: int, num_chunks: int, end_layers: int) -> int:
+    """The fewest layers (embedding and end counted) per chunk at which all layers have a place."""
+    level = 1
+    while max(0, level - 1) + max(0, level - end_layers) + (num_chunks - 2) * level < num_layers:
+        level += 1
+    return level
+
+
+def stage_counts(layer_kinds: Sequence[str], kinds: Sequence[str], pp: int, vpp: int, end_layers: int = 1) -> Array:
     """Layers of each kind on each stage, array (K, P). Chunk c is on stage c mod pp."""
     counts = np.zeros((len(kinds), pp))
     position = 0
-    for chunk, size in enumerate(chunk_sizes(len(layer_kinds), pp * vpp)):
+    for chunk, size in enumerate(chunk_sizes(len(layer_kinds), pp * vpp, end_layers)):
         for kind in layer_kinds[position : position + size]:
             counts[kinds.index(kind), chunk % pp] += 1
         position += size

@@ -30,6 +30,7 @@ from myriad.estimate.operations import (
     embedding_operations,
     head_operations,
 )
+from myriad.estimate.parameters import model_parameters
 from myriad.estimate.pipeline import DUALPIPE, bubble_s, in_flight, stage_counts
 from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Cluster
@@ -85,6 +86,17 @@ def model_flops_per_token(setting: Setting) -> float:
     return float((costs.blocks.model_flops[:, 0] @ counts[:, 0] + costs.last.model_flops[0, 0]) / work.seq_len)
 
 
+def end_layers(model: Model, costs: ModelCosts) -> int:
+    """How many usual layers the work after the last layer amounts to: head, loss, multi-token prediction."""
+    flops = costs.blocks.model_flops[:, 0]
+    kinds = model.layer_kinds()
+    usual = flops[costs.kinds.index(max(set(kinds), key=kinds.count))]
+    end = costs.last.model_flops[0, 0]
+    if model.mtp_depths and model.mtp_block is not None:
+        end = end + model.mtp_depths * flops[costs.kinds.index(model.mtp_block)]
+    return max(1, round(float(end / usual)))
+
+
 def _with_mtp(counts: Array, model: Model, costs: ModelCosts) -> Array:
     if model.mtp_depths and model.mtp_block is not None:
         counts = counts.copy()
@@ -121,6 +133,23 @@ def estimate_table(setting: Setting, layouts: LayoutTable) -> TrainingTable:
     )
 
 
+def state_bytes_bound(setting: Setting, layouts: LayoutTable) -> Array:
+    """Bytes that the fullest stage holds at least, array (C,): reserved memory, weights, gradients, optimizer.
+
+    The mean over stages of what tensor and expert parallelism divide at best. Never above
+    `TrainingTable.memory_peak_bytes`, and far cheaper: a search drops with it what cannot fit.
+    """
+    counts = model_parameters(setting.model)
+    every_token = sum(counts.blocks[k].every_token * n for k, n in counts.layers.items())
+    experts = sum(counts.blocks[k].experts_total * n for k, n in counts.layers.items())
+    vocabulary = counts.embedding + counts.head
+    stages = layouts.pp.astype(float)
+    dense = (every_token + vocabulary) / (layouts.tp * stages)
+    spread = experts / (layouts.ep * layouts.etp * stages)
+    states = state_bytes(layouts, dense[:, None], spread[:, None], setting.work.optimizer)
+    return np.asarray(setting.stack.reserved_bytes + sum(values[:, 0] for values in states.values()))
+
+
 def _distinct_cuts(layouts: LayoutTable) -> tuple[LayoutTable, IntArray]:
     """The layouts that differ in what a block sees, and for each layout which of them it is."""
     key = np.zeros(len(layouts), dtype=np.int64)
@@ -150,7 +179,8 @@ class _Group:
 
     def __init__(self, setting: Setting, layouts: LayoutTable, costs: ModelCosts, pp: int, vpp: int) -> None:
         self.setting, self.layouts, self.costs, self.pp, self.vpp = setting, layouts, costs, pp, vpp
-        counts = stage_counts(setting.model.layer_kinds(), costs.kinds, pp, vpp)
+        ends = end_layers(setting.model, costs)
+        counts = stage_counts(setting.model.layer_kinds(), costs.kinds, pp, vpp, ends)
         self.counts_KP = _with_mtp(counts, setting.model, costs)
         self.num_micro_batches = np.maximum(setting.work.global_batch // (layouts.dp * layouts.micro_batch), 1)
         self.forward_CP, self.backward_CP = self._stages("forward_s"), self._stages("backward_s")
@@ -180,7 +210,7 @@ class _Group:
 
         def at_slowest(blocks: Array, first: Array, last: Array) -> Array:
             summed = np.einsum("pkc,kc->pc", blocks, slow_KC)
-            return summed + first[:, 0] * (slowest == 0) + last[:, 0] * (slowest == self.pp - 1)
+            return np.asarray(summed + first[:, 0] * (slowest == 0) + last[:, 0] * (slowest == self.pp - 1))
 
         inner = micro_batches * at_slowest(costs.blocks.parts_s, costs.first.parts_s, costs.last.parts_s)
         hidden = micro_batches * at_slowest(costs.blocks.hidden_s, costs.first.hidden_s, costs.last.hidden_s)

@@ -13,13 +13,17 @@ import numpy.typing as npt
 
 from myriad.estimate.training import TrainingTable
 from myriad.spec.layout import LayoutTable
-from myriad.spec.result import TIME_PARTS, RankedLayout
+from myriad.spec.result import TIME_PARTS
 
 IntArray = npt.NDArray[np.int64]
+Array = npt.NDArray[np.float64]
 Objective = Literal["time", "cost", "gpus"]
 Progress = Callable[[int, int], None]
 
 ROWS_PER_BATCH = 1 << 16
+
+
+Evaluate = Callable[[LayoutTable], TrainingTable]
 
 
 @dataclass(frozen=True)
@@ -27,119 +31,90 @@ class Ranking:
     """Evaluated layouts and the order of those that fit."""
 
     layouts: LayoutTable
-    table: TrainingTable
+    step_s: Array
+    memory_peak_bytes: Array
+    missing_bytes: Array
+    """How much each layout lacks; negative is headroom."""
     num_gpus: IntArray
     order: IntArray
     """Rows that fit, best first."""
-    missing_bytes: npt.NDArray[np.float64]
-    """How much each layout lacks; negative is headroom."""
-
-
-def evaluate_all(
-    layouts: LayoutTable, evaluate: Callable[[LayoutTable], TrainingTable], progress: Progress | None = None
-) -> TrainingTable:
-    """The estimate of every layout, in batches over the processor's cores."""
-    batches = [
-        layouts.take(np.arange(start, min(start + ROWS_PER_BATCH, len(layouts))))
-        for start in range(0, len(layouts), ROWS_PER_BATCH)
-    ]
-    if len(batches) <= 1:
-        return evaluate(layouts)
-    tables = []
-    done = 0
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for batch, table in zip(batches, pool.map(evaluate, batches), strict=True):
-            tables.append(table)
-            done += len(batch)
-            if progress is not None:
-                progress(done, len(layouts))
-    return TrainingTable.concat(tables)
 
 
 def rank(
     layouts: LayoutTable,
-    table: TrainingTable,
+    evaluate: Evaluate,
     capacity_bytes: float,
     objective: Objective,
     step_limit_s: float | None = None,
+    progress: Progress | None = None,
 ) -> Ranking:
-    """Rows that fit in memory, by objective.
+    """Evaluates every layout over the processor's cores and ranks those that fit in memory by objective.
 
     `time` is the shortest step; `cost` the fewest accelerator-seconds per step; `gpus` the fewest
     accelerators among the steps within `step_limit_s` (all, if none is given). Ties go to the shorter
     step, then to the smaller memory.
     """
+    step_s, memory = _evaluate_all(layouts, evaluate, progress)
     num_gpus = layouts.tp * layouts.cp * layouts.pp * layouts.dp
-    missing = table.memory_peak_bytes - capacity_bytes
+    missing = memory - capacity_bytes
     rows = np.flatnonzero(missing <= 0)
-    step_s, memory = table.step_s[rows], table.memory_peak_bytes[rows]
-    first: npt.NDArray[np.float64]
+    gpus = num_gpus[rows].astype(float)
     match objective:
         case "time":
-            first = step_s
+            first = step_s[rows]
         case "cost":
-            first = step_s * num_gpus[rows]
+            first = step_s[rows] * gpus
         case "gpus":
-            late = step_s > step_limit_s if step_limit_s is not None else np.zeros(len(rows), dtype=bool)
-            first = num_gpus[rows] + np.where(late, float(num_gpus.max(initial=0)) + 1.0, 0.0)
-    return Ranking(layouts, table, num_gpus, rows[np.lexsort((memory, step_s, first))], missing)
+            late = step_s[rows] > (step_limit_s if step_limit_s is not None else np.inf)
+            first = gpus + np.where(late, gpus.max(initial=0.0) + 1.0, 0.0)
+    order = rows[np.lexsort((memory[rows], step_s[rows], first))]
+    return Ranking(layouts, step_s, memory, missing, num_gpus, order)
+
+
+def _evaluate_all(layouts: LayoutTable, evaluate: Evaluate, progress: Progress | None) -> tuple[Array, Array]:
+    """Step time and memory of every layout; the parts of a batch are let go once they are summed."""
+    step_s, memory = np.empty(len(layouts)), np.empty(len(layouts))
+
+    def run(start: int) -> int:
+        rows = np.arange(start, min(start + ROWS_PER_BATCH, len(layouts)))
+        table = evaluate(layouts.take(rows))
+        step_s[rows], memory[rows] = table.step_s, table.memory_peak_bytes
+        return len(rows)
+
+    done = 0
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        for number in pool.map(run, range(0, len(layouts), ROWS_PER_BATCH)):
+            done += number
+            if progress is not None:
+                progress(done, len(layouts))
+    return step_s, memory
 
 
 def pareto_rows(ranking: Ranking, limit: int = 60) -> IntArray:
     """Rows not beaten in step time, memory and number of accelerators at once; at most `limit`, fastest first.
 
-    For each number of accelerators, the front of time against memory is a running minimum; the fronts
-    are then held against those with fewer accelerators.
+    For each number of accelerators, the front of time against memory is a running minimum; a point of it
+    stays unless a point with fewer accelerators is at least as fast and as small.
     """
     rows = ranking.order
-    front: list[int] = []
+    front = rows[:0]
     for gpus in np.unique(ranking.num_gpus[rows]):
         same = rows[ranking.num_gpus[rows] == gpus]
-        same = same[np.lexsort((ranking.table.memory_peak_bytes[same], ranking.table.step_s[same]))]
-        memory = ranking.table.memory_peak_bytes[same]
-        best_before = np.minimum.accumulate(np.concatenate(([np.inf], memory[:-1])))
-        candidates = same[memory < best_before * (1 - 1e-9)]
-        for row in candidates:
-            step, size = ranking.table.step_s[row], ranking.table.memory_peak_bytes[row]
-            if not any(ranking.table.step_s[f] <= step and ranking.table.memory_peak_bytes[f] <= size for f in front):
-                front.append(int(row))
-    found = np.array(front, dtype=np.int64)
-    found = found[np.argsort(ranking.table.step_s[found], kind="stable")] if len(found) else found
-    if len(found) > limit:
-        found = found[np.unique(np.linspace(0, len(found) - 1, limit).astype(np.int64))]
-    return found
+        same = same[np.lexsort((ranking.memory_peak_bytes[same], ranking.step_s[same]))]
+        memory = ranking.memory_peak_bytes[same]
+        before = np.minimum.accumulate(np.concatenate(([np.inf], memory[:-1])))
+        fresh = same[memory < before * (1 - 1e-9)]
+        faster = ranking.step_s[front][None, :] <= ranking.step_s[fresh][:, None]
+        smaller = ranking.memory_peak_bytes[front][None, :] <= ranking.memory_peak_bytes[fresh][:, None]
+        front = np.concatenate((front, fresh[~np.any(faster & smaller, axis=1)]))
+    front = front[np.argsort(ranking.step_s[front], kind="stable")]
+    if len(front) > limit:
+        front = front[np.unique(np.linspace(0, len(front) - 1, limit).astype(np.int64))]
+    return front
 
 
-def describe(
-    ranking: Ranking,
-    row: int,
-    position: int,
-    tokens_per_step: float,
-    mfu_per_token_rate: float,
-    runs_on: dict[str, str],
-) -> RankedLayout:
-    """One row for a table of results; `mfu_per_token_rate` is MFU per token/s of one accelerator."""
-    gpus, step_s = int(ranking.num_gpus[row]), float(ranking.table.step_s[row])
-    per_gpu = tokens_per_step / step_s / gpus
-    best = int(ranking.order[0]) if len(ranking.order) else row
-    return RankedLayout(
-        rank=position,
-        layout=ranking.layouts.row(row),
-        step_s=step_s,
-        tokens_per_s_per_gpu=per_gpu,
-        mfu=per_gpu * mfu_per_token_rate,
-        memory_peak_bytes=float(ranking.table.memory_peak_bytes[row]),
-        num_gpus=gpus,
-        time_parts_s={p: float(v) for p, v in zip(TIME_PARTS, ranking.table.parts_s[:, row], strict=True)},
-        runs_on=runs_on,
-        loses_by=loses_by(ranking, row, best),
-    )
-
-
-def loses_by(ranking: Ranking, row: int, best: int, limit: int = 3) -> str:
-    """The parts that a row spends more time on than the best, largest first: `bubble +0.31 s, ...`."""
-    if row == best:
-        return ""
-    more = ranking.table.parts_s[:, row] - ranking.table.parts_s[:, best]
-    worst = [i for i in np.argsort(-more)[:limit] if more[i] > 5e-4 * ranking.table.step_s[best]]
+def loses_by(parts_s: Array, best_parts_s: Array, limit: int = 3) -> str:
+    """The parts of the time that cost more than in the best, largest first: `bubble +0.31 s, ...`."""
+    more = parts_s - best_parts_s
+    worst = [i for i in np.argsort(-more)[:limit] if more[i] > 5e-4 * best_parts_s.sum()]
     return ", ".join(f"{TIME_PARTS[i]} +{more[i]:.3g} s" for i in worst)

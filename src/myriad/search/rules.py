@@ -145,8 +145,11 @@ def _micro_batches(case: Case, x: LayoutTable) -> npt.NDArray[np.int64]:
 
 
 def _uneven(case: Case, x: LayoutTable) -> Mask:
+    """More than a quarter of the places in chunks would stay empty."""
     chunks, layers = x.pp * x.vpp, case.model.num_layers
-    return np.asarray((layers % chunks != 0) & ((layers + 2) % chunks != 0) & (x.vpp > 1))
+    return np.asarray(
+        (x.vpp > 1) & (layers % chunks != 0) & (-(-(layers + 2) // chunks) * chunks > 1.25 * (layers + 2))
+    )
 
 
 _FULL = 1 << RECOMPUTE_MODULES.index("full")
@@ -155,7 +158,7 @@ _FULL = 1 << RECOMPUTE_MODULES.index("full")
 #: PyTorch 2.13 FSDP2.
 FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
     "megatron-core": (
-        _rule("interleaving needs layers (or layers + 2) in multiples of pp * vpp", "pp vpp", _uneven),
+        _rule("interleaved chunks would be too unequal", "pp vpp", _uneven),
         _rule(
             "interleaving needs micro-batches in multiples of pp", "pp vpp dp micro_batch",
             lambda c, x: (x.vpp > 1) & (_micro_batches(c, x) % x.pp != 0),
@@ -188,6 +191,7 @@ FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
         _rule("optimizer offload is not offered", "offload_optimizer", lambda _, x: x.offload_optimizer > 0),
         _rule("DualPipe excludes chunks", "schedule vpp", lambda _, x: (x.schedule == 3) & (x.vpp > 1)),
     ),
+    "own": (),
     "fsdp": (
         _rule(
             "no tensor, context, pipeline or expert parallelism", "tp cp pp ep etp",
@@ -217,7 +221,7 @@ def violations(rules: Iterable[Rule], case: Case, layouts: LayoutTable) -> tuple
 def runs_on(case: Case, layout: Layout) -> dict[str, str]:
     """For one layout: framework -> empty if it can run it, else the first rule that it violates."""
     one = LayoutTable.from_layouts([layout])
-    return {name: next(iter(violations(rules, case, one)[1]), "") for name, rules in FRAMEWORK_RULES.items()}
+    return {name: next(iter(violations(rules, case, one)[1]), "") for name, rules in FRAMEWORK_RULES.items() if rules}
 
 
 def first_violation(case: Case, layout: Layout) -> str:

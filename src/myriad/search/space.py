@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from myriad.search.rules import DIVISION_RULES, FRAMEWORK_RULES, Case, violations
-from myriad.spec.layout import LayoutTable, recompute_mask
+from myriad.spec.layout import PIPELINE_SCHEDULES, LayoutTable, recompute_mask
 from myriad.spec.model import DenseFeedForward, MixtureOfExperts, MultiLatentAttention
 
 IntArray = npt.NDArray[np.int64]
@@ -30,6 +30,8 @@ class Space:
     zero: tuple[int, ...]
     recompute: tuple[int, ...]
     offload_optimizer: tuple[int, ...] = (0, 1)
+    schedule: tuple[int, ...] = (0,)
+    """Indices into `PIPELINE_SCHEDULES`."""
     least_gpus: int = 1
 
 
@@ -67,6 +69,7 @@ def default_space(case: Case, least_gpus: int = 1) -> Space:
         micro_batch=_powers(min(8, work.global_batch)),
         zero=(0, 1, 2, 3),
         recompute=_recompute_choices(case),
+        schedule=tuple(PIPELINE_SCHEDULES.index(s) for s in ("1f1b", "zero-bubble", "dualpipe")),
         least_gpus=least_gpus,
     )
 
@@ -94,6 +97,11 @@ class Enumerated:
     total: int
     rejected: dict[str, int]
 
+    def without(self, rows: npt.NDArray[np.bool_], reason: str) -> Enumerated:
+        """The same less some rows, counted under a reason."""
+        rejected = self.rejected | ({reason: int(rows.sum())} if rows.any() else {})
+        return Enumerated(self.layouts.take(~rows), self.total, rejected)
+
 
 def enumerate_layouts(case: Case, space: Space, framework: str) -> Enumerated:
     """Every layout of the space that divides and that the framework can run.
@@ -108,13 +116,13 @@ def enumerate_layouts(case: Case, space: Space, framework: str) -> Enumerated:
         {"micro_batch": space.micro_batch},
         {"dp": ()},
         {"ep": space.ep, "etp": space.etp},
-        {"zero": space.zero},
+        {"zero": space.zero, "schedule": space.schedule},
         {"recompute": space.recompute, "offload_optimizer": space.offload_optimizer},
     ]
     names = {rule.reason: rule.reason for rule in DIVISION_RULES}
     names |= {rule.reason: f"{framework}: {rule.reason}" for rule in FRAMEWORK_RULES[framework]}
     waiting = [*DIVISION_RULES, *FRAMEWORK_RULES[framework]]
-    chosen = {"schedule", "order", "shard"}
+    chosen = {"order", "shard"}
     rejected: dict[str, int] = {}
     table = _single()
     for number, choices in enumerate(levels):
@@ -143,7 +151,8 @@ def _choose(case: Case, table: LayoutTable, choices: dict[str, tuple[int, ...]],
         own_tp = table.etp == 0
         return replace(table, etp=np.where(own_tp, table.tp, table.etp)).take(~own_tp | (table.tp > 1))
     if "zero" in choices:
-        return table.take((table.zero == 0) | (table.dp * table.cp > 1))
+        plain = (table.schedule == 0) | ((table.pp > 1) & (table.vpp == 1))
+        return table.take(((table.zero == 0) | (table.dp * table.cp > 1)) & plain)
     return table
 
 

@@ -54,7 +54,8 @@ class Kernels(Spec):
     """Share of the isolated kernel rate left under the power limit of a long run."""
 
 
-Framework = Literal["megatron-core", "torchtitan", "fsdp"]
+Framework = Literal["megatron-core", "torchtitan", "fsdp", "own"]
+"""Whose rules limit layouts; `own` is in-house software, taken to run whatever divides."""
 
 
 class Stack(Spec):
