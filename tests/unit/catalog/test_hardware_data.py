@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 import myriad.catalog as catalog
+from myriad.estimate.collectives import all_gather_s, all_to_all_s, place
 
 ALL = [(kind, name) for kind in catalog.KINDS for name in catalog.names(kind)]
 
@@ -140,3 +141,23 @@ def test_prices_name_catalog_entries_and_keep_their_currency():
     known = {name for kind in ("accelerators", "nodes") for name in catalog.names(kind)}
     items = {p.item for p in (*rental.prices.values(), *catalog.price_list("hardware").prices.values())}
     assert {i for i in items - known if " " not in i} == set()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "all_gather_gb_per_s", "all_to_all_gb_per_s"),
+    [("a100:8", 205.3, 203.1), ("h100:8", 335.2, 315.2), ("h200:8", 336.8, 311.1), ("b200:8", 617.0, 563.1)],
+)
+def test_links_reach_the_published_bus_bandwidth(cluster, all_gather_gb_per_s, all_to_all_gb_per_s):
+    """NCCL, half precision, 8 GPUs, 512 MiB (ai-dynamo/aiconfigurator); bus bandwidth counts 7/8 of the bytes."""
+    size = 512 * 2**20
+    placement = place(8, 1, catalog.cluster(cluster).links)
+    moved_gb = size * 7 / 8 / 1e9
+    assert moved_gb / float(all_gather_s(size, placement)) == pytest.approx(all_gather_gb_per_s, rel=0.1)
+    assert moved_gb / float(all_to_all_s(size, placement)) == pytest.approx(all_to_all_gb_per_s, rel=0.2)
+
+
+@pytest.mark.parametrize(("cluster", "microseconds"), [("a100:8", 21.1), ("h100:8", 13.1), ("b200:8", 19.5)])
+def test_small_all_gathers_take_the_published_time(cluster, microseconds):
+    """NCCL all-gather of 64 KiB on 8 GPUs, same source."""
+    placement = place(8, 1, catalog.cluster(cluster).links)
+    assert float(all_gather_s(65536, placement)) == pytest.approx(microseconds * 1e-6, rel=0.25)
