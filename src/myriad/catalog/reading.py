@@ -101,24 +101,44 @@ def _location(problem: ErrorDetails, data: Any) -> list[str | int]:
             keys.append(part)
         elif i == len(loc) - 1 and problem["type"] == "missing":
             keys.append(part)
+    if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        keys.append(problem["ctx"]["discriminator"].strip("'"))
     return keys
 
 
 def _without_other_branches(problems: list[ErrorDetails], data: Any) -> list[ErrorDetails]:
-    """Drops complaints of union members that the value was not meant for: `text` where a mapping stands."""
+    """Drops complaints of union members that the value was not meant for: `text` where a mapping stands.
+
+    Where all members complain of the type alone, one problem is left that names all types.
+    """
     paths = [_location(p, data) for p in problems]
+    kept: list[ErrorDetails] = []
+    type_problems: dict[tuple[str | int, ...], ErrorDetails] = {}
+    for problem, path in zip(problems, paths, strict=True):
+        if problem["type"] not in _EXPECTED or len(problem["loc"]) == len(path):
+            kept.append(problem)
+            continue
+        if any(
+            other[: len(path)] == path and (len(other) > len(path) or rival["type"] not in _EXPECTED)
+            for rival, other in zip(problems, paths, strict=True)
+        ):
+            continue
+        first = type_problems.setdefault(tuple(path), problem)
+        if first is problem:
+            kept.append(problem)
+        else:
+            wanted = f"{_expected(first)} or {_EXPECTED[problem['type']]}"
+            first["ctx"] = {"wanted": wanted}
+    return kept
 
-    def beaten(i: int) -> bool:
-        skipped = len(problems[i]["loc"]) > len(paths[i])
-        n = len(paths[i])
-        return skipped and any(len(other) > n and other[:n] == paths[i] for other in paths)
 
-    return [p for i, p in enumerate(problems) if not beaten(i)] or problems
+def _expected(problem: ErrorDetails) -> str:
+    return str(problem.get("ctx", {}).get("wanted", _EXPECTED[problem["type"]]))
 
 
 def _message(problem: ErrorDetails, node: Node, data: Any, spec_class: type[BaseModel]) -> str:
     keys = _location(problem, data)
-    text = _what(problem, spec_class)
+    text = problem_text(problem, spec_class)
     # A check of the whole description names the key itself, as `jobs.pretrain.pools: ...`.
     named = re.match(r"([A-Za-z_][\w.-]*): (.*)", text, re.DOTALL)
     if not keys and named and _find(node, named[1].split(".")) is not node:
@@ -140,29 +160,25 @@ def _find(node: Node, keys: list[Any]) -> Node:
     return node
 
 
-def _what(problem: ErrorDetails, spec_class: type[BaseModel]) -> str:
+def problem_text(problem: ErrorDetails, spec_class: type[BaseModel]) -> str:
+    """What is wrong with one value, in words, without the place: `expected a whole number, found text 'x'`."""
     kind, found, context = problem["type"], problem["input"], problem.get("ctx", {})
     if kind == "extra_forbidden":
         key = str(problem["loc"][-1])
         names = _field_names(spec_class, list(problem["loc"][:-1]))
         hint = nearest(key, names) or "; allowed: " + ", ".join(names)
         return f"unknown key {key!r}{hint}"
-    if kind == "missing":
+    if kind in ("missing", "union_tag_not_found"):
         return "this key is missing"
     if kind in ("literal_error", "union_tag_invalid"):
-        allowed = re.findall(r"'([^']*)'", str(context.get("expected") or context.get("expected_tags"))) or [
-            str(context.get("expected"))
-        ]
+        listed = str(context.get("expected", context.get("expected_tags")))
+        allowed = re.findall(r"'([^']*)'", listed) or [listed]
         shown = context.get("tag", found)
-        where = f"{context['discriminator']}: ".replace("'", "") if "discriminator" in context else ""
-        hint = nearest(str(shown), allowed)
-        return f"{where}found {describe(shown)}, allowed: {', '.join(allowed)}{hint}"
-    if kind == "union_tag_not_found":
-        return f"the key {context.get('discriminator')} is missing; it says which kind this is"
+        return f"found {describe(shown)}, allowed: {', '.join(allowed)}{nearest(str(shown), allowed)}"
     if kind in ("value_error", "assertion_error"):
         return str(context.get("error", problem["msg"]))
     if kind in _EXPECTED:
-        return f"expected {_EXPECTED[kind]}, found {describe(found)}"
+        return f"expected {_expected(problem)}, found {describe(found)}"
     rule = re.sub(r"^Input should ", "", problem["msg"])
     rule = re.sub(r"^(?:Dictionary|List|Tuple|String) should ", "", rule)
     rule = re.sub(r" after validation, not \d+$", "", rule).replace("item", "entry", 1)

@@ -31,6 +31,11 @@ jobs:
     layout: {tp: 8, recompute: selective}
 """
 
+MODEL = (
+    "tiny: {name: T, hidden: 64, vocab: 100, layers: [[dense, 2]], "
+    "blocks: {dense: {feed_forward: {kind: dense, width: 128}}}}"
+)
+
 
 def error_of(path):
     with pytest.raises(SpecError) as caught:
@@ -56,6 +61,11 @@ def test_reads_units_counts_and_defaults(tmp_path):
     assert job.global_batch == 1000
     assert job.layout.recompute == ("core_attn",)
     assert system.pools["own"].terms.price.amount == pytest.approx(2 / 3600)
+
+
+def test_reads_a_model_written_out(tmp_path):
+    system = read_spec(write(tmp_path, GOOD.replace("tiny: llama3.1-8b", MODEL)), System)
+    assert system.models["tiny"].num_layers == 2
 
 
 def test_reads_json(tmp_path):
@@ -87,8 +97,8 @@ def test_reads_json(tmp_path):
         ("count: 16", "count: {a: 1}", 6, "pools.own.count: expected a whole number, found a mapping"),
         ("    count: 16\n", "", 4, "pools.own.count: this key is missing"),
         ("bf16", "bf61", 17, "jobs.pretrain.precision: found text 'bf61', allowed: fp32, tf32, fp16, bf16, fp8"),
-        ("kind: rented", "kind: lent", 7, "pools.own.terms: kind: found text 'lent', allowed: owned, rented"),
-        ("kind: rented, ", "", 7, "pools.own.terms: the key 'kind' is missing"),
+        ("kind: rented", "kind: lent", 7, "pools.own.terms.kind: found text 'lent', allowed: owned, rented"),
+        ("kind: rented, ", "", 7, "pools.own.terms.kind: this key is missing"),
         ("2 USD/GPU-h", "2", 7, "pools.own.terms.rented.price: an amount of money needs its currency"),
         ("2 USD/GPU-h", "2 USB/GPU-h", 7, "pools.own.terms.rented.price: unknown currency 'USB'"),
         ("2 USD/GPU-h", "2 USD/kWh", 7, "expected a price per gpu_s, found one per joule"),
@@ -98,7 +108,21 @@ def test_reads_json(tmp_path):
         ("pools: [own]", "pools: [onw]", 13, "jobs.pretrain.pools: unknown pool 'onw'; did you mean 'own'?"),
         ("pools: [own]", "pools: own", 13, "jobs.pretrain.pools: expected a list, found text 'own'"),
         ("accelerator: h100", "node: d\n    accelerator: h100", 4, "pools.own: give either node or accelerator"),
-        ("tiny: llama3.1-8b", "tiny: 3", 9, "models.tiny: expected "),
+        ("tiny: llama3.1-8b", "tiny: 3", 9, "models.tiny: expected text or a mapping, found 3"),
+        (
+            "tiny: llama3.1-8b",
+            MODEL.replace("dense, 2", "dnse, 2"),
+            9,
+            "models.tiny: unknown block 'dnse'; did you mean",
+        ),
+        ("tiny: llama3.1-8b", MODEL.replace("width", "wdth"), 9, "blocks.dense.feed_forward: unknown key 'wdth'; did"),
+        ("tiny: llama3.1-8b", MODEL.replace("hidden: 64", "hidden: -1"), 9, "models.tiny.hidden: must be greater than"),
+        (
+            "tiny: llama3.1-8b",
+            MODEL.replace("kind: dense", "kind: dens"),
+            9,
+            "feed_forward.kind: found text 'dens', allowe",
+        ),
         (
             "tiny: llama3.1-8b",
             "tiny: {name: x, hiden: 2}",
