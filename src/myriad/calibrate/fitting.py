@@ -53,10 +53,10 @@ def fit_log(
 
 def table(folder: Path, name: str) -> Any:
     """The rows of `folder/name.parquet` with all numbers as floats (products of sizes overflow integers)."""
-    import pandas as pd
-
     path = folder / f"{name}.parquet"
     if not path.is_file():
         raise SpecError(f"--ops {folder}: there is no file {path.name}")
+    import pandas as pd
+
     rows = pd.read_parquet(path)
     return rows.astype(dict.fromkeys(rows.select_dtypes("number").columns, float))

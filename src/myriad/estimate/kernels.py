@@ -15,8 +15,7 @@ from myriad.spec.calibration import GemmEfficiency
 Array = npt.NDArray[np.float64]
 
 TILE_ROWS = 128.0
-"""Rows of C that one multiprocessor works on at a time."""
-TILE_COLUMNS = 128.0
+"""Rows and columns of C that one multiprocessor works on at a time."""
 RESULT_BYTES = 2.0
 """Products are written in bf16 whatever their operands are."""
 
@@ -24,12 +23,13 @@ RESULT_BYTES = 2.0
 def gemm_s(m: npt.ArrayLike, n: npt.ArrayLike, k: npt.ArrayLike, device: Device) -> Array:
     """Time of C (m x n) = A (m x k) B (k x n), in seconds.
 
-        compute = 2 m n k / (peak * peak_fraction * sustained) * (1 + half_k / k) * (1 + wave_loss / waves)
+        compute = 2 (k + half_k) * (max(m, 128) n + wave_loss * num_sms * 128^2) / (peak * peak_fraction * sustained)
         memory  = (operand_bytes * (m k + k n) + 2 m n) / bandwidth
         T       = max(compute, memory) + launch
 
-    with waves = ceil(m/128) ceil(n/128) / num_sms. The last factor is the chip's loss to a partly filled
-    last wave, smoothed, so that a search is not steered by single tiles.
+    `half_k` stands for prologue and epilogue of each tile, `wave_loss` for the share of one wave of 128 x 128
+    tiles that the last, partly filled one loses. It does not step with single tiles: measured products do so
+    little, and a search would be steered by it.
     """
     return grouped_gemm_s(1.0, m, n, k, device, device.gemm)
 
@@ -44,14 +44,14 @@ def grouped_gemm_s(
 ) -> Array:
     """Time of `groups` products in one launch, tokens / groups rows each (maybe a fraction), in seconds.
 
-    As `gemm_s`, with tiles summed over the groups and the weights of all groups read once; `efficiency`
-    is the device's `grouped_gemm` unless given.
+    As `gemm_s`, with at least 128 rows computed per group and the weights of all groups read once;
+    `efficiency` is the device's `grouped_gemm` unless given.
     """
     fit = device.grouped_gemm if efficiency is None else efficiency
     g, t, n, k = np.asarray(groups, float), np.asarray(tokens, float), np.asarray(n, float), np.asarray(k, float)
-    waves = g * np.ceil(t / (g * TILE_ROWS)) * np.ceil(n / TILE_COLUMNS) / device.num_sms
     rate = device.gemm_flops_per_s * fit.peak_fraction * device.sustained_fraction
-    compute: Array = 2.0 / rate * t * n * (k + fit.half_k) * (1.0 + fit.wave_loss / waves)
+    area = np.maximum(t, g * TILE_ROWS) * n + fit.wave_loss * device.num_sms * TILE_ROWS**2
+    compute: Array = 2.0 / rate * area * (k + fit.half_k)
     moved = device.operand_bytes * k * (t + g * n) + RESULT_BYTES * t * n
     time: Array = np.maximum(compute, moved / device.memory_bytes_per_s) + device.launch_s
     return time

@@ -26,7 +26,7 @@ class GemmEfficiency(Spec):
     half_k: float = Field(ge=0)
     """Inner dimension at which half of that is lost to the prologue and epilogue of each tile."""
     wave_loss: float = Field(ge=0)
-    """Waves of tiles lost per product to partial filling of the chip."""
+    """Share of one wave of tiles lost per product to partial filling of the chip."""
 
 
 class AttentionEfficiency(Spec):
