@@ -36,8 +36,8 @@ DENSE_SHARES = {
 }  # fmt: skip
 RUNS = {
     "megatron-core": "",
-    "torchtitan": "no interleaved schedule together with expert tensor parallelism",
-    "fsdp": "needs TP1 PP1",
+    "torchtitan": "data parallelism is FSDP2 (ZeRO-3) or HSDP",
+    "fsdp": "no tensor, context, pipeline or expert parallelism",
 }
 
 
@@ -104,7 +104,13 @@ def ranked(best: TrainingEstimate, count: int = 20) -> tuple[RankedLayout, ...]:
                 num_gpus=best.world_size if i % 6 else best.world_size // (1 + i // 6),
                 cost_usd=6.1e7 * step_s / best.step_s,
                 time_parts_s=parts,
-                runs_on=RUNS if i % 3 else {"megatron-core": "", "torchtitan": "", "fsdp": "needs TP1 PP1"},
+                runs_on=RUNS
+                if i % 3
+                else {
+                    "megatron-core": "",
+                    "torchtitan": "",
+                    "fsdp": "no tensor, context, pipeline or expert parallelism",
+                },
                 loses_by="" if i == 0 else "bubble",
             )
         )
@@ -119,9 +125,9 @@ def search(best: TrainingEstimate) -> SearchResult:
         layouts_fitting=18_377,
         rejected={
             "does not fit in memory": 77_827,
-            "TP does not divide the attention heads": 201_344,
-            "EP does not divide the experts": 92_612,
-            "global batch is not a multiple of DP x micro-batch": 22_400,
+            "tp does not divide the attention heads or feed-forward width": 201_344,
+            "ep does not divide the experts": 92_612,
+            "megatron-core: interleaving needs micro-batches in multiples of pp": 22_400,
         },
         search_s=0.82,
         layouts_per_s=117_322.0,
@@ -142,9 +148,9 @@ def _large_model() -> JobPlan:
         pool="own", feasible=True, num_gpus=8192, estimate=best, search=search(best), steps=595_000, days=84.3,
         deadline_days=120, meets_deadline=True, gpu_hours=1.657e7, energy_joules=6.4e13,
         costs=(
-            CostLine(name="hardware", amount_usd=5.2e7, basis="8,192 GPUs at 40,000 USD over 5 years, for 84.3 days"),
-            CostLine(name="electricity", amount_usd=1.6e6, basis="17.8 GWh at 0.09 USD/kWh, PUE 1.25 included"),
-            CostLine(name="operations", amount_usd=7.6e6, basis="10 % of the price per year"),
+            CostLine(name="hardware", amount_usd=5.2e7, basis="8,192 accelerators at 40,000 USD, 84.3 days of 5 years"),
+            CostLine(name="electricity", amount_usd=1.6e6, basis="17,778 MWh at 0.09 USD/kWh, PUE 1.25"),
+            CostLine(name="operations", amount_usd=7.6e6, basis="10.0% of the price per year"),
         ),
         cost_usd=6.12e7,
     )  # fmt: skip
@@ -152,9 +158,9 @@ def _large_model() -> JobPlan:
     cloud = JobOnPool(
         pool="cloud-east", feasible=True, num_gpus=2048, estimate=slower, search=search(slower), steps=595_000,
         days=282.0, deadline_days=120, meets_deadline=False, gpu_hours=1.386e7, energy_joules=5.1e13,
-        costs=(CostLine(name="rent", amount_usd=2.9e7, basis="13.9 M GPU-hours at 2.10 USD"),), cost_usd=2.9e7,
+        costs=(CostLine(name="rent", amount_usd=2.9e7, basis="13,860,000 GPU-h at 2.1 USD/GPU-h"),), cost_usd=2.9e7,
     )  # fmt: skip
-    north = JobOnPool(pool="cloud-north", feasible=False, reason="no layout fits: the nearest lacks 11.4 GiB")
+    north = JobOnPool(pool="cloud-north", feasible=False, reason="lacks 11.4 GiB per accelerator")
     gains = {
         "matrix_rate": 0.041, "memory_bandwidth": 0.008, "memory_capacity": 0.022, "scale_up": 0.006,
         "scale_out": 0.012, "gpus": 0.084,
@@ -170,7 +176,8 @@ def _large_model() -> JobPlan:
         comparison=Comparison(layout=given.layout, source="team baseline, spring", estimate=given, rank=212, of=18_377,
                               slower_fraction=0.1504),
         sensitivity=tuple(sensitivity),
-        caveats=("pipelines deeper than 16 stages were not checked on fp8-block", "no measured run has 8,192 H800"),
+        caveats=("8,192 accelerators; the largest run checked on NVIDIA H800 SXM had 2,048",
+                 "384 experts; the most checked are 256"),
     )  # fmt: skip
 
 
@@ -180,7 +187,7 @@ def _small_model() -> JobPlan:
     chosen = JobOnPool(
         pool="cloud-north", feasible=True, num_gpus=512, estimate=best, search=search(best), steps=1.43e6, days=33.8,
         deadline_days=30, meets_deadline=False, gpu_hours=4.15e5, energy_joules=1.4e12,
-        missing=("pool cloud-north has no terms: no money",),
+        missing=("pools.cloud-north.terms are not given: no money",),
     )  # fmt: skip
     return JobPlan(
         name="device-4b", model="device-4b", model_name="Device 4B", total_parameters=4.02e9, active_parameters=4.02e9,
@@ -193,7 +200,7 @@ def _infeasible() -> JobPlan:
         name="driving", model="driving-30b", model_name="Driving 30B",
         total_parameters=3.1e10, active_parameters=3.1e10,
         tokens=None, seq_len=131_072, global_batch=64, precision="bf16", stack="megatron-core", chosen=None,
-        others=(JobOnPool(pool="cloud-north", feasible=False, reason="no layout fits: the nearest lacks 11.4 GiB"),),
+        others=(JobOnPool(pool="cloud-north", feasible=False, reason="lacks 11.4 GiB per accelerator"),),
     )  # fmt: skip
 
 
@@ -204,12 +211,14 @@ def plan() -> Plan:
         system="Human, car, home", description="One operator's cluster and two rented pools, for three models.",
         version="0.1.0", currency="CNY", usd_per_currency=0.14,
         pools={
-            "own": "10,000 x H800 SXM in DGX H800 nodes, NVLink 200 GB/s, 50 GB/s network per GPU",
-            "cloud-east": "2,048 x H800 SXM rented, 25 GB/s network per GPU",
-            "cloud-north": "512 x A100 SXM 40GB rented, 12.5 GB/s network per GPU",
+            "own": "10,000 x NVIDIA H800 SXM; scale-up 8 at 200 GB/s, scale-out 10,000 at 50 GB/s; owned",
+            "cloud-east": "2,048 x NVIDIA H800 SXM; scale-up 8 at 200 GB/s, scale-out 2,048 at 25 GB/s; rented",
+            "cloud-north": "512 x NVIDIA A100 SXM 40GB; scale-up 8 at 300 GB/s, scale-out 512 at 25 GB/s; "
+            "no terms given",
         },
         jobs=(_large_model(), _small_model(), _infeasible()), total_cost_usd=6.12e7,
-        warnings=("exchange rate CNY taken from the catalog, dated 2026-09-30",),
+        warnings=("pool own: its jobs need 1,200,000 accelerator-days; "
+                  "10,000 accelerators have 1,100,000 until the last deadline",),
         sources=tuple(
             SourcedFigure(entry=entry, figure=figure, value=value, kind=kinds[i % len(kinds)],
                           source="NVIDIA H800 datasheet, 2023" if i % 2 else "https://example.org/datasheet.pdf",

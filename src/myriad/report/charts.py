@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
-from myriad.report.palette import DARK, LIGHT, MEMORY_COLOURS, TIME_COLOURS
+from myriad.report.palette import DARK, GAIN_COLOUR, LIGHT, MEMORY_COLOURS, SERIES_COLOURS, TIME_COLOURS
 from myriad.report.views import change, parts_present
 from myriad.spec.result import MEMORY_PARTS, JobPlan, Plan, RankedLayout, TrainingEstimate
 from myriad.units import GIB
@@ -91,6 +91,7 @@ def _pareto(rows: tuple[RankedLayout, ...], estimate: TrainingEstimate, language
         "series": [
             {
                 "name": numbers.gpus(count),
+                "colour": SERIES_COLOURS[index % len(SERIES_COLOURS)],
                 "points": [
                     {
                         "value": [row.step_s, (estimate.memory_capacity_bytes - row.memory_peak_bytes) / GIB],
@@ -101,7 +102,7 @@ def _pareto(rows: tuple[RankedLayout, ...], estimate: TrainingEstimate, language
                     if row.num_gpus == count
                 ],
             }
-            for count in counts
+            for index, count in enumerate(counts)
         ],
         "axis": language("chart.step_axis"),
         "headroom_axis": language("chart.headroom_axis"),
@@ -115,5 +116,6 @@ def _sensitivity(job: JobPlan, language: Language, numbers: Numbers) -> Chart:
         "kind": "sensitivity",
         "rows": [f"{language(f'resource.{s.resource}')} {numbers.change(change(s), signed=True)}" for s in ordered],
         "values": [100 * s.gain_fraction for s in ordered],
+        "colour": GAIN_COLOUR,
         "axis": language("chart.gain_axis"),
     }

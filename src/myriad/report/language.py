@@ -34,11 +34,11 @@ class Language:
         """An English sentence of a result in this language, or as it is where the catalog has none for it.
 
         Results carry reasons and caveats as English sentences. The catalog lists the patterns of these
-        sentences under `phrases`; what is in their placeholders (names, numbers) is kept.
+        sentences under `phrases`; what stands in a placeholder is a phrase itself, or a name or number to keep.
         """
         for pattern, rendering in self.phrases:
             if match := pattern.fullmatch(text):
-                return rendering.format(**match.groupdict())
+                return rendering.format(**{name: self.phrase(part) for name, part in match.groupdict().items()})
         return text
 
 

@@ -109,7 +109,11 @@ class Numbers:
     def listed(self, items: list[str]) -> str:
         """Several things in a sentence: `a, b and c`."""
         head, last = items[:-1], items[-1]
-        return self.language("words.comma").join(head) + self.language("words.and") + last if head else last
+        if not head:
+            return last
+        # Chinese has no spaces between words, but one between a character and a digit or Latin letter.
+        space = " " if self.language.code == "zh" and last[0].isascii() else ""
+        return self.language("words.comma").join(head) + self.language("words.and") + space + last
 
     def gpu_hours_unit(self, value: float) -> Unit:
         """The unit that suits so many accelerator-hours: `M GPU-hours`, `万卡时`."""

@@ -6,16 +6,20 @@ from typing import Final
 
 #: Part of a step time -> colour. Blues and greens compute, warm colours communicate, greys wait.
 TIME_COLOURS: Final = {
-    "gemm": "#2b5c8a", "expert_gemm": "#4a86ba", "attention": "#7db1da", "recurrent": "#5f6fb5",
+    "gemm": "#35699b", "expert_gemm": "#5b97c9", "attention": "#93c1e6", "recurrent": "#5f6fb5",
     "memory_bound": "#2f8f86", "embedding_loss": "#7cc0b4", "recompute": "#8d83c9", "host": "#8794a3",
     "tp_comm": "#b3452c", "cp_comm": "#d9713c", "ep_comm": "#e5a33d", "pp_comm": "#c9849c", "dp_comm": "#94406f",
     "bubble": "#b9c0c8", "optimizer": "#75923f", "overhead": "#a59c84",
 }  # fmt: skip
 
 MEMORY_COLOURS: Final = {
-    "weights": "#2b5c8a", "gradients": "#7db1da", "optimizer": "#75923f", "activations": "#e5a33d",
+    "weights": "#35699b", "gradients": "#7db1da", "optimizer": "#75923f", "activations": "#e5a33d",
     "logits": "#c9849c", "buffers": "#2f8f86", "reserved": "#8794a3", "fragmentation": "#b9c0c8",
 }  # fmt: skip
+
+#: Series that are no part of a step or of memory: numbers of GPUs in a scatter, gains in bars.
+SERIES_COLOURS: Final = ("#35699b", "#d9713c", "#2f8f86", "#94406f", "#e5a33d", "#75923f")
+GAIN_COLOUR: Final = "#2f8f86"
 
 #: Page colours: custom properties of report.css, and what report.js draws axes and text with.
 LIGHT: Final = {

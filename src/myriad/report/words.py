@@ -110,7 +110,7 @@ def _where(job: JobPlan, chosen: JobOnPool, plan: Plan, language: Language, numb
         model=job.model_name,
         size=_size(job, language, numbers),
         pool=chosen.pool,
-        hardware=plan.pools[chosen.pool].split(", ")[0],
+        hardware=plan.pools[chosen.pool].split("; ")[0],
         gpus=numbers.gpus(chosen.num_gpus),
         layout=chosen.estimate.layout.text() if chosen.estimate else "",
     )

@@ -70,8 +70,18 @@ def test_an_unknown_language_names_those_allowed(code: str) -> None:
 
 def test_phrases_keep_names_and_numbers() -> None:
     assert CHINESE.phrase("does not fit in memory") == "显存不足"
+    assert CHINESE.phrase("384 experts; the most checked are 256") == "专家数为 384，校验过的最多为 256"
+    assert CHINESE.phrase("torchtitan: fewer micro-batches than stages") == "torchtitan：微批数少于流水段数"
     assert CHINESE.phrase("something that nobody translated") == "something that nobody translated"
     assert ENGLISH.phrase("does not fit in memory") == "does not fit in memory"
+
+
+def test_every_reason_of_a_search_has_its_chinese_words() -> None:
+    # Read from the file: report must not import search, but what search says must not reach a page untranslated.
+    rules = (Path(myriad.report.__file__).parents[1] / "search" / "rules.py").read_text(encoding="utf-8")
+    reasons = re.findall(r'_rule\(\s*"([^"]+)"', rules)
+    assert len(reasons) > 20
+    assert [reason for reason in reasons if CHINESE.phrase(reason) == reason] == []
 
 
 def test_phrases_have_the_placeholders_of_their_pattern() -> None:

@@ -59,4 +59,4 @@ def test_framework_rules_are_numbered_once(plan: Plan) -> None:
     assert plan.jobs[0].chosen.search
     rules = FrameworkRules.of(plan.jobs[0].chosen.search.ranked)
     assert len(rules.notes) == len(set(rules.notes)) == 2
-    assert rules.number("fsdp", "needs TP1 PP1") == 1
+    assert rules.number("fsdp", "no tensor, context, pipeline or expert parallelism") == 1

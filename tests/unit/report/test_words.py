@@ -24,7 +24,7 @@ def test_the_whole_in_words(plan: Plan) -> None:
 @pytest.mark.parametrize(
     "part",
     [
-        "Train MiMo-V2-Pro (1.02 T parameters, 42 B active) on pool own (10,000 x H800 SXM in DGX H800 nodes): "
+        "Train MiMo-V2-Pro (1.02 T parameters, 42 B active) on pool own (10,000 x NVIDIA H800 SXM): "
         "8,192 GPUs in layout TP8 PP8x2 DP128 EP32 ZeRO-1 mb1 moe_act.",
         "A step of 33.6 M tokens takes 12.3 s (MFU 38.2 %); 20 T tokens take 84.3 days.",
         "This meets the deadline of 120 days with 35.7 days to spare.",
@@ -33,7 +33,7 @@ def test_the_whole_in_words(plan: Plan) -> None:
         "ranks 212 of 18,377 and is 15.0 % slower than the best",
         "10 % more GPUs would help most: the run takes 8.4 % fewer days",
         "Pool cloud-east would take 282 days and 207 M CNY with 2,048 GPUs.",
-        "Pool cloud-north cannot run it: no layout fits: the nearest lacks 11.4 GiB.",
+        "Pool cloud-north cannot run it: lacks 11.4 GiB per accelerator.",
     ],
 )
 def test_a_job_in_words(plan: Plan, part: str) -> None:
@@ -55,7 +55,8 @@ def test_chinese_sentences(plan: Plan) -> None:
     text = sentences(plan, 0, "zh")
     assert "总参数 1.02 万亿，激活 420 亿" in text
     assert "可提前 35.7 天完成" in text
-    assert "4.37 亿元" in text
+    assert "1,660 万卡时、1,780 万千瓦时和 4.37 亿元" in text
+    assert "和访存受限算子" in text
 
 
 def test_a_job_without_tokens_or_estimate_says_what_is_known(plan: Plan) -> None:

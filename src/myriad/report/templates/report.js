@@ -90,7 +90,6 @@
       };
     },
     pareto(chart, colours) {
-      const many = ["#2b5c8a", "#d9713c", "#2f8f86", "#94406f", "#e5a33d", "#75923f"];
       return {
         tooltip: {
           trigger: "item",
@@ -101,8 +100,8 @@
         grid: { left: 48, right: 24, top: 34, bottom: 42 },
         xAxis: axis(colours, { type: "value", scale: true, name: chart.axis, nameLocation: "middle", nameGap: 26 }),
         yAxis: axis(colours, { type: "value", scale: true, name: chart.headroom_axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
-        series: chart.series.map((s, i) => ({
-          name: s.name, type: "scatter", color: many[i % many.length], emphasis: { scale: 1.3 },
+        series: chart.series.map((s) => ({
+          name: s.name, type: "scatter", color: s.colour, emphasis: { scale: 1.3 },
           data: s.points.map((p) => ({
             name: p.name, value: p.value, symbolSize: p.best ? 17 : 10,
             itemStyle: p.best ? { borderColor: colours.ink, borderWidth: 2 } : { opacity: 0.85 },
@@ -117,7 +116,7 @@
         xAxis: axis(colours, { type: "value", name: chart.axis, nameLocation: "middle", nameGap: 26 }),
         yAxis: axis(colours, { type: "category", data: chart.rows, axisLabel: { color: colours.ink, interval: 0, width: width < narrow ? 106 : 165, overflow: "break" } }),
         series: [{
-          type: "bar", barMaxWidth: 18, data: chart.values, itemStyle: { color: "#2f8f86" }, emphasis: { disabled: true },
+          type: "bar", barMaxWidth: 18, data: chart.values, itemStyle: { color: chart.colour }, emphasis: { disabled: true },
           label: { show: true, position: "right", color: colours.soft, formatter: (p) => format.format(p.value) },
         }],
       };
