@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from myriad.errors import SpecError
+from myriad.errors import InfeasibleError, MissingDataError, SpecError
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout
@@ -129,19 +129,17 @@ def validate_rows(
     """The errors of `predict` on every row that can be judged; error = predicted / measured - 1 of tokens/s per GPU.
 
     `predict(model, cluster, layout, work)` is the estimate under judgement; `models` are looked up before
-    the catalog's. Rows that cannot be judged are counted by reason (see `layouts`). Raises SpecError if
-    none is left.
+    the catalog's. Rows that cannot be judged are counted by reason (see `layouts`), among them those whose
+    layout no run can have and those whose precision the accelerator lacks. Raises SpecError if none is left.
     """
     rows = list(rows)
     skipped: Counter[str] = Counter()
     results: list[RowResult] = []
     for row in rows:
         try:
-            run = run_of(row, models)
-        except SkipError as reason:
+            results.append(judge(run_of(row, models), predict))
+        except (SkipError, InfeasibleError, MissingDataError) as reason:
             skipped[str(reason)] += 1
-        else:
-            results.append(judge(run, predict))
     if not results:
         reasons = "; ".join(f"{reason} ({count})" for reason, count in skipped.most_common(3))
         raise SpecError(f"none of the {len(rows)} rows can be judged: {reasons}")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from myriad.errors import SpecError
+from myriad.errors import InfeasibleError, SpecError
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout
@@ -77,6 +77,16 @@ def test_reasons_are_counted():
     found = validate_rows(rows, predict, MODELS)
     assert (found.rows, found.predicted) == (3, 1)
     assert found.skipped == {"quality is suspect, not primary": 2}
+
+
+def test_a_run_that_cannot_be_is_counted_too():
+    def refuse(model: Model, cluster: Cluster, layout: Layout, work: TrainingWork) -> TrainingEstimate:
+        if layout.pp > 1:
+            raise InfeasibleError("8 layers cannot fill 16 stages")
+        return predict(model, cluster, layout, work)
+
+    found = validate_rows([row("a", 1000.0), row("b", 1000.0, pp=2)], refuse, MODELS)
+    assert found.skipped == {"8 layers cannot fill 16 stages": 1}
 
 
 def test_nothing_to_judge_says_why():
