@@ -1,3 +1,32 @@
 """Myriad plans, proves and runs AI systems of ten thousand accelerators and the devices that they serve."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from myriad.api import estimate_training as estimate_training
+    from myriad.api import import_model as import_model
+    from myriad.api import operations_of as operations_of
+    from myriad.api import search_training as search_training
+    from myriad.api import validate_training as validate_training
+    from myriad.api.plan import plan as plan
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "__version__", "estimate_training", "import_model", "operations_of", "plan", "search_training",
+    "validate_training",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """The verbs, loaded on first use: `import myriad` alone stays light."""
+    if name in __all__:
+        return getattr(import_module("myriad.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -57,7 +57,7 @@ class Node:
 
 def read_mapping(path: Path | str) -> Node:
     """The file as a tree whose top is a mapping. Raises SpecError, with file and line, for anything else."""
-    text = _read_text(Path(path))
+    text = read_text(Path(path))
     node = parse(text, str(path))
     if not isinstance(node.value, dict):
         raise SpecError(f"{node.where}: expected a mapping of keys to values, found {describe(node.plain())}")
@@ -106,10 +106,11 @@ def describe(value: object) -> str:
             return str(value)
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path, form: str = "YAML") -> str:
+    """The text of a file; `form` names it in errors. Raises SpecError if it is missing, too large or not UTF-8 text."""
     try:
         if path.is_dir():
-            raise SpecError(f"{path}: is a folder, expected a YAML file")
+            raise SpecError(f"{path}: is a folder, expected a {form} file")
         if not path.exists():
             raise SpecError(f"{path}: no such file{_near_files(path)}")
         if not path.is_file():
@@ -121,7 +122,7 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         raise SpecError(f"{path}: cannot be read: {(error.strerror or 'unknown reason').lower()}") from None
     if b"\0" in raw:
-        raise SpecError(f"{path}: is a binary file, expected YAML text")
+        raise SpecError(f"{path}: is a binary file, expected {form} text")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

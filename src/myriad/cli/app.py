@@ -1,0 +1,72 @@
+"""The commands, put together. Each loads what it needs when it runs, so that help and completion come at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+import myriad
+from myriad.cli import catalog, estimate, plan, search, validate
+from myriad.errors import SpecError, unknown_name
+
+EXAMPLES: Final = """\b
+Everything about one system, from one file:
+  myriad plan system.yaml --html report.html
+One question at a time:
+  myriad estimate --model llama3.1-8b --cluster h100:8 --tp 2
+    --seq-len 8192 --global-batch 128
+  myriad search --model deepseek-v3 --cluster h800:2048
+    --seq-len 4096 --global-batch 15360
+  myriad validate training
+  myriad catalog show gb200-nvl72"""
+
+
+class Group(TyperGroup):
+    """Commands of which a misspelt one names the nearest, and which alone shows its help."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args or ([] if ctx.resilient_parsing else ["--help"]))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands and not ctx.resilient_parsing:
+            raise SpecError(unknown_name("command", args[0], self.commands))
+        return super().resolve_command(ctx, args)
+
+
+def _group(help_text: str, epilog: str | None = None) -> typer.Typer:
+    return typer.Typer(cls=Group, help=help_text, epilog=epilog, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"myriad {myriad.__version__}\n")
+        raise typer.Exit
+
+
+app = _group("Plan AI systems of ten thousand accelerators.", EXAMPLES)
+judgements = _group("Hold estimates against measurements.")
+entries = _group("Show what is known, and who says so.")
+
+
+@app.callback()
+def _myriad(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")
+    ] = False,
+) -> None:
+    """Plan AI systems of ten thousand accelerators."""
+
+
+app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
+app.command("estimate", epilog=estimate.EXAMPLES)(estimate.estimate)
+app.command("search", epilog=search.EXAMPLES)(search.search)
+app.add_typer(judgements, name="validate")
+app.add_typer(entries, name="catalog")
+judgements.command("training", epilog=validate.EXAMPLES)(validate.training)
+entries.command("list")(catalog.list_)
+entries.command("show", epilog=catalog.SHOW_EXAMPLES)(catalog.show_)
+entries.command("search")(catalog.search)
+entries.command("import", epilog=catalog.IMPORT_EXAMPLES)(catalog.import_)

@@ -1,0 +1,42 @@
+"""Names offered by the shell: the catalog's file names, without opening a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_DATA = Path(__file__).parents[1] / "data"
+
+
+def _ids(kind: str) -> list[str]:
+    own = os.environ.get("MYRIAD_CATALOG")
+    folders = [_DATA, *([Path(own)] if own else [])]
+    return sorted({file.stem for folder in folders for file in (folder / kind).glob("*.yaml")})
+
+
+def models(incomplete: str) -> list[str]:
+    """Models that begin so."""
+    return [name for name in _ids("models") if name.startswith(incomplete.lower())]
+
+
+def clusters(incomplete: str) -> list[str]:
+    """Accelerators and nodes that begin so, ready for a count."""
+    names = _ids("accelerators") + _ids("nodes")
+    return [f"{name}:" for name in names if name.startswith(incomplete.lower())]
+
+
+def stacks(incomplete: str) -> list[str]:
+    """Training software that begins so."""
+    return [name for name in _ids("stacks") if name.startswith(incomplete.lower())]
+
+
+def kinds(incomplete: str) -> list[str]:
+    """Kinds of catalog entries that begin so."""
+    folders = (file.name for file in _DATA.iterdir() if file.is_dir() and file.name != "measurements")
+    return sorted(name for name in folders if name.startswith(incomplete))
+
+
+def entries(incomplete: str) -> list[str]:
+    """Kinds and entries that begin so."""
+    found = [*kinds(""), *(name for kind in kinds("") for name in _ids(kind))]
+    return [name for name in found if name.startswith(incomplete.lower())]

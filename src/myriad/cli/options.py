@@ -1,0 +1,104 @@
+"""Options that several commands share, and how their text becomes values: as in a file, by the same descriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from myriad.cli import completion
+from myriad.errors import SpecError
+
+if TYPE_CHECKING:
+    from myriad.spec.base import Spec
+
+    SpecT = TypeVar("SpecT", bound=Spec)
+
+ModelName = Annotated[
+    str, typer.Option("--model", metavar="NAME", help="Model of the catalog.", autocompletion=completion.models)
+]
+ClusterName = Annotated[
+    str,
+    typer.Option(
+        "--cluster",
+        metavar="NAME:COUNT",
+        help="Accelerator or node, and how many accelerators: h800:16384, gb200-nvl72:576.",
+        autocompletion=completion.clusters,
+    ),
+]
+SequenceLength = Annotated[
+    str, typer.Option("--seq-len", metavar="COUNT", help="Tokens per sequence: 4096 or 4k (4,000).")
+]
+GlobalBatch = Annotated[str, typer.Option("--global-batch", metavar="COUNT", help="Sequences per optimizer step.")]
+PrecisionName = Annotated[
+    str | None,
+    typer.Option("--precision", metavar="NAME", help="bf16 (default), fp16, fp8, fp8-block, mxfp8, nvfp4, tf32, fp32."),
+]
+StackName = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        metavar="NAME",
+        help="Training software of the catalog (default megatron-core).",
+        autocompletion=completion.stacks,
+    ),
+]
+Imbalance = Annotated[
+    str | None,
+    typer.Option(
+        "--expert-imbalance", metavar="RATIO", help="Tokens of the busiest expert rank over the mean (default 1)."
+    ),
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE|-", help="Write the whole result as JSON; - prints it alone.")
+]
+LanguageCode = Annotated[str, typer.Option("--lang", metavar="en|zh", help="Language of what people read.")]
+
+
+def flag_of(field: str) -> str:
+    """The option that sets a field of a description.
+
+    >>> flag_of("micro_batch")
+    '--micro-batch'
+    """
+    return "--" + field.replace("_", "-")
+
+
+def read_flags(spec_class: type[SpecT], values: Mapping[str, Any]) -> SpecT:
+    """The description with these fields. Raises SpecError that names the option of the first wrong one."""
+    from pydantic import ValidationError
+
+    from myriad.catalog.reading import problem_text
+
+    try:
+        return spec_class.model_validate(dict(values))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        text = problem_text(problem, spec_class)
+        raise SpecError(f"{flag_of(str(problem['loc'][0]))}: {text}" if problem["loc"] else text) from None
+
+
+def read_flag(flag: str, text: str, quantity: Any) -> Any:
+    """The value of one option as a quantity of `spec.base`, such as `Count` or `Seconds`."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from myriad.catalog.reading import problem_text
+    from myriad.spec.base import Spec
+
+    try:
+        return TypeAdapter(quantity).validate_python(text)
+    except ValidationError as error:
+        raise SpecError(f"{flag}: {problem_text(error.errors(include_url=False)[0], Spec)}") from None
+
+
+def check_language(code: str) -> str:
+    """The language code. Raises SpecError if there is no such language."""
+    from myriad.report.language import LANGUAGES
+
+    if code not in LANGUAGES:
+        from myriad.errors import unknown_name
+
+        raise SpecError(f"--lang: {unknown_name('language', code, LANGUAGES)}")
+    return code

@@ -1,0 +1,130 @@
+"""What commands print and write: text for people, JSON, whole files or none, a progress bar."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer
+from typing import TYPE_CHECKING, Any
+
+from myriad.errors import SpecError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+STANDARD_OUTPUT = Path("-")
+PATIENCE_S = 1.0
+"""A progress bar appears only where something takes longer."""
+
+Progress = Callable[[int, int], None]
+
+
+def show(*blocks: RenderableType) -> None:
+    """Prints to standard output: 80 columns and no colour unless a terminal says otherwise."""
+    console = _console()
+    for block in blocks:
+        console.print(block)
+
+
+def say(text: str) -> None:
+    """Prints a remark to standard error, beside the result."""
+    print(text, file=sys.stderr)
+
+
+def json_text(value: Any) -> str:
+    """The value as JSON text with its last line ended. A number that is not finite is our own bug."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+def check_outputs(outputs: dict[str, Path | None], *inputs: Path) -> None:
+    """Raises SpecError, before the work starts, for a file that could not be written or would overwrite another."""
+    taken = {path.resolve(): f"the input {path}" for path in inputs}
+    for flag, path in outputs.items():
+        if path is None or (flag == "--json" and path == STANDARD_OUTPUT):
+            continue
+        target = path.resolve()
+        if str(path) in ("", "."):
+            raise SpecError(f"{flag}: expected a file name")
+        if target in taken:
+            raise SpecError(f"{flag}: {path} would overwrite {taken[target]}")
+        taken[target] = f"the output of {flag}"
+        if target.is_dir():
+            raise SpecError(f"{flag}: {path} is a folder, expected a file name")
+        if not target.parent.is_dir():
+            raise SpecError(f"{flag}: {path}: there is no folder {str(target.parent)!r}")
+        if not os.access(target if target.exists() else target.parent, os.W_OK):
+            raise SpecError(f"{flag}: {path}: no permission to write there")
+
+
+def write(path: Path, text: str) -> None:
+    """Writes the file as a whole or not at all: beside its place first, then renamed. `-` is standard output.
+
+    Devices and pipes are written in place. Raises SpecError with the system's reason.
+    """
+    if path == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+        return
+    target = path.resolve()
+    try:
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+            return
+        beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            beside.write_text(text, encoding="utf-8")
+            if target.exists():
+                beside.chmod(target.stat().st_mode)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[str], Progress]]:
+    """Gives a function that starts a step and gives that step's own progress: done, of how many.
+
+    The bar is drawn on standard error, on a terminal, after `PATIENCE_S`; elsewhere nothing is.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _: _no_bar
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Bar(*columns, console=Console(stderr=True, highlight=False), transient=True)
+    task = bar.add_task(label, total=None)
+
+    def step(name: str) -> Progress:
+        bar.update(task, description=name, completed=0, total=None)
+        return lambda done, total: bar.update(task, completed=done, total=total)
+
+    timer = Timer(PATIENCE_S, bar.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield step
+    finally:
+        timer.cancel()
+        timer.join()
+        bar.stop()
+
+
+def _no_bar(_done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)

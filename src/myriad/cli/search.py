@@ -1,0 +1,104 @@
+"""`myriad search`: all layouts of one job on one cluster."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from myriad.cli.options import (
+    ClusterName,
+    GlobalBatch,
+    Imbalance,
+    JsonFile,
+    LanguageCode,
+    ModelName,
+    PrecisionName,
+    SequenceLength,
+    StackName,
+    check_language,
+    read_flag,
+    read_flags,
+)
+from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
+from myriad.errors import InfeasibleError, SpecError
+
+EXAMPLES: Final = """\b
+Examples:
+  myriad search --model mimo-v2-pro --cluster h800:16384
+    --seq-len 4096 --global-batch 8192
+  myriad search --model llama3.1-8b --cluster h100:64
+    --seq-len 8192 --global-batch 512
+    --objective gpus --deadline '30 days' --tokens '100 B'"""
+
+
+def search(
+    model: ModelName,
+    cluster: ClusterName,
+    seq_len: SequenceLength,
+    global_batch: GlobalBatch,
+    precision: PrecisionName = None,
+    stack: StackName = None,
+    expert_imbalance: Imbalance = None,
+    objective: Annotated[
+        str, typer.Option(metavar="time|cost|gpus", help="Shortest step, fewest GPU-seconds, or fewest GPUs.")
+    ] = "time",
+    least_gpus: Annotated[
+        str | None,
+        typer.Option(metavar="COUNT", help="Fewest accelerators to use (default: half of them; for gpus 1)."),
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option(metavar="COUNT", help='With --objective gpus: what to train on, "15 T".')
+    ] = None,
+    deadline: Annotated[
+        str | None, typer.Option(metavar="TIME", help='With --objective gpus: time for --tokens, "90 days".')
+    ] = None,
+    top: Annotated[str, typer.Option(metavar="COUNT", help="Layouts to list.")] = "20",
+    json_file: JsonFile = None,
+    lang: LanguageCode = "en",
+) -> None:
+    """Search all layouts of one job for the best."""
+    given = {name: value for name, value in locals().items() if value is not None}
+    check_language(lang)
+    check_outputs({"--json": json_file})
+    from myriad import api
+    from myriad.catalog import cluster as cluster_named
+    from myriad.report.terminal import search_text
+    from myriad.search.rank import Objective
+    from myriad.spec.base import Count, Seconds, Tokens
+    from myriad.spec.job import TrainingWork
+    from myriad.units import format_seconds
+
+    aim = read_flag("--objective", objective, Objective)
+    work = read_flags(TrainingWork, {name: given[name] for name in TrainingWork.model_fields if name in given})
+    rows = read_flag("--top", top, Count)
+    machines = cluster_named(cluster)
+    least = None if least_gpus is None else read_flag("--least-gpus", least_gpus, Count)
+    if least is not None and least > machines.num_accelerators:
+        raise SpecError(f"--least-gpus: {least} is more than the {machines.num_accelerators} accelerators of {cluster}")
+    limit_s: float | None = None
+    if tokens is not None or deadline is not None:
+        _check_together(aim, tokens, deadline)
+        seconds = read_flag("--deadline", deadline or "", Seconds)
+        limit_s = seconds * work.seq_len * work.global_batch / read_flag("--tokens", tokens or "", Tokens)
+    with progress(f"searching layouts of {model}") as step:
+        result = api.search_training(
+            model, machines, work, objective=aim, least_gpus=least, step_limit_s=limit_s, top=rows,
+            progress=step(f"searching layouts of {model}"),
+        )  # fmt: skip
+    if limit_s is not None and result.best.step_s > limit_s:
+        raise InfeasibleError(
+            f"--deadline: no layout on up to {machines.num_accelerators} accelerators is fast enough: a step may take "
+            f"{format_seconds(limit_s)}, the nearest takes {format_seconds(result.best.step_s)}"
+        )
+    if json_file is not None:
+        write(json_file, json_text(result.model_dump(mode="json")))
+    if json_file != STANDARD_OUTPUT:
+        show(search_text(result, lang))
+
+
+def _check_together(objective: str, tokens: str | None, deadline: str | None) -> None:
+    if tokens is None or deadline is None:
+        raise SpecError("--tokens and --deadline: give both or neither")
+    if objective != "gpus":
+        raise SpecError("--deadline: only --objective gpus looks for the fewest accelerators that meet a deadline")

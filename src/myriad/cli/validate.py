@@ -1,0 +1,109 @@
+"""`myriad validate`: estimates held against measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from myriad.cli.options import JsonFile, read_flag
+from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from myriad.spec.validation import Validation
+
+
+EXAMPLES: Final = """\b
+Examples:
+  myriad validate training
+  myriad validate training --rows runs.csv --models models.yaml --json errors.json"""
+
+
+def training(
+    rows: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Your runs, in the columns of the shipped tables.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="Architectures of models that the catalog lacks.")
+    ] = None,
+    worst: Annotated[str, typer.Option(metavar="COUNT", help="Rows to list, the worst first.")] = "10",
+    json_file: JsonFile = None,
+) -> None:
+    """Judge the training estimate by published runs, or by yours."""
+    check_outputs({"--json": json_file}, *(path for path in (rows, models) if path is not None))
+    from myriad import api
+    from myriad.spec.base import CountOrZero
+
+    listed = read_flag("--worst", worst, CountOrZero)
+    with progress("judging the training estimate") as step:
+        result = api.validate_training(rows, models, progress=step("judging the training estimate"))
+    if json_file is not None:
+        write(json_file, json_text(result.model_dump(mode="json")))
+    if json_file != STANDARD_OUTPUT:
+        show(*_text(result, listed))
+
+
+def _percent(share: float, signed: bool = False) -> str:
+    return f"{100 * share:+.1f} %" if signed else f"{100 * share:.1f} %"
+
+
+def _text(result: Validation, listed: int) -> Iterable[RenderableType]:
+    from rich.text import Text
+
+    yield Text(f"{result.predicted} of {result.rows} rows predicted", style="bold")
+    for reason, count in result.skipped.items():
+        yield Text(f"  {count} skipped: {reason}")
+    if not result.predicted:
+        return
+    yield Text(
+        f"error of tokens/s, predicted / measured - 1: mean {_percent(result.mean_abs_error)}, "
+        f"median {_percent(result.median_abs_error)}, 90th percentile {_percent(result.p90_abs_error)} (absolute); "
+        f"bias {_percent(result.bias, signed=True)}"
+    )
+    memory = result.memory
+    if memory.rows:
+        yield Text(f"memory: {memory.fitting} of {memory.rows} runs with a full layout judged to fit")
+    if memory.peak_rows:
+        yield Text(
+            f"memory peak: mean error {_percent(memory.peak_mean_abs_error)}, "
+            f"bias {_percent(memory.peak_bias, signed=True)}, on {memory.peak_rows} runs that print one"
+        )
+    yield from _groups(result)
+    if listed:
+        yield from _worst(result, listed)
+
+
+def _groups(result: Validation) -> Iterable[RenderableType]:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
+    table.add_column("group", overflow="fold")
+    for head in ("rows", "mean", "median", "p90", "bias"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for kind, groups in result.groups.items():
+        table.add_section()
+        table.add_row(f"by {kind}", style="bold")
+        for name, group in groups.items():
+            errors = (group.mean_abs_error, group.median_abs_error, group.p90_abs_error)
+            table.add_row(
+                f"  {name}", str(group.rows), *(_percent(error) for error in errors), _percent(group.bias, signed=True)
+            )
+    yield ""
+    yield table
+
+
+def _worst(result: Validation, listed: int) -> Iterable[RenderableType]:
+    from rich.text import Text
+
+    yield Text(f"\nworst {min(listed, len(result.per_row))} rows", style="bold")
+    for row in result.per_row[:listed]:
+        yield Text(
+            f"{_percent(row.error, signed=True):>9}  {row.id}\n"
+            f"           {row.model}, {row.num_gpus} x {row.accelerator}, {row.precision}: {row.layout}\n"
+            f"           measured {row.measured:,.0f}, predicted {row.predicted:,.0f} {row.unit}"
+        )
