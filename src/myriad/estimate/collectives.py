@@ -60,7 +60,7 @@ def place(size: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -
     tiers = []
     inner = np.ones_like(n)
     for link in links:
-        reach = n if link is links[-1] else np.clip(link.domain // apart, inner, n)
+        reach = n if link is links[-1] else np.clip(np.floor(link.domain / apart), inner, n)
         members = np.ceil(reach / inner)
         tiers.append(Tier(inner, members, link.bytes_per_s_one_way * link.efficiency, link.half_bytes, link.latency_s))
         inner = reach
