@@ -19,7 +19,7 @@ demo: .venv/run.stamp ## plan the flagship example and say where the report is
 	@echo "The report is in build/human-car-home.html: open it in a browser, it needs no network."
 
 test: check ## format, lint, types and all tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 check: .venv/dev.stamp ## format, lint and types only
 	$(BIN)/ruff format --check

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "myriad"
+pytestmark = pytest.mark.xdist_group("wheel")  # one process builds it, once
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def test_wheel_holds_code_data_and_assets(wheel_names: set[str]) -> None:
     wanted = {
         path.relative_to(PACKAGE.parent).as_posix()
         for path in PACKAGE.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in path.parts)
     }
     assert {name.partition("/")[2] for name in wanted if name.startswith("myriad/data/")}
     assert wanted <= wheel_names

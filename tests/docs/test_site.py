@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 FETCHED = re.compile(
     r"""<(?:script|img|iframe|source)[^>]*\ssrc=["']?(https?:)?//|<link[^>]*rel=["']?stylesheet[^>]*//"""
 )
+pytestmark = pytest.mark.xdist_group("site")  # one process builds it, once
 
 
 @pytest.fixture(scope="module")
