@@ -87,7 +87,8 @@ def all_reduce_s(bytes_: npt.ArrayLike, placement: Placement) -> Array:
     """Time to give every rank the sum of all ranks' `bytes_`, in seconds.
 
     Every rank moves 2 (n-1)/n of the bytes, as in a reduce-scatter and an all-gather, but in one pipelined
-    kernel: less than the two apart. Checked against NCCL inside nodes, where it was not fitted.
+    kernel: less than the two apart. This form was chosen on NCCL's
+    times inside nodes; the link's figures were fitted to the other collectives.
     """
     return all_gather_s(2.0 * np.asarray(bytes_, float), placement)
 
