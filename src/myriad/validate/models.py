@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from myriad.errors import SpecError, unknown_name
+from myriad.catalog.reading import validated
+from myriad.catalog.yaml_file import describe, parse, read_text
+from myriad.errors import SpecError
 from myriad.spec.base import Count, CountOrZero, Spec
 from myriad.spec.model import (
     Block,
@@ -191,21 +192,6 @@ def _model(shape: _Shape, where: str) -> Model:
     )
 
 
-def _shape(entry: Any, where: str) -> _Shape:
-    if not isinstance(entry, dict):
-        raise SpecError(f"{where}: expected a mapping with name, layers, hidden, ..., found {type(entry).__name__}")
-    try:
-        return _Shape.model_validate(entry)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        key = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            raise SpecError(f"{where}: {unknown_name('key', key, _Shape.model_fields)}") from None
-        if problem["type"] == "missing":
-            raise SpecError(f"{where}: {key}: is missing") from None
-        raise SpecError(f"{where}: {key}: {problem['msg']}, found {str(problem['input'])[:60]!r}") from None
-
-
 def models_from_yaml(path: Path) -> dict[str, Model]:
     """Models by name from a YAML list of shapes: name, layers, hidden, ffn, heads, kv_heads, head_dim, vocab, ...
 
@@ -213,25 +199,17 @@ def models_from_yaml(path: Path) -> dict[str, Model]:
     `mla(q_lora_rank=, kv_lora_rank=, qk_nope=, qk_rope=, v_head=)`, or `hybrid(mamba2)` with a `hybrid`
     mapping of layer counts; `moe` describes the experts. Position tables are left out: they cost
     neither FLOPs nor, beside the layers, memory. Attention over compressed keys (DeepSeek V4) has no
-    such form, so that an entry with it is left to the catalog. Raises SpecError with file, entry and key.
+    such form, so that an entry with it is left to the catalog. Raises SpecError with file, line and key.
     """
-    try:
-        entries = yaml.safe_load(path.read_bytes().decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{path}: not a text file (byte {error.start} is not UTF-8)") from None
-    except OSError as error:
-        raise SpecError(f"{path}: {error.strerror or error}") from None
-    except yaml.YAMLError as error:
-        raise SpecError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(entries, list) or not entries:
-        raise SpecError(f"{path}: expected a list of models, found {type(entries).__name__}")
+    top = parse(read_text(path), str(path))
+    if not isinstance(top.value, list) or not top.value:
+        raise SpecError(f"{path}: expected a list of models, found {describe(top.plain())}")
     models: dict[str, Model] = {}
-    for index, entry in enumerate(entries, start=1):
-        name = entry.get("name", "") if isinstance(entry, dict) else ""
-        where = f"{path}: entry {index}" + (f" ({name})" if name else "")
-        shape = _shape(entry, where)
+    for node in top.value:
+        shape = validated(node, _Shape)
+        where = f"{path}:{node.line}: {shape.name}"
         if shape.name in models:
-            raise SpecError(f"{where}: name: {shape.name!r} stands twice")
+            raise SpecError(f"{where}: name: stands twice")
         if not shape.attention.startswith(_IN_CATALOG_ONLY):
             models[shape.name] = _model(shape, where)
     return models

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from myriad.catalog.yaml_file import read_text
 from myriad.errors import SpecError, nearest, unknown_name
 from myriad.spec.base import Spec
 from myriad.units import GB
@@ -216,13 +217,7 @@ def parse_rows(text: str, where: str) -> list[TrainingRow]:
 
 def read_rows(path: Path) -> list[TrainingRow]:
     """The rows of a user's CSV file, see `parse_rows`. Raises SpecError if it cannot be read as text."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{path}: not a text file (byte {error.start} is not UTF-8)") from None
-    except OSError as error:
-        raise SpecError(f"{path}: {error.strerror or error}") from None
-    return parse_rows(text, str(path))
+    return parse_rows(read_text(path, "CSV"), str(path))
 
 
 def shipped_rows() -> list[TrainingRow]:

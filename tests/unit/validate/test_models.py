@@ -79,20 +79,18 @@ def test_compressed_attention_is_left_to_the_catalog(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (
-            DENSE.replace("heads: 4\n  kv", "headz: 4\n  kv"),
-            r"entry 1 \(tiny\): (unknown key 'headz'|heads: is missing)",
-        ),
-        (DENSE.replace("layers: 4", "layers: -4"), r"entry 1 \(tiny\): layers: .*found '-4'"),
-        (DENSE.replace("full", "windowed"), r"entry 1 \(tiny\): attention: expected full, sliding"),
-        (DENSE + DENSE, r"entry 2 \(tiny\): name: 'tiny' stands twice"),
+        (DENSE.replace("heads: 4\n  kv", "headz: 4\n  kv"), r":6: unknown key 'headz'; did you mean 'heads'"),
+        (DENSE.replace("layers: 4", "layers: -4"), r":3: layers: .*found -4"),
+        (DENSE.replace("hidden: 256", "hidden: 256\n  hidden: 512"), r":5: key 'hidden' is given twice"),
+        (DENSE.replace("full", "windowed"), r":2: tiny: attention: expected full, sliding.*found 'windowed'"),
+        (DENSE + DENSE, r":14: tiny: name: stands twice"),
         (DENSE.replace("ffn: 512", "ffn: 0"), r"ffn: expected at least 1"),
-        ("- 3\n", "entry 1: expected a mapping"),
-        ("name: tiny\n", "expected a list of models, found dict"),
-        ("", "expected a list of models"),
-        ("- [unclosed\n", "not YAML"),
+        ("- 3\n", r":1: expected a mapping"),
+        ("name: tiny\n", "expected a list of models, found a mapping"),
+        ("", "the file is empty"),
+        ("- [unclosed\n", "yaml:2: "),
     ],
 )
-def test_errors_name_entry_and_key(tmp_path, text, message):
+def test_errors_name_file_line_and_key(tmp_path, text, message):
     with pytest.raises(SpecError, match=message):
         models(tmp_path, text)
