@@ -16,7 +16,7 @@ help: ## list these commands
 demo: .venv/run.stamp ## plan the flagship example and say where the report is
 	@mkdir -p build
 	$(BIN)/myriad plan examples/human-car-home.yaml --html build/human-car-home.html
-	@echo "The report is in build/human-car-home.html: open it in a browser, it needs no network."
+	@echo "Open build/human-car-home.html in a browser: it needs no network."
 
 test: check ## format, lint, types and all tests
 	$(BIN)/pytest -n 2 --dist loadgroup
