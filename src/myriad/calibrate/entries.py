@@ -90,8 +90,9 @@ def entry_text(title: str, accelerators: list[str], fits: KernelFits, flash_atte
     dense, grouped = _gemm_tables(fits)
     forward, half_tokens = fits.attention.parameters[:2]
     ratio = BACKWARD_OVER_FORWARD[flash_attention]
-    note = f"{ratio} of the forward fraction: published rates of {BACKWARD_MEASURED_ON[flash_attention]}, rounded, quoted second-hand"
-    on_this = BACKWARD_MEASURED_ON[flash_attention].lower() in accelerators[0]
+    measured_on = BACKWARD_MEASURED_ON[flash_attention]
+    note = f"{ratio} of the forward fraction: published rates of {measured_on}, rounded, quoted second-hand"
+    on_this = measured_on.lower() in accelerators[0]
     spec = {
         "accelerators": accelerators,
         "gemm": dense,
