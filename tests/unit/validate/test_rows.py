@@ -82,8 +82,8 @@ def test_wrong_headers_are_named(header, message):
 
 def test_files_that_are_no_text(tmp_path: Path):
     binary = tmp_path / "a.csv"
-    binary.write_bytes(b"\x89PNG\xff\x00")
-    with pytest.raises(SpecError, match="binary file|not UTF-8"):
+    binary.write_bytes(b"\x89PNG\x00")
+    with pytest.raises(SpecError, match="binary file"):
         read_rows(binary)
     with pytest.raises(SpecError, match="no such file"):
         read_rows(tmp_path / "none.csv")
