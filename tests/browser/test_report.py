@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 TABLE = "#table-job-0-layouts"
+CHANGED = "old => document.querySelector('#job-0-step svg text').getAttribute('fill') !== old"
 
 
 class Watched:
@@ -108,6 +109,11 @@ def test_no_width_scrolls_sideways(browser: "Browser", report: Path) -> None:
 
 def test_it_prints_in_light_colours(browser: "Browser", report: Path, tmp_path: Path) -> None:
     page = opened(browser, report, scheme="dark").page
+    label = page.locator("#job-0-step svg text").first
+    on_screen = label.get_attribute("fill")
+    page.emulate_media(media="print", color_scheme="dark")
+    page.wait_for_function(CHANGED, arg=on_screen)
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     page.pdf(path=tmp_path / "plan.pdf", prefer_css_page_size=True)
     assert (tmp_path / "plan.pdf").stat().st_size > 50_000
     page.context.close()

@@ -18,7 +18,7 @@ MEMORY_COLOURS: Final = {
 }  # fmt: skip
 
 #: Series that are no part of a step or of memory: numbers of GPUs in a scatter, gains in bars.
-SERIES_COLOURS: Final = ("#35699b", "#d9713c", "#2f8f86", "#94406f", "#e5a33d", "#75923f")
+SERIES_COLOURS: Final = ("#35699b", "#d9713c", "#2f8f86", "#94406f", "#e5a33d", "#75923f", "#8d83c9", "#8794a3")
 GAIN_COLOUR: Final = "#2f8f86"
 
 #: Page colours: custom properties of report.css, and what report.js draws axes and text with.

@@ -3,6 +3,7 @@
 (function () {
   const data = JSON.parse(document.getElementById("chart-data").textContent);
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const paper = window.matchMedia("print");
   const narrow = 560; // px of chart width below which labels shrink
   const format = new Intl.NumberFormat(data.locale, { maximumSignificantDigits: 3 });
   const font = getComputedStyle(document.body).fontFamily;
@@ -96,8 +97,8 @@
           formatter: (p) => "<b>" + escape(p.data.name) + "</b>" + line("", p.seriesName, "")
             + line("", chart.axis, format.format(p.value[0])) + line("", chart.headroom_axis, format.format(p.value[1])),
         },
-        legend: { top: 0, right: 0, textStyle: { color: colours.soft }, itemWidth: 10, itemHeight: 10, show: chart.series.length > 1 },
-        grid: { left: 48, right: 24, top: 34, bottom: 42 },
+        legend: { type: "scroll", bottom: 0, left: "center", textStyle: { color: colours.soft }, itemWidth: 10, itemHeight: 10, show: chart.series.length > 1 },
+        grid: { left: 48, right: 24, top: 30, bottom: chart.series.length > 1 ? 68 : 42 },
         xAxis: axis(colours, { type: "value", scale: true, name: chart.axis, nameLocation: "middle", nameGap: 26 }),
         yAxis: axis(colours, { type: "value", scale: true, name: chart.headroom_axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
         series: chart.series.map((s) => ({
@@ -130,22 +131,21 @@
     if (!drawn.has(id)) drawn.set(id, echarts.init(place, null, { renderer: "svg" }));
     drawn.get(id).setOption(Object.assign(base(colours), option), true);
   }
-  function drawAll(theme) {
-    for (const id of Object.keys(data.charts)) draw(id, data.colours[theme]);
+  function drawAll(name) {
+    for (const id of Object.keys(data.charts)) draw(id, data.colours[name]);
   }
-  const screenTheme = () => (dark.matches ? "dark" : "light");
-  const resizeAll = () => { for (const chart of drawn.values()) chart.resize(); };
-  drawAll(screenTheme());
-  dark.addEventListener("change", () => drawAll(screenTheme()));
+  const theme = () => (dark.matches && !paper.matches ? "dark" : "light"); // paper is always light
+  function redraw() {
+    for (const chart of drawn.values()) chart.resize();
+    drawAll(theme());
+  }
+  drawAll(theme());
+  dark.addEventListener("change", redraw);
+  paper.addEventListener("change", redraw);
   let waiting = 0;
   window.addEventListener("resize", () => {
     window.clearTimeout(waiting);
-    waiting = window.setTimeout(() => { resizeAll(); drawAll(screenTheme()); }, 120);
-  });
-  const paper = window.matchMedia("print");
-  paper.addEventListener("change", (event) => {
-    resizeAll();
-    drawAll(event.matches ? "light" : screenTheme());
+    waiting = window.setTimeout(redraw, 120);
   });
 
   /* Tables: sort by a head's button, filter by text and by key. */
