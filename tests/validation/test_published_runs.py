@@ -10,8 +10,8 @@ import pytest
 from myriad.api import validate_training
 from myriad.spec.validation import Validation
 
-MEAN_ABS_ERROR = 0.35
-FITTING_FRACTION = 0.92
+MEAN_ABS_ERROR = 0.17
+FITTING_FRACTION = 0.97
 
 
 @pytest.fixture(scope="module")
