@@ -68,10 +68,10 @@ def exposed_s(
     """Exposed and hidden data-parallel communication per step, in seconds, arrays (C,).
 
     Parameters are those of one rank's stage; `forward_s` and `backward_s` are of one micro-batch there.
-    ZeRO-0 to 2 reduce once per step behind the backward pass of the last micro-batch, and ZeRO-1 and 2
-    gather parameters behind the forward pass of the first. ZeRO-3 gathers in both passes and reduces in
-    the backward pass of every micro-batch. Traffic hides behind its window, but never more than the
-    stack's overlap fraction of it.
+    ZeRO-0 and 1 reduce once per step behind the backward pass of the last micro-batch, ZeRO-2 and 3 in that
+    of every micro-batch. ZeRO-1 and 2 gather parameters behind the forward pass of the first micro-batch,
+    ZeRO-3 in both passes of each. Traffic hides behind its window, but never more than the stack's
+    overlap fraction of it; while hidden, it slows compute by the stack's contention.
     """
     r = replicas(layouts)
     reduce_s = np.zeros_like(r.dense_shard)
@@ -93,10 +93,11 @@ def exposed_s(
     forward_hidden = np.minimum(overlap * gather_s, forward_s)
     backward_total = reduce_s + np.where(sharded, gather_s, 0.0)
     backward_hidden = np.minimum(overlap * backward_total, backward_s)
-    rounds = np.where(sharded, num_micro_batches, 1.0)
-    total = rounds * (gather_s + backward_total)
-    hidden = rounds * (forward_hidden + backward_hidden)
-    return total - hidden, hidden
+    gathers = np.where(sharded, num_micro_batches, 1.0)
+    reduces = np.where(layouts.zero >= 2, num_micro_batches, 1.0)
+    total = gathers * gather_s + reduces * backward_total
+    hidden = gathers * forward_hidden + reduces * backward_hidden
+    return total - (1.0 - stack.contention) * hidden, hidden
 
 
 def optimizer_s(

@@ -52,6 +52,7 @@ class Device:
     """Parts of the chip that each take one tile of a product; 1 where the catalog has no figure, so that
     no time is lost to a partly filled chip (systolic arrays)."""
     memory_bytes: float
+    """What the driver lets programs use; the datasheet's figure where that is not known."""
     memory_bytes_per_s: float
     """Datasheet bandwidth times the share that long streams reach."""
     operand_bytes: float
@@ -80,7 +81,7 @@ def device(accelerator: Accelerator, kernels: Kernels, precision: Precision, cal
         grouped_gemm=_efficiency(kernels.grouped_gemm, kernel_precision, "grouped_gemm", accelerator.name),
         attention=_efficiency(kernels.attention, "bf16", "attention", accelerator.name),
         num_sms=accelerator.num_sms or 1,
-        memory_bytes=_figure(accelerator, "memory_bytes"),
+        memory_bytes=accelerator.usable_memory_bytes or _figure(accelerator, "memory_bytes"),
         memory_bytes_per_s=_figure(accelerator, "memory_bytes_per_s") * kernels.memory_fraction,
         operand_bytes=OPERAND_BYTES[precision],
         launch_s=kernels.launch_s,

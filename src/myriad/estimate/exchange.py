@@ -11,8 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s, place, reduce_scatter_s
+from myriad.estimate.collectives import (
+    all_gather_s,
+    all_reduce_s,
+    all_to_all_s,
+    copies_per_domain,
+    place,
+    reduce_scatter_s,
+)
 from myriad.estimate.operations import ACTIVATION_BYTES, Array, Cells, expert_tokens
+from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Link
 from myriad.spec.job import TrainingWork
 from myriad.spec.model import (
@@ -39,7 +47,9 @@ class Exchange:
     ep_backward_s: Array
 
 
-def block_exchange(block: Block, model: Model, cells: Cells, work: TrainingWork, links: tuple[Link, ...]) -> Exchange:
+def block_exchange(
+    block: Block, model: Model, cells: Cells, work: TrainingWork, stack: Stack, links: tuple[Link, ...]
+) -> Exchange:
     """What the ranks of one block send each other.
 
     Tensor parallel: an all-gather before and a reduce-scatter after each sharded part (mixer, dense
@@ -72,7 +82,8 @@ def block_exchange(block: Block, model: Model, cells: Cells, work: TrainingWork,
         width = float(moe.latent_dim or model.hidden)
         copies = cells.tokens / cells.sequence_shard * moe.top_k * work.expert_imbalance
         ep_place = place(cells.ep, cells.etp, links)
-        ep_one_way = 2 * all_to_all_s(ACTIVATION_BYTES * copies * width, ep_place)
+        far_share = copies_per_domain(float(moe.top_k), ep_place) if stack.dispatch_once_per_domain else 1.0
+        ep_one_way = 2 * all_to_all_s(ACTIVATION_BYTES * copies * width, ep_place, far_share)
         arrived = ACTIVATION_BYTES * expert_tokens(moe, cells, work) * width
         etp_place = place(cells.etp, np.ones_like(cells.etp), links)
         etp_one_way = all_gather_s(arrived, etp_place) + reduce_scatter_s(arrived, etp_place)

@@ -136,7 +136,7 @@ def _block_costs(
     recompute_flops = sum((again[id(op)] * op.forward_flops for op in operations), zero)
     launches = sum(((3 + again[id(op)]) * op.kernels for op in operations), zero)
 
-    exchange = block_exchange(block, model, cells, shop.work, links)
+    exchange = block_exchange(block, model, cells, shop.work, stack, links)
     full = recomputed["full"]
     tp_s = exchange.tp_forward_s * (1 + full) + exchange.tp_backward_s
     cp_s = exchange.cp_forward_s * (1 + full) + exchange.cp_backward_s
@@ -147,7 +147,12 @@ def _block_costs(
     ep_hidden = stack.ep_overlap * ep_s
 
     compute = {part: _both_s(operations, part, zero) for part in COMPUTE_PARTS}
-    exposed = {"tp_comm": tp_s - tp_hidden, "cp_comm": cp_s - cp_hidden, "ep_comm": ep_s - ep_hidden}
+    lost = 1.0 - stack.contention
+    exposed = {
+        "tp_comm": tp_s - lost * tp_hidden,
+        "cp_comm": cp_s - lost * cp_hidden,
+        "ep_comm": ep_s - lost * ep_hidden,
+    }
     device_s = sum(compute.values(), zero) + recompute_s + sum(exposed.values(), zero)
     host = np.maximum(launches * stack.host_s_per_kernel - device_s, 0.0)
     parts = {**compute, "recompute": recompute_s, "host": host, **exposed}

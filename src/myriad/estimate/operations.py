@@ -35,6 +35,10 @@ ACTIVATION_BYTES = 2.0
 SCAN_CHUNK_TOKENS = 128.0
 """Chunk of the chunked scans of Mamba-2 and gated delta nets (both reference kernels use 64 to 256)."""
 
+SCAN_SHARE = 0.25
+"""Rate of chunked scans over that of attention: on an A100 the scan of Mamba-2 passes FlashAttention-2 at
+about 2,048 tokens (Dao and Gu, arXiv 2405.21060, figure 10), where it has a quarter of the FLOPs."""
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -67,7 +71,7 @@ class Operation:
     """The share of `backward_s` that zero-bubble schedules may move."""
     forward_flops: Array
     forward_bytes: Array
-    kernels: float
+    kernels: Array | float
     """Kernel launches of the forward pass; the backward pass has twice as many."""
     sizes: tuple[tuple[str, Array], ...] = ()
     """Named sizes for display."""
@@ -94,7 +98,7 @@ class Shop:
             weight_grad_s=weight_grad,
             forward_flops=2 * m * n * k,
             forward_bytes=self.device.operand_bytes * (m * k + n * k) + ACTIVATION_BYTES * m * n,
-            kernels=1.0,
+            kernels=self._kernels_per_product(),
             sizes=(("m", m), ("n", n), ("k", k)),
         )  # fmt: skip
 
@@ -109,7 +113,7 @@ class Shop:
             weight_grad_s=weight_grad,
             forward_flops=2 * tokens * n * k,
             forward_bytes=self.device.operand_bytes * (tokens * k + groups * n * k) + ACTIVATION_BYTES * tokens * n,
-            kernels=1.0,
+            kernels=1.0 if self.stack.grouped_kernels else groups * self._kernels_per_product(),
             sizes=(("experts", groups), ("m", tokens), ("n", n), ("k", k)),
         )  # fmt: skip
 
@@ -121,9 +125,12 @@ class Shop:
         An unfused one has 2 times the forward, and moves the score matrix through memory: about five
         passes forward (mask, softmax, dropout) and as many backward.
         """
-        forward = attention_s(flops, query_tokens, self.device)
+        share = self.stack.attention_share * (
+            1.0 if self.stack.native_attention else self.device.attention.portable_share
+        )
+        forward = attention_s(flops / share, query_tokens, self.device)
         if self.stack.fused_attention:
-            backward = attention_s(2.5 * flops, query_tokens, self.device, backward=True)
+            backward = attention_s(2.5 * flops / share, query_tokens, self.device, backward=True)
             traffic = io_elements * ACTIVATION_BYTES
         else:
             moved = memory_bound_s(5 * ACTIVATION_BYTES * score_elements, self.device)
@@ -142,8 +149,10 @@ class Shop:
         io_s = memory_bound_s(io_elements * ACTIVATION_BYTES, self.device)
         return Operation(
             name, "recurrent", "core_attn",
-            forward_s=np.maximum(attention_s(flops, query_tokens, self.device), io_s),
-            backward_s=np.maximum(attention_s(2 * flops, query_tokens, self.device, backward=True), 2 * io_s),
+            forward_s=np.maximum(attention_s(flops / SCAN_SHARE, query_tokens, self.device), io_s),
+            backward_s=np.maximum(
+                attention_s(2 * flops / SCAN_SHARE, query_tokens, self.device, backward=True), 2 * io_s
+            ),
             weight_grad_s=np.zeros_like(flops),
             forward_flops=flops, forward_bytes=io_elements * ACTIVATION_BYTES, kernels=4.0,
             sizes=(("query tokens", query_tokens),),
@@ -165,6 +174,10 @@ class Shop:
             forward_bytes=forward_bytes * kept,
             kernels=float(fused_kernels),
         )  # fmt: skip
+
+    def _kernels_per_product(self) -> float:
+        """A product alone, or with the scaling and the quantisation of its operand."""
+        return 1.0 if self.device.operand_bytes >= ACTIVATION_BYTES else 3.0
 
     def _cast_s(self, elements: Array) -> Array:
         """Quantising one operand: read bf16, write it twice (as is and transposed). Nothing in 16 bits."""

@@ -27,6 +27,8 @@ class Accelerator(Spec):
     fp4_flops_per_s: FlopsPerS | None = None
     int8_ops_per_s: FlopsPerS | None = None
     memory_bytes: Bytes | None = None
+    usable_memory_bytes: Bytes | None = None
+    """What the driver reports as total where that is known: NVIDIA's GB of memory are closer to GiB."""
     memory_bytes_per_s: BytesPerS | None = None
     scale_up_bytes_per_s_one_way: BytesPerS | None = None
     """Scale-up link bandwidth of one accelerator (NVLink, UB, ICI), one way."""

@@ -30,6 +30,9 @@ def _count(value: Any) -> Any:
     return value
 
 
+LARGEST_COUNT = 10**12
+"""No count is larger, so that columns of counts hold them in 64 bits."""
+
 Bytes = Annotated[float, _quantity("bytes"), Field(ge=0)]
 BytesPerS = Annotated[float, _quantity("bytes_per_s"), Field(gt=0)]
 Flops = Annotated[float, _quantity("flops"), Field(ge=0)]
@@ -40,5 +43,5 @@ Joules = Annotated[float, _quantity("joules"), Field(ge=0)]
 Tokens = Annotated[float, _quantity("tokens"), Field(gt=0)]
 Fraction = Annotated[float, _quantity("fraction"), Field(ge=0, le=1)]
 Metres = Annotated[float, _quantity("metres"), Field(ge=0)]
-Count = Annotated[int, BeforeValidator(_count), Field(ge=1, strict=True)]
-CountOrZero = Annotated[int, BeforeValidator(_count), Field(ge=0, strict=True)]
+Count = Annotated[int, BeforeValidator(_count), Field(ge=1, le=LARGEST_COUNT, strict=True)]
+CountOrZero = Annotated[int, BeforeValidator(_count), Field(ge=0, le=LARGEST_COUNT, strict=True)]

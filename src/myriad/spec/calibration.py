@@ -34,6 +34,8 @@ class AttentionEfficiency(Spec):
 
     forward_fraction: Fraction
     backward_fraction: Fraction
+    portable_share: Fraction = 1.0
+    """Share of these rates that kernels written for earlier chips reach (FlashAttention-2 on Hopper)."""
     half_tokens: float = Field(ge=0)
     """Query length at which half of that is lost."""
 
@@ -76,14 +78,22 @@ class Stack(Spec):
     """The same when parameters are sharded (ZeRO-3/FSDP) and gathered layer by layer."""
     fused_attention: bool = True
     """Attention never writes its score matrix (FlashAttention); otherwise it is stored and read again."""
+    native_attention: bool = True
+    """Attention kernels are written for the chip at hand; else the chip's `portable_share` applies."""
+    attention_share: Fraction = 1.0
+    """Rate of its attention kernels over FlashAttention-2's, where they are of an earlier kind."""
+    contention: Fraction = 0.0
+    """Compute time lost per time of hidden communication: collectives occupy multiprocessors and memory."""
     fused_memory_bound: Fraction
     """Share of element-wise traffic that fusion removes, against one kernel per operation."""
     host_s_per_kernel: Seconds
     """Host time per kernel launch; binds when kernels are shorter than this. Zero with CUDA graphs."""
     step_overhead_s: Seconds
     """Fixed time per step: data loading, logging, gradient norm, synchronisation."""
-    moe_overhead: Fraction = 0.0
-    """Extra share of expert time spent on permutation, routing and token-count synchronisation."""
+    dispatch_once_per_domain: bool = False
+    """Tokens travel once to each scale-up domain and are copied there (DeepEP, HybridEP), not once per expert."""
+    grouped_kernels: bool = False
+    """All experts of a rank run as one kernel; else each expert has its own, and its own quantisation."""
     reserved_bytes: Bytes
     """Memory that the context, NCCL and the library work spaces take before the first tensor."""
     fragmentation_fraction: Fraction
