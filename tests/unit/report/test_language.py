@@ -81,7 +81,8 @@ def test_every_reason_of_a_search_has_its_chinese_words() -> None:
     rules = (Path(myriad.report.__file__).parents[1] / "search" / "rules.py").read_text(encoding="utf-8")
     reasons = re.findall(r'_rule\(\s*"([^"]+)"', rules)
     assert len(reasons) > 20
-    assert [reason for reason in reasons if CHINESE.phrase(reason) == reason] == []
+    missing = [reason for reason in reasons if CHINESE.phrase(reason) == reason]
+    assert not missing, f"add these under `phrases` in report/messages/zh.yaml: {missing}"
 
 
 def test_phrases_have_the_placeholders_of_their_pattern() -> None:
