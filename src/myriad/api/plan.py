@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,13 +60,33 @@ def plan(system: System | Path, progress: StepProgress | None = None) -> Plan:
     end. If no pool meets the deadline, the earliest end wins. Each job is planned alone on its pool;
     `warnings` says where the jobs of one pool do not fit into its time together.
     """
+    if not isinstance(system, Path):
+        return _plan(system, progress)
+    described = catalog.read_spec(system, System)
+    try:
+        return _plan(described, progress)
+    except (SpecError, MissingDataError) as error:
+        raise type(error)(catalog.located(system, str(error))) from None
+
+
+@contextmanager
+def _at(key: str) -> Iterator[None]:
+    """Names the key of the system file that an error from below comes from."""
+    try:
+        yield
+    except (SpecError, MissingDataError) as error:
+        raise type(error)(f"{key}: {error}") from None
+
+
+def _plan(system: System, progress: StepProgress | None) -> Plan:
     start = time.perf_counter()
-    if isinstance(system, Path):
-        system = catalog.read_spec(system, System)
     rates = {"USD": 1.0, **catalog.usd_per_currency(), **system.exchange_rates}
     if system.currency not in rates:
         raise SpecError(f"currency: no exchange rate for {system.currency}; add it under exchange_rates")
-    models = {job.model: _model(system, job.model) for job in system.jobs.values()}
+    models = {job.model: _model(system, name) for name, job in system.jobs.items()}
+    for name, job in system.jobs.items():
+        with _at(f"jobs.{name}.stack"):
+            catalog.stack(job.stack)
     clusters = {name: catalog.cluster_of(name, pool) for name, pool in system.pools.items()}
     planner = _Planner(system, models, clusters, rates, progress)
     jobs = tuple(planner.job(name, job) for name, job in system.jobs.items())
@@ -86,15 +107,13 @@ def plan(system: System | Path, progress: StepProgress | None = None) -> Plan:
     )
 
 
-def _model(system: System, name: str) -> Model:
+def _model(system: System, job: str) -> Model:
+    name = system.jobs[job].model
     found = system.models.get(name, name)
     if isinstance(found, Model):
         return found
-    try:
+    with _at(f"models.{name}" if name in system.models else f"jobs.{job}.model"):
         return catalog.model(found)
-    except SpecError as error:
-        where = f"models.{name}" if name in system.models else "jobs: model"
-        raise SpecError(f"{where}: {error}") from None
 
 
 def _pool_line(pool: Pool, cluster: Cluster) -> str:
@@ -126,7 +145,8 @@ class _Planner:
             setting = self._setting(job, best.pool)
             sensitivity = _sensitivity(setting, best.estimate, searched)
             if job.compare_with is not None:
-                comparison = _compare(setting, job, best.estimate, searched)
+                with _at(f"jobs.{name}.compare_with"):
+                    comparison = _compare(setting, job, best.estimate, searched)
         return JobPlan(
             name=name,
             model=job.model,
@@ -164,7 +184,8 @@ class _Planner:
         try:
             setting = self._setting(job, pool_name)
             if job.layout is not None:
-                check_divides(setting, job.layout)
+                with _at(f"jobs.{name}.layout"):
+                    check_divides(setting, job.layout)
                 return self._judged(job, pool_name, open_up(setting, job.layout)), None
             progress = self.progress(f"{name} on {pool_name}") if self.progress else None
             searched = search_layouts(setting, least_gpus=usual_least_gpus(setting.cluster), progress=progress)
@@ -243,8 +264,6 @@ def _seconds(job: TrainingJob, step_s: float, pool: Pool) -> float | None:
     """Wall time of the whole job: steps, over the stated goodput."""
     if job.tokens is None:
         return None
-    if pool.goodput <= 0:
-        raise SpecError("goodput must be above 0")
     return job.tokens / (float(job.global_batch) * job.seq_len) * step_s / pool.goodput
 
 

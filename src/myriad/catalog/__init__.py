@@ -20,7 +20,7 @@ from myriad.catalog.entry import (
     names,
     search,
 )
-from myriad.catalog.reading import read_spec
+from myriad.catalog.reading import located, read_spec
 from myriad.errors import MissingDataError
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import Spec
@@ -31,8 +31,8 @@ from myriad.spec.price import PriceList
 
 __all__ = [
     "KINDS", "USER_CATALOG", "Entry", "Figure", "FigureKind", "Kind", "Source",
-    "accelerator", "cluster", "cluster_of", "entries", "entry", "find", "kernels", "load", "model", "names", "node",
-    "price_list", "read_spec", "search", "stack", "usd_per_currency",
+    "accelerator", "cluster", "cluster_of", "entries", "entry", "find", "kernels", "load", "located", "model", "names",
+    "node", "price_list", "read_spec", "search", "stack", "usd_per_currency",
 ]  # fmt: skip
 
 _T = TypeVar("_T", bound=Spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from myriad.catalog.entry import entries, entry, find
 from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.spec.accelerator import Accelerator
+from myriad.spec.base import LARGEST_COUNT
 from myriad.spec.cluster import Cluster, Link, Node
 from myriad.spec.system import Pool
 from myriad.units import parse_quantity
@@ -25,6 +26,8 @@ def cluster(text: str) -> Cluster:
         raise SpecError(f"cluster {text!r}: the count after ':' is wrong: {error}") from None
     if number < 1 or number != int(number):
         raise SpecError(f"cluster {text!r}: the count must be a whole number of at least 1, found {count_text}")
+    if number > LARGEST_COUNT:
+        raise SpecError(f"cluster {text!r}: the count must be at most {LARGEST_COUNT:,}, found {count_text}")
     try:
         node_id = _node_id(name)
         return _build(text, node_id, int(number))

@@ -39,6 +39,23 @@ def read_spec(path: Path | str, spec_class: type[SpecT]) -> SpecT:
     return validated(node, spec_class)
 
 
+def located(path: Path, text: str) -> str:
+    """An error that came up after reading, with the file and line of the key that its text begins with.
+
+    `jobs.pretrain.model: unknown ...` becomes `system.yaml:6: jobs.pretrain.model: unknown ...`. Without
+    such a key it is the file alone.
+    """
+    node = _with_includes(read_mapping(path), path, (path,))
+    return _placed(node, text) or f"{path}: {text}"
+
+
+def _placed(node: Node, text: str) -> str | None:
+    """The text behind file and line of the key that it begins with; `None` if it names no key of the tree."""
+    named = re.match(r"([A-Za-z_][\w.-]*): ", text)
+    found = _find(node, named[1].split(".")) if named else node
+    return None if found is node else f"{found.where}: {text}"
+
+
 def validated(node: Node, spec_class: type[SpecT]) -> SpecT:
     """The description in a tree of nodes. Raises SpecError for its first problem and counts the others."""
     data = node.plain()
@@ -140,9 +157,8 @@ def _message(problem: ErrorDetails, node: Node, data: Any, spec_class: type[Base
     keys = _location(problem, data)
     text = problem_text(problem, spec_class)
     # A check of the whole description names the key itself, as `jobs.pretrain.pools: ...`.
-    named = re.match(r"([A-Za-z_][\w.-]*): (.*)", text, re.DOTALL)
-    if not keys and named and _find(node, named[1].split(".")) is not node:
-        return f"{_find(node, named[1].split('.')).where}: {text}"
+    if not keys and (placed := _placed(node, text)):
+        return placed
     path = ".".join(map(str, keys[:-1] if problem["type"] == "extra_forbidden" else keys))
     return f"{_find(node, keys).where}: {path + ': ' if path else ''}{text}"
 

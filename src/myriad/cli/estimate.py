@@ -20,6 +20,7 @@ from myriad.cli.options import (
     StackName,
     check_language,
     read_flags,
+    read_job,
 )
 from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, show, write
 from myriad.errors import SpecError
@@ -84,15 +85,12 @@ def estimate(
     check_language(lang)
     check_outputs({"--json": json_file}, *([layout] if layout else []))
     from myriad import api
-    from myriad.catalog import cluster as cluster_named
     from myriad.report.terminal import estimate_text
-    from myriad.spec.job import TrainingWork
 
-    work = read_flags(TrainingWork, {name: given[name] for name in TrainingWork.model_fields if name in given})
-    machines = cluster_named(cluster)
+    named, machines, work = read_job(given)
     one = _layout(given, layout, machines.num_accelerators)
-    result = api.estimate_training(model, machines, one, work)
-    parts = api.operations_of(model, machines, one, work) if operations else ()
+    result = api.estimate_training(named, machines, one, work)
+    parts = api.operations_of(named, machines, one, work) if operations else ()
     if json_file is not None:
         values = result.model_dump(mode="json")
         if operations:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from myriad.cli import completion
-from myriad.errors import SpecError
+from myriad.errors import MissingDataError, SpecError
 
 if TYPE_CHECKING:
     from myriad.spec.base import Spec
+    from myriad.spec.cluster import Cluster
+    from myriad.spec.job import TrainingWork
+    from myriad.spec.model import Model
 
     SpecT = TypeVar("SpecT", bound=Spec)
 
@@ -76,8 +80,10 @@ def read_flags(spec_class: type[SpecT], values: Mapping[str, Any]) -> SpecT:
         return spec_class.model_validate(dict(values))
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        text = problem_text(problem, spec_class)
-        raise SpecError(f"{flag_of(str(problem['loc'][0]))}: {text}" if problem["loc"] else text) from None
+        text = problem_text(problem, spec_class).replace("found text ", "found ")
+        # A check of several fields begins with the name of the one at fault.
+        field = str(problem["loc"][0]) if problem["loc"] else text.split()[0]
+        raise SpecError(f"{flag_of(field)}: {text}") from None
 
 
 def read_flag(flag: str, text: str, quantity: Any) -> Any:
@@ -90,7 +96,35 @@ def read_flag(flag: str, text: str, quantity: Any) -> Any:
     try:
         return TypeAdapter(quantity).validate_python(text)
     except ValidationError as error:
-        raise SpecError(f"{flag}: {problem_text(error.errors(include_url=False)[0], Spec)}") from None
+        text = problem_text(error.errors(include_url=False)[0], Spec).replace("found text ", "found ")
+        raise SpecError(f"{flag}: {text}") from None
+
+
+@contextmanager
+def at(flag: str) -> Iterator[None]:
+    """Names the option that an error from below comes from."""
+    try:
+        yield
+    except (SpecError, MissingDataError) as error:
+        raise type(error)(f"{flag}: {error}") from None
+
+
+def read_job(given: Mapping[str, Any]) -> tuple[Model, Cluster, TrainingWork]:
+    """Model, cluster and work that the options describe. Raises SpecError or MissingDataError that names the option."""
+    from myriad import catalog
+    from myriad.api.training import setting_of
+    from myriad.spec.job import TrainingWork
+
+    work = read_flags(TrainingWork, {name: given[name] for name in TrainingWork.model_fields if name in given})
+    with at("--model"):
+        model = catalog.model(given["model"])
+    with at("--cluster"):
+        cluster = catalog.cluster(given["cluster"])
+    with at("--stack"):
+        catalog.stack(work.stack)
+    with at("--precision"):
+        setting_of(model, cluster, work)
+    return model, cluster, work
 
 
 def check_language(code: str) -> str:

@@ -18,7 +18,7 @@ from myriad.cli.options import (
     StackName,
     check_language,
     read_flag,
-    read_flags,
+    read_job,
 )
 from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
 from myriad.errors import InfeasibleError, SpecError
@@ -29,7 +29,7 @@ Examples:
     --seq-len 4096 --global-batch 8192
   myriad search --model llama3.1-8b --cluster h100:64
     --seq-len 8192 --global-batch 512
-    --objective gpus --deadline '30 days' --tokens '100 B'"""
+    --tokens "100 B" --deadline "30 days" --objective gpus"""
 
 
 def search(
@@ -62,17 +62,14 @@ def search(
     check_language(lang)
     check_outputs({"--json": json_file})
     from myriad import api
-    from myriad.catalog import cluster as cluster_named
     from myriad.report.terminal import search_text
     from myriad.search.rank import Objective
     from myriad.spec.base import Count, Seconds, Tokens
-    from myriad.spec.job import TrainingWork
     from myriad.units import format_seconds
 
     aim = read_flag("--objective", objective, Objective)
-    work = read_flags(TrainingWork, {name: given[name] for name in TrainingWork.model_fields if name in given})
     rows = read_flag("--top", top, Count)
-    machines = cluster_named(cluster)
+    named, machines, work = read_job(given)
     least = None if least_gpus is None else read_flag("--least-gpus", least_gpus, Count)
     if least is not None and least > machines.num_accelerators:
         raise SpecError(f"--least-gpus: {least} is more than the {machines.num_accelerators} accelerators of {cluster}")
@@ -83,7 +80,7 @@ def search(
         limit_s = seconds * work.seq_len * work.global_batch / read_flag("--tokens", tokens or "", Tokens)
     with progress(f"searching layouts of {model}") as step:
         result = api.search_training(
-            model, machines, work, objective=aim, least_gpus=least, step_limit_s=limit_s, top=rows,
+            named, machines, work, objective=aim, least_gpus=least, step_limit_s=limit_s, top=rows,
             progress=step(f"searching layouts of {model}"),
         )  # fmt: skip
     if limit_s is not None and result.best.step_s > limit_s:

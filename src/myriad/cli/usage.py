@@ -34,7 +34,7 @@ def usage_text(error: Any) -> str:
 def _flag(parameter: Any) -> str:
     if parameter.param_type_name == "option":
         return str(max(parameter.opts, key=len))
-    return str(parameter.metavar or parameter.name).strip("[]").upper()
+    return str(parameter.metavar or parameter.name)
 
 
 def _lower(text: str) -> str:

@@ -127,11 +127,17 @@ DIVISION_RULES: tuple[Rule, ...] = (
         "micro-batch * dp does not divide the global batch", "micro_batch dp",
         lambda c, x: c.work.global_batch % (x.micro_batch * x.dp) != 0,
     ),
+    _rule(
+        "the model has no experts to spread", "ep etp", lambda c, x: (x.ep * x.etp > 1) & (not _experts(c.model)),
+    ),
     _rule("ep does not divide the experts", "ep", _experts_divide),
     _rule("etp does not divide the expert width", "etp", _expert_width_divides),
     _rule(
         "ep * etp does not divide tp * cp * dp", "tp cp dp ep etp",
         lambda _, x: (x.tp * x.cp * x.dp) % (x.ep * x.etp) != 0,
+    ),
+    _rule(
+        "shard does not divide dp * cp", "dp cp shard", lambda _, x: (x.dp * x.cp) % np.maximum(x.shard, 1) != 0,
     ),
     _rule(
         "offloading needs the host link, which the catalog does not know", "offload_optimizer",

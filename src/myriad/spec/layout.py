@@ -35,7 +35,9 @@ def recompute_mask(modules: Iterable[str]) -> int:
     mask = 0
     for module in modules:
         if module not in RECOMPUTE_MODULES:
-            raise SpecError(unknown_name("recompute module", module, {**RECOMPUTE_ALIASES, **dict.fromkeys(RECOMPUTE_MODULES)}))
+            raise SpecError(
+                unknown_name("recompute module", module, {**RECOMPUTE_ALIASES, **dict.fromkeys(RECOMPUTE_MODULES)})
+            )
         mask |= 1 << RECOMPUTE_MODULES.index(module)
     return mask
 

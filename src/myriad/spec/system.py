@@ -12,12 +12,13 @@ from pydantic import Field, model_validator
 
 from myriad.errors import unknown_name
 from myriad.spec.base import BytesPerS, Count, Fraction, Seconds, Spec, Tokens, Watts
+from myriad.spec.calibration import Precision
 from myriad.spec.cluster import Site
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import Layout
-from myriad.spec.calibration import Precision
 from myriad.spec.model import Model
 from myriad.spec.money import Amount, PerGpu, PerGpuSecond, PerJoule
+from myriad.units import CURRENCIES
 
 
 class Owned(Spec):
@@ -59,7 +60,7 @@ class Pool(Spec):
     """Network bandwidth per accelerator, one way, where it is not the node's own."""
     scale_up_bandwidth: BytesPerS | None = None
     power_per_gpu: Watts | None = None
-    goodput: Fraction = 1.0
+    goodput: Annotated[Fraction, Field(gt=0)] = 1.0
     """Share of the time that trains, after failures, restarts and checkpoints; stated, not simulated."""
     site: Site | None = None
     note: str = ""
@@ -108,12 +109,19 @@ class System(Spec):
     """Files merged before this one, relative to it."""
     currency: str = "USD"
     """Currency of the report."""
-    exchange_rates: dict[str, float] = Field(default_factory=dict)
+    exchange_rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """US dollars per unit of each currency; the catalog's dated rates fill in what is missing."""
     pools: dict[str, Pool] = Field(min_length=1)
     models: dict[str, str | Model] = Field(default_factory=dict)
     """Own names for catalog ids, or models written out."""
     jobs: dict[str, TrainingJob] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _money_is_known(self) -> System:
+        for key, name in (("currency", self.currency), *(("exchange_rates", name) for name in self.exchange_rates)):
+            if name not in CURRENCIES:
+                raise ValueError(f"{key}: {unknown_name('currency', name, CURRENCIES)}")
+        return self
 
     @model_validator(mode="after")
     def _pools_exist(self) -> System:
