@@ -19,7 +19,7 @@ demo: .venv/run.stamp ## plan the flagship example and say where the report is
 	@echo "Open build/human-car-home.html in a browser: it needs no network."
 
 test: check ## format, lint, types and all tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 check: .venv/dev.stamp ## format, lint and types only
 	$(BIN)/ruff format --check

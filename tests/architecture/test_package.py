@@ -13,7 +13,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "myriad"
-pytestmark = pytest.mark.xdist_group("wheel")  # one process builds it, once
 
 
 @pytest.fixture(scope="module")
