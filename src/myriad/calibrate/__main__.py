@@ -16,7 +16,8 @@ from myriad.errors import MyriadError, SpecError
 #: Entry -> (table, title, accelerators, generation of FlashAttention).
 ENTRIES: dict[str, tuple[str, str, list[str], int]] = {
     "a100": ("a100_sxm", "A100 kernel efficiencies", ["a100-sxm-80gb", "a100-sxm-40gb", "a800-sxm"], 2),
-    "h100": ("h100_sxm", "H100 kernel efficiencies", ["h100-sxm", "h100-sxm-96gb", "h200-sxm", "h800-sxm"], 3),
+    "h100": ("h100_sxm", "H100 kernel efficiencies", ["h100-sxm", "h200-sxm", "h800-sxm"], 3),
+    "h100-500w": ("h100_sxm", "Kernel efficiencies of the H100 at 500 W", ["h100-sxm-96gb"], 3),
     "b200": ("b200_sxm", "B200 kernel efficiencies", ["b200-sxm", "b300-sxm"], 3),
     "gb200": ("gb200", "GB200 kernel efficiencies", ["gb200", "gb300"], 3),
 }
@@ -40,15 +41,18 @@ def _describe(name: str, fits: KernelFits) -> str:
 
 def _kernels(ops: Path, write: bool) -> None:
     folder = Path(str(resources.files("myriad"))) / "data" / "kernels"
-    all_fits = []
+    by_table: dict[str, KernelFits] = {}
     for name, (table, title, accelerators, flash_attention) in ENTRIES.items():
-        fits = fit_kernels(ops, table, catalog.accelerator(accelerators[0]))
-        all_fits.append(fits)
+        if table not in by_table:
+            by_table[table] = fit_kernels(ops, table, catalog.accelerator(accelerators[0]))
+        fits = by_table[table]
         sys.stdout.write(_describe(name, fits))
         if write:
-            (folder / f"{name}.yaml").write_text(entry_text(title, accelerators, fits, flash_attention), "utf-8")
+            (folder / f"{name}.yaml").write_text(
+                entry_text(name, title, accelerators, fits, flash_attention, table.replace("_", "-")), "utf-8"
+            )
     if write:
-        (folder / "default.yaml").write_text(default_text(all_fits), "utf-8")
+        (folder / "default.yaml").write_text(default_text(list(by_table.values())), "utf-8")
 
 
 def _links(ops: Path) -> None:

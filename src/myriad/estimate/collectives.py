@@ -102,7 +102,7 @@ def all_to_all_s(sent_bytes_per_rank: npt.ArrayLike, placement: Placement, far_s
     """
     part = np.asarray(sent_bytes_per_rank, float) / placement.size
     volumes = [part * (np.minimum(tier.inner * tier.members, placement.size) - tier.inner) for tier in placement.tiers]
-    volumes[1:] = [volume * far_share for volume in volumes[1:]]
+    volumes[1:] = [volume * np.asarray(far_share, float) for volume in volumes[1:]]
     return _slowest_tier(placement, volumes, lambda n: np.minimum(n - 1.0, 1.0))
 
 
