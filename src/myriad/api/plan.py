@@ -116,6 +116,15 @@ def _model(system: System, job: str) -> Model:
         return catalog.model(found)
 
 
+def _trained(model: Model, job: TrainingJob) -> Model:
+    """The model as the job trains it. Raises SpecError if it has fewer prediction depths than asked for."""
+    if job.mtp_depths is None:
+        return model
+    if job.mtp_depths > model.mtp_depths:
+        raise SpecError(f"mtp_depths: {model.name} has {model.mtp_depths}, found {job.mtp_depths}")
+    return model.model_copy(update={"mtp_depths": job.mtp_depths})
+
+
 def _pool_line(pool: Pool, cluster: Cluster) -> str:
     tiers = ", ".join(
         f"{link.tier} {link.domain:,} at {format_si(link.bytes_per_s_one_way, 'B/s')}" for link in cluster.links
@@ -177,7 +186,7 @@ class _Planner:
             stack=job.stack,
             expert_imbalance=job.expert_imbalance,
         )
-        return setting_of(self.models[job.model], cluster, work)
+        return setting_of(_trained(self.models[job.model], job), cluster, work)
 
     def _on_pool(self, name: str, job: TrainingJob, pool_name: str) -> tuple[JobOnPool, Searched | None]:
         pool = self.system.pools[pool_name]

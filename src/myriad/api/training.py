@@ -20,7 +20,7 @@ from myriad.estimate.training import (
     model_flops_per_token,
     state_bytes_bound,
 )
-from myriad.search.rank import Objective, Progress, Ranking, loses_by, pareto_rows, rank
+from myriad.search.rank import Objective, Progress, Ranking, distinct_rows, loses_by, pareto_rows, rank
 from myriad.search.rules import DIVISION_RULES, Case, runs_on, violations
 from myriad.search.space import Enumerated, default_space, enumerate_layouts
 from myriad.spec.cluster import Cluster
@@ -108,7 +108,9 @@ def search_layouts(
     """Enumerate, evaluate and rank every layout that the job's software can run."""
     start = time.perf_counter()
     case = Case(setting.model, setting.cluster, setting.work)
-    enumerated = enumerate_layouts(case, default_space(case, least_gpus), setting.stack.framework)
+    enumerated = enumerate_layouts(
+        case, default_space(case, least_gpus, setting.stack.fused_attention), setting.stack.framework
+    )
     capacity = setting.device.memory_bytes
     hopeless = state_bytes_bound(setting, enumerated.layouts) > capacity
     enumerated = enumerated.without(hopeless, "weights, gradients and optimizer states alone do not fit in memory")
@@ -142,7 +144,7 @@ def result_of(
         layouts_per_s=len(ranking.layouts) / searched.seconds,
         objective=objective,
         best=open_up(setting, ranking.layouts.row(int(ranking.order[0]))),
-        ranked=_ranked(searched, ranking.order[:top], place_of, job_usd),
+        ranked=_ranked(searched, distinct_rows(ranking, top), place_of, job_usd),
         pareto=_ranked(searched, pareto_rows(ranking), place_of, job_usd),
     )
 

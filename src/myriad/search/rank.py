@@ -90,7 +90,22 @@ def _evaluate_all(layouts: LayoutTable, evaluate: Evaluate, progress: Progress |
     return step_s, memory
 
 
-def pareto_rows(ranking: Ranking, limit: int = 60) -> IntArray:
+def distinct_rows(ranking: Ranking, limit: int) -> IntArray:
+    """The best rows that differ in parallelism or micro-batch, best first.
+
+    Of layouts that differ in recomputation, offloading or sharding alone only the best is kept.
+    """
+    x = ranking.layouts
+    found: dict[tuple[int, ...], int] = {}
+    for row in ranking.order:
+        key = tuple(int(column[row]) for column in (x.tp, x.cp, x.pp, x.vpp, x.ep, x.etp, x.dp, x.micro_batch))
+        found.setdefault(key, int(row))
+        if len(found) == limit:
+            break
+    return np.array(list(found.values()), dtype=np.int64)
+
+
+def pareto_rows(ranking: Ranking, limit: int = 30) -> IntArray:
     """Rows not beaten in step time, memory and number of accelerators at once; at most `limit`, fastest first.
 
     For each number of accelerators, the front of time against memory is a running minimum; a point of it

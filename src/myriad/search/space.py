@@ -43,13 +43,13 @@ def _divisors(number: int, limit: int) -> tuple[int, ...]:
     return tuple(d for d in range(1, min(number, limit) + 1) if number % d == 0)
 
 
-def default_space(case: Case, least_gpus: int = 1) -> Space:
+def default_space(case: Case, least_gpus: int = 1, fused_attention: bool = True) -> Space:
     """All choices worth asking about for this model on this cluster.
 
     Tensor parallelism stays inside the scale-up domain (powers of two, up to 64). Pipeline sizes are the
     powers of two up to 64, and the divisors of layers and of layers + 2 (embedding and loss counted as a
-    layer each). Context parallelism leaves at least 1,024 tokens per rank. Recompute choices are none,
-    selective, full, and for MoE and MLA the cheap modules that Megatron-Core offers.
+    layer each). Context parallelism leaves at least 1,024 tokens per rank. Recompute choices are none, full,
+    the cheap modules that Megatron-Core offers, and core attention where its scores are stored at all.
     """
     model, cluster, work = case.model, case.cluster, case.work
     gpus, layers = cluster.num_accelerators, model.num_layers
@@ -68,20 +68,20 @@ def default_space(case: Case, least_gpus: int = 1) -> Space:
         etp=(1, 0) if experts else (1,),
         micro_batch=_powers(min(8, work.global_batch)),
         zero=(0, 1, 2, 3),
-        recompute=_recompute_choices(case),
+        recompute=_recompute_choices(case, fused_attention),
         schedule=tuple(PIPELINE_SCHEDULES.index(s) for s in ("1f1b", "zero-bubble", "dualpipe")),
         least_gpus=least_gpus,
     )
 
 
-def _recompute_choices(case: Case) -> tuple[int, ...]:
+def _recompute_choices(case: Case, fused_attention: bool) -> tuple[int, ...]:
     parts = [p for b in case.model.blocks.values() for p in (b.mixer, b.feed_forward)]
     cheap = ["layernorm"]
     if any(isinstance(p, MultiLatentAttention) for p in parts):
         cheap.append("mla_up_proj")
     if any(isinstance(p, MixtureOfExperts) for p in parts):
         cheap.append("moe_act")
-    choices = [[], ["core_attn"], cheap, ["full"]]
+    choices = [[], cheap, ["full"], *([] if fused_attention else [["core_attn"]])]
     if any(isinstance(p, DenseFeedForward) for p in parts):
         choices.append([*cheap, "mlp"])
     if any(isinstance(p, MixtureOfExperts) for p in parts):

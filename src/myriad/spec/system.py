@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from myriad.errors import unknown_name
-from myriad.spec.base import BytesPerS, Count, Fraction, Seconds, Spec, Tokens, Watts
+from myriad.spec.base import BytesPerS, Count, CountOrZero, Fraction, Seconds, Spec, Tokens, Watts
 from myriad.spec.calibration import Precision
 from myriad.spec.cluster import Site
 from myriad.spec.job import Optimizer
@@ -89,6 +89,8 @@ class TrainingJob(Spec):
     optimizer: Optimizer = Optimizer()
     stack: str = "megatron-core"
     expert_imbalance: float = Field(default=1.0, ge=1)
+    mtp_depths: CountOrZero | None = None
+    """Multi-token-prediction depths that are trained, where fewer than the model has."""
     max_gpus: Count | None = None
     layout: Layout | None = None
     """Fixes the layout: it is judged, not searched."""
