@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from myriad.catalog.entry import entries, entry, find
 from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import LARGEST_COUNT
-from myriad.spec.cluster import Cluster, Link, Node
+from myriad.spec.cluster import Cluster, Link, Node, Sites
 from myriad.spec.system import Pool
 from myriad.units import parse_quantity
+
+FIBRE_S_PER_M: Final = 1.468 / 299_792_458
+"""Light in single-mode fibre: group index 1.468 (ITU-T G.652), about 4.9 us per km."""
 
 
 def cluster(text: str) -> Cluster:
@@ -120,6 +125,21 @@ def _links(node: Node, count: int, pool: Pool | None) -> tuple[Link, ...]:
         efficiency=node.scale_out_efficiency,
         half_bytes=node.scale_out_half_bytes,
     )
-    if node.scale_up_domain == 1:
-        return (scale_out,)
-    return (scale_up,) if count <= node.scale_up_domain else (scale_up, scale_out)
+    if count <= node.scale_up_domain:
+        return (scale_up,)
+    near = (scale_out,) if node.scale_up_domain == 1 else (scale_up, scale_out)
+    return near if pool is None or pool.sites is None else _across(near, count, pool.sites)
+
+
+def _across(near: tuple[Link, ...], count: int, sites: Sites) -> tuple[Link, ...]:
+    """The tiers inside a site, and the long links between sites, shared by all accelerators of a site."""
+    each, rest = divmod(count, sites.number)
+    if rest:
+        raise SpecError(f"sites.number: {count} accelerators do not divide over {sites.number} sites")
+    scale_out = near[-1].model_copy(update={"domain": each})
+    latency_s = near[-1].latency_s + FIBRE_S_PER_M * sites.distance
+    across = Link(
+        tier="scale-across", domain=count, bytes_per_s_one_way=sites.bandwidth / each, latency_s=latency_s,
+        efficiency=near[-1].efficiency, half_bytes=near[-1].half_bytes,
+    )  # fmt: skip
+    return (*near[:-1], scale_out, across)

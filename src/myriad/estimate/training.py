@@ -248,8 +248,9 @@ class _Group:
         layouts, setting = self.layouts, self.setting
         cells = cells_of(layouts, setting.work.seq_len)
         one_bytes = ACTIVATION_BYTES * cells.tokens * setting.model.hidden / cells.sequence_shard
-        stride = layouts.tp * layouts.cp * np.where(layouts.order == 1, 1, layouts.dp)
-        one_s = send_recv_s(one_bytes, stride.astype(float), setting.cluster.links)
+        # Neighbours may be near, but where the whole pipeline leaves a domain, one boundary does, and it sets the pace.
+        span = self.pp * layouts.tp * layouts.cp * np.where(layouts.order == 1, 1, layouts.dp)
+        one_s = send_recv_s(one_bytes, span / 2, setting.cluster.links)
         steady = 2 * self.vpp * micro_batches * (1 - setting.stack.pp_overlap)
         return np.asarray(one_s * (steady + 2 * (self.pp - 1)))
 

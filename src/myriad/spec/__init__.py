@@ -1,0 +1,1 @@
+"""Frozen descriptions: what goes into an estimate and what comes out of it."""

@@ -51,11 +51,14 @@ class Node(Spec):
     """Power of the whole node under load, at the plug."""
 
 
-class Site(Spec):
-    """A second place that a pool reaches over long links."""
+class Sites(Spec):
+    """A pool spread evenly over several places joined by long links (the scale-across tier)."""
 
-    distance_m: Metres
-    bytes_per_s_one_way: BytesPerS
+    number: int = Field(ge=2, le=64)
+    distance: Metres
+    """Fibre between two neighbouring sites."""
+    bandwidth: BytesPerS
+    """Between two neighbouring sites, one way, over all fibres."""
 
 
 class Cluster(Spec):

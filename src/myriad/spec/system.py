@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from myriad.errors import unknown_name
 from myriad.spec.base import BytesPerS, Count, CountOrZero, Fraction, Seconds, Spec, Tokens, Watts
 from myriad.spec.calibration import Precision
-from myriad.spec.cluster import Site
+from myriad.spec.cluster import Sites
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import Layout
 from myriad.spec.model import Model
@@ -62,7 +62,7 @@ class Pool(Spec):
     power_per_gpu: Watts | None = None
     goodput: Annotated[Fraction, Field(gt=0)] = 1.0
     """Share of the time that trains, after failures, restarts and checkpoints; stated, not simulated."""
-    site: Site | None = None
+    sites: Sites | None = None
     note: str = ""
 
     @model_validator(mode="after")
