@@ -197,7 +197,12 @@ class _Planner:
                     check_divides(setting, job.layout)
                 return self._judged(job, pool_name, open_up(setting, job.layout)), None
             progress = self.progress(f"{name} on {pool_name}") if self.progress else None
-            searched = search_layouts(setting, least_gpus=usual_least_gpus(setting.cluster), progress=progress)
+            searched = search_layouts(
+                setting,
+                least_gpus=usual_least_gpus(setting.cluster),
+                memory_headroom=job.memory_headroom,
+                progress=progress,
+            )
             if not len(searched.ranking.order):
                 return JobOnPool(pool=pool_name, feasible=False, reason=nothing_fits(searched)), None
         except (InfeasibleError, MissingDataError) as error:

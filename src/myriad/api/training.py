@@ -28,6 +28,7 @@ from myriad.spec.job import TrainingWork
 from myriad.spec.layout import IntArray, Layout, LayoutTable
 from myriad.spec.model import Model
 from myriad.spec.result import TIME_PARTS, OperationTime, RankedLayout, SearchResult, TrainingEstimate
+from myriad.spec.system import MEMORY_HEADROOM
 from myriad.units import format_bytes
 
 
@@ -103,15 +104,16 @@ def search_layouts(
     objective: Objective = "time",
     least_gpus: int = 1,
     step_limit_s: float | None = None,
+    memory_headroom: float = MEMORY_HEADROOM,
     progress: Progress | None = None,
 ) -> Searched:
-    """Enumerate, evaluate and rank every layout that the job's software can run."""
+    """Enumerate, evaluate and rank every layout that the job's software can run and that leaves the headroom."""
     start = time.perf_counter()
     case = Case(setting.model, setting.cluster, setting.work)
     enumerated = enumerate_layouts(
         case, default_space(case, least_gpus, setting.stack.fused_attention), setting.stack.framework
     )
-    capacity = setting.device.memory_bytes
+    capacity = setting.device.memory_bytes * (1.0 - memory_headroom)
     hopeless = state_bytes_bound(setting, enumerated.layouts) > capacity
     enumerated = enumerated.without(hopeless, "weights, gradients and optimizer states alone do not fit in memory")
     ranking = rank(
@@ -204,19 +206,26 @@ def search_training(
     objective: Objective = "time",
     least_gpus: int | None = None,
     step_limit_s: float | None = None,
+    memory_headroom: float = MEMORY_HEADROOM,
     top: int = 20,
     progress: Progress | None = None,
 ) -> SearchResult:
     """The best layouts of one job on one cluster.
 
     `least_gpus` is the fewest accelerators that a layout may use: three quarters of the cluster unless given
-    (fewer where nothing else divides), or one for the objective `gpus`. Raises InfeasibleError if nothing fits.
+    (fewer where nothing else divides), or one for the objective `gpus`. `memory_headroom` is the share of the
+    memory that a layout must leave free. Raises InfeasibleError if nothing fits.
     """
     setting = setting_of(model, cluster, work)
     if least_gpus is None:
         least_gpus = 1 if objective == "gpus" else usual_least_gpus(setting.cluster)
     searched = search_layouts(
-        setting, objective=objective, least_gpus=least_gpus, step_limit_s=step_limit_s, progress=progress
+        setting,
+        objective=objective,
+        least_gpus=least_gpus,
+        step_limit_s=step_limit_s,
+        memory_headroom=memory_headroom,
+        progress=progress,
     )
     return result_of(searched, objective, top)
 

@@ -21,6 +21,10 @@ from myriad.spec.money import Amount, PerGpu, PerGpuSecond, PerJoule
 from myriad.units import CURRENCIES
 
 
+MEMORY_HEADROOM = 0.05
+"""Share of the memory that searches leave free unless told otherwise."""
+
+
 class Owned(Spec):
     """Money for accelerators of one's own: bought once, written off, powered."""
 
@@ -89,6 +93,8 @@ class TrainingJob(Spec):
     optimizer: Optimizer = Optimizer()
     stack: str = "megatron-core"
     expert_imbalance: float = Field(default=1.0, ge=1)
+    memory_headroom: Fraction = MEMORY_HEADROOM
+    """Share of the memory that a searched layout must leave free, since estimates of memory err."""
     mtp_depths: CountOrZero | None = None
     """Multi-token-prediction depths that are trained, where fewer than the model has."""
     max_gpus: Count | None = None
