@@ -64,7 +64,8 @@ DIMENSIONS: Final[dict[str, dict[str, float]]] = {
 MONEY_DENOMINATORS: Final[dict[str, tuple[str, float]]] = {
     "": ("", 1.0),
     "kWh": ("joule", 1000.0 * HOUR_S), "MWh": ("joule", 1e6 * HOUR_S), "J": ("joule", 1.0),
-    "GPU-h": ("gpu_s", HOUR_S), "GPU-hour": ("gpu_s", HOUR_S), "GPU-day": ("gpu_s", DAY_S), "GPU-year": ("gpu_s", YEAR_S),
+    "GPU-h": ("gpu_s", HOUR_S), "GPU-hour": ("gpu_s", HOUR_S),
+    "GPU-day": ("gpu_s", DAY_S), "GPU-year": ("gpu_s", YEAR_S),
     "year": ("s", YEAR_S), "month": ("s", YEAR_S / 12), "hour": ("s", HOUR_S), "h": ("s", HOUR_S),
     "GPU": ("gpu", 1.0), "W": ("watt", 1.0), "kW": ("watt", 1e3),
     "M tokens": ("token", 1e6), "million tokens": ("token", 1e6), "GB": ("byte", 1e9),

@@ -20,7 +20,6 @@ from myriad.spec.model import Model
 from myriad.spec.money import Amount, PerGpu, PerGpuSecond, PerJoule
 from myriad.units import CURRENCIES
 
-
 MEMORY_HEADROOM = 0.05
 """Share of the memory that searches leave free unless told otherwise."""
 

@@ -24,7 +24,7 @@ def leaf(value):
 
 
 def test_entry_caps_grouped_products_at_dense_ones_and_fills_what_was_not_fitted():
-    spec = yaml.safe_load(entry_text("Any", ["h100-sxm"], fits(), 3))["spec"]
+    spec = yaml.safe_load(entry_text("b200", "Any", ["b200-sxm"], fits(), 3, "h100-sxm"))["spec"]
     grouped = {precision: leaf(figures["peak_fraction"]) for precision, figures in spec["grouped_gemm"].items()}
     assert grouped["bf16"] == 0.4
     assert grouped["fp8"] == grouped["mxfp8"] == 0.8
@@ -33,7 +33,7 @@ def test_entry_caps_grouped_products_at_dense_ones_and_fills_what_was_not_fitted
 
 
 def test_borrowed_figures_are_marked_as_derived():
-    spec = yaml.safe_load(entry_text("Any", ["h100-sxm"], fits(), 3))["spec"]
+    spec = yaml.safe_load(entry_text("b200", "Any", ["b200-sxm"], fits(), 3, "h100-sxm"))["spec"]
     assert {figure["kind"] for figure in spec["gemm"]["mxfp8"].values()} == {"derived"}
     assert spec["sustained_fraction"]["kind"] == "assumed"
 
