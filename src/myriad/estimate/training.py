@@ -373,7 +373,7 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
                 part=op.part,
                 shape=shape,
                 calls_per_step=times * micro_batches + (before.calls_per_step if before else 0.0),
-                flops=float(op.forward_flops[0]),
+                flops=float((3 + again) * op.forward_flops[0]),
                 bytes=float(op.forward_bytes[0]),
                 seconds_per_step=seconds + (before.seconds_per_step if before else 0.0),
             )

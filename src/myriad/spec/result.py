@@ -28,8 +28,9 @@ class OperationTime(Spec):
     """Readable sizes, for example `m 8192, n 14336, k 4096`."""
     calls_per_step: float
     flops: float
-    """FLOPs per call."""
+    """FLOPs per call: forward, backward (twice the forward) and, where recomputed, forward again."""
     bytes: float
+    """Bytes read and written per call of the forward pass."""
     seconds_per_step: float
 
 
