@@ -28,13 +28,9 @@ def entry_of(name: str, kind: str | None = None) -> catalog.Entry:
     if kind is not None:
         return catalog.entry(_kind(kind), name)
     for one in catalog.KINDS:
-        if name.strip().lower() in catalog.names(one):
+        if catalog.find(one, name) is not None:
             return catalog.entry(one, name)
-    everything = list_entries()
-    for entry in everything:
-        if name.strip().lower() in map(str.lower, entry.aliases):
-            return entry
-    known = [text for entry in everything for text in (entry.id, *entry.aliases)]
+    known = [text for entry in list_entries() for text in (entry.id, *entry.aliases)]
     raise SpecError(unknown_name("catalog entry", name, known))
 
 

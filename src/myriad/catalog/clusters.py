@@ -49,8 +49,8 @@ def cluster_of(pool_name: str, pool: Pool) -> Cluster:
             assert pool.accelerator is not None
             node_id = _default_node(pool.accelerator)
         return _build(pool_name, node_id, pool.count, pool)
-    except SpecError as error:
-        raise SpecError(f"pools.{pool_name}: {error}") from None
+    except (SpecError, MissingDataError) as error:
+        raise type(error)(f"pools.{pool_name}: {error}") from None
 
 
 def _node_id(name: str) -> str:

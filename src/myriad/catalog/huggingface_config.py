@@ -6,15 +6,13 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
 from myriad.errors import SpecError
 from myriad.spec.base import Spec
-from myriad.spec.model import Block, FeedForward, Mixer, Model
-
-MAX_LAYERS: Final = 10_000
+from myriad.spec.model import MAX_LAYERS, Block, FeedForward, Mixer, Model
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _refuse(text: str) -> int:
-    one_line = " ".join(text.split())
+    one_line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
     print(f"myriad: error: {one_line}", file=sys.stderr)
     return 2
 
@@ -60,4 +60,4 @@ def _refuse(text: str) -> int:
 def _reader_is_gone() -> int:
     """Points standard output at nothing, so that the flush at exit does not fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 141
+    return 1

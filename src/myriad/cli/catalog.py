@@ -145,20 +145,18 @@ def _entry_text(entry: Entry) -> Iterable[RenderableType]:
     yield f"{entry.kind} {entry.id}" + (f"; also called {', '.join(entry.aliases)}" if entry.aliases else "")
     yield from entry.notes
     yield ""
-    width = max(len(path) for path in entry.figures)
+    width = min(34, max(len(path) for path in entry.figures))
     for path, figure in entry.figures.items():
-        yield Padding(
-            f"{path:<{min(width, 34)}}  {_value(figure.value)}  [{figure.kind}: {figure.source}]", (0, 0, 0, 0)
-        )
+        yield f"{path:<{width}}  {_value(figure.value)}  [{figure.kind}: {figure.source}]"
         for remark in _remarks(figure):
-            yield Padding(remark, (0, 0, 0, 4))
+            yield Padding(remark, (0, 0, 0, 4), expand=False)
     yield Text("\nsources", style="bold")
     for key, source in entry.sources.items():
         read = f", read on {source.read_on}" if source.read_on else ""
         yield f"{key}: {source.title}{read}"
         for line in (source.url, source.note):
             if line:
-                yield Padding(line, (0, 0, 0, 4))
+                yield Padding(line, (0, 0, 0, 4), expand=False)
 
 
 def _value(value: object) -> str:
@@ -185,8 +183,10 @@ def _values(entry: Entry) -> dict[str, Any]:
 
 def _counts(model: Model) -> str:
     from myriad import api
-    from myriad.units import format_si
+    from myriad.report.language import language
+    from myriad.report.numbers import Numbers
 
     counts = api.parameters_of(model)
-    total, active = (format_si(count, digits=4) for count in (counts.total, counts.active))
+    numbers = Numbers(language("en"))
+    total, active = numbers.large(counts.total), numbers.large(counts.active)
     return f"{model.name}: {total} parameters, {active} active per token"

@@ -166,6 +166,9 @@ class PublishedCounts(Spec):
     note: str = ""
 
 
+MAX_LAYERS = 10_000
+
+
 class Model(Spec):
     """A decoder-only language model as its configuration describes it."""
 
@@ -192,6 +195,8 @@ class Model(Spec):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Model:
+        if self.num_layers > MAX_LAYERS:
+            raise ValueError(f"layers: at most {MAX_LAYERS:,} layers, found {self.num_layers:,}")
         for kind, _ in self.layers:
             if kind not in self.blocks:
                 raise ValueError(unknown_name("block", kind, self.blocks))

@@ -1,0 +1,169 @@
+"""Each verb on a small case: what it prints, what it writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import myriad as package
+
+JOB = ("--model", "llama3.1-8b", "--cluster", "h100:8", "--seq-len", "8192", "--global-batch", "128")
+CSV = """\
+id,source,model,accelerator,gpus,precision,global_batch_sequences,seq_len,tp,pp,micro_batch,step_time_s
+mine,a log,llama3.1-8b,h100,8,bf16,128,8192,2,1,1,11.0
+"""
+
+
+def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "myriad", *arguments]
+    return subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_plan_prints_a_summary_and_writes_files(myriad, system):
+    done = myriad("plan", str(system), "--html", "report.html", "--json", "plan.json")
+    assert done.code == 0
+    assert "pretrain" in done.out
+    assert done.err == "report: report.html\n"
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert "\x1b" not in done.out
+    plan = json.loads(Path("plan.json").read_text("utf-8"))
+    assert plan["jobs"][0]["chosen"]["estimate"]["layout"]["tp"] == 2
+    assert Path("report.html").read_text("utf-8").startswith("<!")
+    assert sorted(p.name for p in Path().iterdir()) == ["plan.json", "report.html", "system.yaml"]
+
+
+def test_plan_in_chinese_and_quiet(myriad, system):
+    assert "算力" in myriad("plan", str(system), "--lang", "zh").out
+    quiet = myriad("plan", str(system), "--quiet", "--json", "plan.json")
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+
+
+def test_json_to_standard_output_is_alone(myriad, system):
+    done = myriad("plan", str(system), "--json", "-")
+    assert json.loads(done.out)["format"] == "myriad-plan-1"
+    assert done.err == ""
+
+
+def test_estimate_fills_in_data_parallelism(myriad):
+    found = json.loads(myriad("estimate", *JOB, "--tp", "2", "--operations", "--json", "-").out)
+    assert found["layout"]["dp"] == 4
+    assert found["operations"]
+    assert sum(found["time_parts_s"].values()) == pytest.approx(found["step_s"])
+
+
+def test_estimate_reads_counts_with_units_and_lists_of_modules(myriad):
+    arguments = ("--seq-len", "8k", "--recompute", "layernorm,core_attn", "--zero", "3", "--no-sp", "--json", "-")
+    found = json.loads(myriad("estimate", *JOB, *arguments).out)
+    assert found["tokens_per_step"] == 8000 * 128
+    assert found["layout"]["recompute"] == ["core_attn", "layernorm"]
+    assert (found["layout"]["zero"], found["layout"]["sp"]) == (3, False)
+
+
+def test_options_win_over_the_layout_file(myriad):
+    Path("layout.yaml").write_text("{tp: 4, micro_batch: 2, sp: false}\n")
+    found = json.loads(myriad("estimate", *JOB, "--layout", "layout.yaml", "--tp", "2", "--json", "-").out)
+    assert [found["layout"][key] for key in ("tp", "dp", "micro_batch", "sp")] == [2, 4, 2, False]
+
+
+def test_search_counts_and_ranks(myriad):
+    done = myriad("search", *JOB, "--top", "3", "--json", "found.json")
+    assert done.code == 0
+    found = json.loads(Path("found.json").read_text())
+    assert len(found["ranked"]) == 3
+    assert found["layouts_evaluated"] > 100
+    assert found["search_s"] > 0
+    assert found["layouts_per_s"] == pytest.approx(found["layouts_evaluated"] / found["search_s"])
+
+
+def test_search_for_the_fewest_accelerators_within_a_deadline(myriad):
+    job = ("--model", "llama3.1-8b", "--cluster", "h100:32", "--seq-len", "8192", "--global-batch", "128")
+    aim = ("--objective", "gpus", "--tokens", "100 B", "--deadline", "10 days")
+    best = json.loads(myriad("search", *job, *aim, "--json", "-").out)["best"]
+    assert best["world_size"] < 32
+    assert 100e9 / best["tokens_per_s"] <= 10 * 86400
+
+
+def test_validate_own_rows(myriad):
+    Path("runs.csv").write_text(CSV)
+    done = myriad("validate", "training", "--rows", "runs.csv", "--json", "errors.json")
+    assert done.code == 0, done.err
+    assert "1 of 1 rows predicted" in done.out
+    found = json.loads(Path("errors.json").read_text())
+    (row,) = found["per_row"]
+    assert (found["rows"], found["predicted"], found["skipped"]) == (1, 1, {})
+    assert (row["id"], row["unit"]) == ("mine", "tokens/s/GPU")
+    assert row["error"] == pytest.approx(row["predicted"] / row["measured"] - 1)
+
+
+def test_catalog_lists_shows_and_searches(myriad):
+    assert "h100-sxm" in myriad("catalog", "list", "accelerators").out
+    shown = myriad("catalog", "show", "h100").out
+    assert "bf16_flops_per_s" in shown
+    assert "[datasheet: " in shown
+    assert "active per token" in myriad("catalog", "show", "models", "mimo-v2-pro").out
+    assert "gb200-nvl72" in myriad("catalog", "search", "NVL72").out
+    entry = json.loads(myriad("catalog", "show", "h100", "--json", "-").out)
+    assert {figure["path"] for figure in entry["figures"]} >= {"memory_bytes", "bf16_flops_per_s"}
+    assert all(figure["source"] in entry["sources"] for figure in entry["figures"])
+
+
+def test_imported_model_can_be_used(myriad, monkeypatch):
+    config = {
+        "architectures": ["LlamaForCausalLM"], "hidden_size": 512, "intermediate_size": 1536, "vocab_size": 1000,
+        "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 8, "max_position_embeddings": 4096,
+        "time_step_limit": [0.0, float("inf")],
+    }  # fmt: skip
+    Path("config.json").write_text(json.dumps(config))
+    Path("own/models").mkdir(parents=True)
+    done = myriad("catalog", "import", "config.json", "--name", "tiny", "--output", "own/models/tiny.yaml")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.startswith("tiny: ")
+    monkeypatch.setenv("MYRIAD_CATALOG", "own")
+    assert myriad("estimate", "--model", "tiny", *JOB[2:]).code == 0
+
+
+def test_python_has_the_same_verbs():
+    assert {"plan", "estimate_training", "search_training", "validate_training"} <= set(dir(package))
+    with pytest.raises(AttributeError, match="no attribute 'plann'"):
+        _ = package.plann
+
+
+def test_process_shows_version_and_help():
+    assert process("--version").stdout == f"myriad {package.__version__}\n"
+    assert "estimate" in process().stdout
+
+
+def test_process_ends_with_the_code_of_an_error():
+    done = process("plan", "nowhere.yaml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "myriad: error: nowhere.yaml: no such file\n"
+
+
+def test_process_prints_to_a_terminal_without_utf_8(system):
+    done = process("plan", str(system), "--lang", "zh", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert done.stderr == ""
+
+
+def test_process_is_quiet_when_nobody_reads():
+    command = f"{sys.executable} -m myriad catalog list | head -n 1"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.startswith("accelerators")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("estimate --model llama3-8", "llama3-8b"), ("search --cluster h800", "h800-sxm:"), ("catalog show gb2", "gb200")],
+)
+def test_process_completes_names(words, found):
+    line = f"myriad {words}"
+    done = process(_MYRIAD_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(len(line.split()) - 1))
+    assert found in done.stdout.split()

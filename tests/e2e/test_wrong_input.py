@@ -1,0 +1,251 @@
+"""Wrong input: one line that says where, what was found and what is near; exit code 2; nothing printed or written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+ESTIMATE = "estimate --model llama3.1-8b --cluster h100:8 --seq-len 8192 --global-batch 128"
+SEARCH = ESTIMATE.replace("estimate", "search", 1)
+CSV = """\
+id,source,model,accelerator,gpus,precision,global_batch_sequences,seq_len,tp,pp,step_time_s
+mine,a log,llama3.1-8b,h100,8,bf16,128,8192,2,1,11.0
+"""
+INLINE = """\
+models:
+  mine:
+    {name: mine, hidden: 512, vocab: 1000, layers: [[x, 4]],
+     blocks: {x: {feed_forward: {kind: moe, experts: 4, top_k: 8, expert_width: 512}}}}
+jobs:
+"""
+
+#: What is replaced in the system file, by what, and what the line must say beside the file.
+IN_SYSTEM = [
+    ("seq_len: 8192", "seq_len: 8192 GB", ("10: jobs.pretrain.seq_len", "unknown unit 'GB'")),
+    ("60 days", "60 dayz", ("9: jobs.pretrain.deadline", "or 'days'")),
+    ("count: 8", "count: -8", ("4: pools.lab.count", "-8")),
+    ("count: 8", "count: 0", ("4: pools.lab.count", "greater than or equal to 1")),
+    ("count: 8", "count: 8.5", ("4: pools.lab.count", "whole number", "8.5")),
+    ("count: 8", "count: 1e19", ("4: pools.lab.count", "whole number")),
+    ("count: 8, ", "", ("4: pools.lab.count", "missing")),
+    ("count: 8", "count: .nan", ("4: pools.lab.count", "finite")),
+    ("count: 8", "count: [8]", ("4: pools.lab.count", "whole number", "a list")),
+    ("accelerator: h100", "accelerator: h10O", ("4: pools.lab", "did you mean 'h100'")),
+    ("accelerator: h100", "accelerator: dimensity-9400", ("4: pools.lab", "no node with dimensity-9400")),
+    ("llama3.1-8b", "lama3.1-8b", ("7: jobs.pretrain.model", "did you mean 'llama3.1-8b'")),
+    ("tokens:", "tokns:", ("8: jobs.pretrain: unknown key 'tokns'", "did you mean 'tokens'")),
+    ("100 B tokens", "0", ("8: jobs.pretrain.tokens", "greater than 0")),
+    ("name: A small plan", "name: A\nname: B", ("3: key 'name' is given twice",)),
+    ("name: A small plan", "name: A\ncurrency: YEN", ("3: currency", "unknown currency 'YEN'", "JPY")),
+    ("name: A small plan", "name: A\nexchange_rates: {CNY: 0}", ("3: exchange_rates.CNY", "greater than 0")),
+    ("2 USD/GPU-h", "2 USDD/GPU-h", ("4: pools.lab.terms.price", "did you mean 'USD'")),
+    ("2 USD/GPU-h", "2", ("4: pools.lab.terms.price", "needs its currency")),
+    ("2 USD/GPU-h", "2 USD/kWh", ("4: pools.lab.terms.price", "per gpu_s")),
+    ("kind: rented", "kind: rent", ("4: pools.lab.terms.kind", "did you mean 'rented'")),
+    ("count: 8", "count: 8, goodput: 0", ("4: pools.lab.goodput", "greater than 0")),
+    ("count: 8", "count: 8, goodput: 1.2", ("4: pools.lab.goodput", "less than or equal to 1")),
+    ("{tp: 2, dp: 4}", "{recompute: atn}", ("12: jobs.pretrain.layout.recompute", "core_attn")),
+    ("{tp: 2, dp: 4}", "{tp: 3, dp: 2}", ("12: jobs.pretrain.layout", "tp does not divide")),
+    ("{tp: 2, dp: 4}", "{tp: 2, dp: 8}", ("12: jobs.pretrain.layout", "more ranks than accelerators")),
+    ("{tp: 2, dp: 4}", "{vpp: 2}", ("12: jobs.pretrain.layout", "vpp above 1 needs pp above 1")),
+    ("layout:", "precision: fp7\n    layout:", ("12: jobs.pretrain.precision", "did you mean 'fp8'")),
+    ("layout:", "stack: megatorn-core\n    layout:", ("12: jobs.pretrain.stack", "did you mean 'megatron-core'")),
+    ("layout:", "pools: [labb]\n    layout:", ("12: jobs.pretrain.pools", "did you mean 'lab'")),
+    ("jobs:\n", INLINE, ("models.mine.blocks.x.feed_forward", "top_k 8 is more than the 4 experts")),
+    ("model: llama3.1-8b", "model: &m llama3.1-8b", ("7: jobs.pretrain.model", "anchor")),
+    ("    tokens", "\ttokens", ("8:", "tab")),
+    ("name: A small plan", "name: A\ninclude: [system.yaml]", ("3: include", "circle")),
+    ("name: A small plan", "name: A\ninclude: [other.yaml]", ("3: include", "no such file")),
+]
+
+#: Content of a system file, and what the line must say beside the file.
+WHOLE_FILES = [
+    (b"", "is empty"),
+    (b"# nothing\n", "is empty"),
+    (bytes(range(256)), "binary file"),
+    (b"name: \xff\xfe\n", "not UTF-8"),
+    (b"#" * 10_000_000, "too large"),
+    (b"[1, 2]\n", "expected a mapping"),
+    (b"a: [\n", "did not find"),
+    (b"[" * 1000, "nested"),
+    (b"a: 1\n---\nb: 2\n", "second"),
+]
+
+#: Arguments after the file `system.yaml`, or a whole command line; what the line must say.
+COMMAND_LINES = [
+    ("plan", ("FILE: is missing",)),
+    ("plan nowhere.yaml", ("nowhere.yaml: no such file",)),
+    ("plan sistem.yaml", ("sistem.yaml", "did you mean 'system.yaml'")),
+    ("plan .", ("is a folder",)),
+    ("plan system.yaml --lang fr", ("--lang", "allowed: en, zh")),
+    ("plan system.yaml --json nowhere/plan.json", ("--json", "there is no folder")),
+    ("plan system.yaml --html .", ("--html",)),
+    ("plan system.yaml --json system.yaml", ("--json", "would overwrite the input")),
+    ("plan system.yaml --json a --html a", ("would overwrite the output",)),
+    ("plan system.yaml --htm a", ("unknown option '--htm'", "did you mean '--html'")),
+    ("plan system.yaml --html", ("--html: expected a value",)),
+    ("plan system.yaml other.yaml", ("other.yaml",)),
+    ("pln system.yaml", ("unknown command 'pln'", "did you mean 'plan'")),
+    ("--verson", ("did you mean '--version'",)),
+    ("validate serving", ("unknown command 'serving'", "training")),
+    (f"{ESTIMATE} --tpp 2", ("unknown option '--tpp'", "did you mean '--tp'")),
+    (f"{ESTIMATE} --tp -2", ("--tp:", "-2")),
+    (f"{ESTIMATE} --tp two", ("--tp:", "'two'")),
+    (f"{ESTIMATE} --tp 2.5", ("--tp:", "whole number")),
+    (f"{ESTIMATE} --tp nan", ("--tp:",)),
+    (f"{ESTIMATE} --dp 1e19", ("--dp:",)),
+    (f"{ESTIMATE} --tp 3", ("--dp:", "tp 3 x cp 1 x pp 1")),
+    (f"{ESTIMATE} --dp 3", ("does not divide the global batch",)),
+    (f"{ESTIMATE} --dp 8 --shard 3", ("shard does not divide",)),
+    (f"{ESTIMATE} --ep 8", ("no experts",)),
+    (f"{ESTIMATE} --vpp 2", ("--vpp:", "needs pp above 1")),
+    (f"{ESTIMATE} --zero 4", ("--zero:", "0, 1, 2 or 3")),
+    (f"{ESTIMATE} --recompute atn", ("--recompute:", "core_attn")),
+    (f"{ESTIMATE} --schedule 1f1", ("--schedule:", "did you mean '1f1b'")),
+    (f"{ESTIMATE} --precision nvfp4", ("--precision:", "no nvfp4 matrix rate")),
+    (f"{ESTIMATE} --precision fp7", ("--precision:", "did you mean 'fp8'")),
+    (f"{ESTIMATE} --stack megatorn-core", ("--stack:", "did you mean 'megatron-core'")),
+    (f"{ESTIMATE} --expert-imbalance 0.5", ("--expert-imbalance:",)),
+    (f"{ESTIMATE} --model lama3.1-8b", ("--model:", "did you mean 'llama3.1-8b'")),
+    (f"{ESTIMATE} --cluster h100", ("--cluster:", "NAME:COUNT")),
+    (f"{ESTIMATE} --cluster h100:0", ("--cluster:", "at least 1")),
+    (f"{ESTIMATE} --cluster h100:8.5", ("--cluster:", "whole number")),
+    (f"{ESTIMATE} --cluster h100:1e15", ("--cluster:", "at most")),
+    (f"{ESTIMATE} --cluster h100:9", ("--cluster:", "nearest: 8 or 16")),
+    (f"{ESTIMATE} --cluster h10O:8", ("--cluster:", "did you mean 'h100'")),
+    (f"{ESTIMATE} --global-batch 0", ("--global-batch:",)),
+    (f"{ESTIMATE} --seq-len 8192GB", ("--seq-len:", "unknown unit 'GB'")),
+    (f"{ESTIMATE} --layout nowhere.yaml", ("nowhere.yaml: no such file",)),
+    ("estimate --model llama3.1-8b", ("--cluster: is missing",)),
+    (f"{SEARCH} --objective speed", ("--objective:", "time, cost, gpus")),
+    (f"{SEARCH} --top 0", ("--top:",)),
+    (f"{SEARCH} --least-gpus 16", ("--least-gpus:", "more than the 8")),
+    (f"{SEARCH} --tokens 15T", ("--tokens and --deadline",)),
+    (f"{SEARCH} --tokens 15T --deadline 9days", ("--deadline:", "--objective gpus")),
+    (f"{SEARCH} --objective gpus --tokens 0 --deadline 9days", ("--tokens:", "greater than 0")),
+    (f"{SEARCH} --objective gpus --tokens 15T --deadline 9dayz", ("--deadline:", "or 'days'")),
+    (f"{SEARCH} --objective gpus --tokens 15T --deadline 1s", ("--deadline:", "fast enough")),
+    (f"{SEARCH} --model llama3.1-405b", ("do not fit in memory",)),
+    ("validate training --rows nowhere.csv", ("nowhere.csv",)),
+    ("validate training --rows .", ("is a folder",)),
+    ("validate training --worst -1", ("--worst:",)),
+    ("catalog list modells", ("unknown kind 'modells'", "did you mean 'models'")),
+    ("catalog show h10O", ("did you mean 'h100'",)),
+    ("catalog show accelerators h10O", ("did you mean 'h100'",)),
+    ("catalog show", ("[KIND] NAME: is missing",)),
+    ("catalog show a b c", ("expected [KIND] NAME",)),
+    ("catalog search qqqq", ("'qqqq'",)),
+    ("catalog import nowhere.json", ("nowhere.json: no such file",)),
+]
+
+CONFIGS = [
+    ("{", "config.json:1: not JSON"),
+    ("[1]", "expected the mapping"),
+    ("{}", "architectures"),
+    ('{"a": 1, "a": 2}', "key 'a' is given twice"),
+    ("[" * 100_000, "nested too deep"),
+    ('{"hidden_size": ' + "9" * 5000 + "}", "too many digits"),
+    ('{"architectures": ["LlamaForCausalM"]}', "did you mean 'LlamaForCausalLM'"),
+    ('{"architectures": ["LlamaForCausalLM"], "num_hidden_layers": NaN}', "config.json: "),
+]
+
+ROWS = [
+    ("", "is empty"),
+    (CSV.replace("gpus", "gpuss"), "runs.csv:1: unknown column 'gpuss'; did you mean 'gpus'"),
+    (CSV.replace(",128,", ",12x8,"), "runs.csv:2: global_batch_sequences"),
+    (CSV.replace(",11.0", ",nan"), "runs.csv:2: step_time_s"),
+    (CSV.replace(",11.0", ""), "runs.csv:2: expected 11 cells"),
+    (CSV.replace("llama3.1-8b", "my-model"), "my-model"),
+]
+
+
+@pytest.fixture
+def refused(myriad):
+    """Runs a command that must be refused and gives its one line."""
+
+    def call(*arguments: str) -> str:
+        before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
+        done = myriad(*arguments)
+        assert done.code == 2
+        assert done.out == ""
+        assert done.err.startswith("myriad: error: ")
+        assert done.err.endswith("\n")
+        assert done.err.count("\n") == 1
+        assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
+        return done.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong", "wanted"), IN_SYSTEM, ids=[wrong[:40] or "left out" for _, wrong, _ in IN_SYSTEM]
+)
+def test_a_wrong_value_in_a_system_file(refused, system, text, wrong, wanted):
+    whole = system.read_text("utf-8")
+    assert text in whole
+    system.write_text(whole.replace(text, wrong, 1), "utf-8")
+    line = refused("plan", "system.yaml", "--json", "plan.json", "--html", "report.html")
+    assert line.startswith("myriad: error: system.yaml:")
+    for part in wanted:
+        assert part in line
+
+
+@pytest.mark.parametrize(("content", "wanted"), WHOLE_FILES, ids=[wanted for _, wanted in WHOLE_FILES])
+def test_a_file_that_is_no_system_file(refused, system, content, wanted):
+    system.write_bytes(content)
+    line = refused("plan", "system.yaml")
+    assert line.startswith("myriad: error: system.yaml:")
+    assert wanted in line
+
+
+@pytest.mark.parametrize(("command", "wanted"), COMMAND_LINES, ids=[command for command, _ in COMMAND_LINES])
+def test_a_wrong_command_line(refused, system, command, wanted):
+    line = refused(*command.split())
+    for part in wanted:
+        assert part in line
+
+
+@pytest.mark.parametrize(("content", "wanted"), CONFIGS, ids=[wanted for _, wanted in CONFIGS])
+def test_a_file_that_is_no_configuration(refused, content, wanted):
+    Path("config.json").write_text(content)
+    assert wanted in refused("catalog", "import", "config.json", "--output", "model.yaml")
+
+
+@pytest.mark.parametrize(("content", "wanted"), ROWS, ids=[wanted for _, wanted in ROWS])
+def test_rows_that_cannot_be_read(refused, content, wanted):
+    Path("runs.csv").write_text(content)
+    assert wanted in refused("validate", "training", "--rows", "runs.csv", "--json", "errors.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [("a: [", "models.yaml:"), ("- {name: x, layrs: 3}", "did you mean 'layers'"), ("name: x", "list")],
+)
+def test_models_that_cannot_be_read(refused, content, wanted):
+    Path("runs.csv").write_text(CSV)
+    Path("models.yaml").write_text(content)
+    assert wanted in refused("validate", "training", "--rows", "runs.csv", "--models", "models.yaml")
+
+
+def test_a_circle_of_includes_names_the_way(refused, system):
+    system.write_text(system.read_text() + "include: [pools.yaml]\n")
+    Path("pools.yaml").write_text("include: [system.yaml]\n")
+    assert "system.yaml -> pools.yaml -> system.yaml" in refused("plan", "system.yaml")
+
+
+def test_an_error_behind_an_include_names_the_included_file(refused, system):
+    Path("pools.yaml").write_text("pools:\n  lab: {goodput: 2}\n")
+    system.write_text(system.read_text() + "include: [pools.yaml]\n")
+    assert "pools.yaml:2: pools.lab.goodput" in refused("plan", "system.yaml")
+
+
+def test_a_name_with_control_characters_stays_one_line(refused):
+    assert "\x1b" not in refused("plan", "no\n\x1b[31msuch.yaml")
+
+
+def test_a_search_that_fails_leaves_the_old_result(refused):
+    Path("found.json").write_text(json.dumps("old"))
+    refused(*SEARCH.replace("8b", "405b").split(), "--json", "found.json")
+    assert json.loads(Path("found.json").read_text()) == "old"

@@ -1,0 +1,55 @@
+"""Whole plans compared with stored ones. `make golden` renews them; the difference is for a person to judge."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import myriad
+
+ROOT = Path(__file__).parents[2]
+STORED = Path(__file__).parent
+RENEW = "MYRIAD_RENEW_GOLDEN" in os.environ
+PASSING = {"version", "plan_s", "search_s", "layouts_per_s"}
+"""Keys whose values differ from run to run or from release to release."""
+
+
+def without_passing(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_passing(below) for key, below in value.items() if key not in PASSING}
+    return [without_passing(below) for below in value] if isinstance(value, list) else value
+
+
+def differences(stored: Any, found: Any, path: str = "") -> Iterator[str]:
+    """One line for every place where two results differ by more than 1e-9 of the value."""
+    if isinstance(stored, dict) and isinstance(found, dict):
+        for key in sorted(stored.keys() | found.keys()):
+            if key not in found or key not in stored:
+                yield f"{path}.{key}: {'gone' if key not in found else 'new'}"
+            else:
+                yield from differences(stored[key], found[key], f"{path}.{key}")
+    elif isinstance(stored, list) and isinstance(found, list) and len(stored) == len(found):
+        for index, (one, other) in enumerate(zip(stored, found, strict=True)):
+            yield from differences(one, other, f"{path}[{index}]")
+    elif isinstance(stored, float) and isinstance(found, float):
+        if not math.isclose(stored, found, rel_tol=1e-9, abs_tol=1e-12):
+            yield f"{path}: {stored:.6g} -> {found:.6g}"
+    elif stored != found:
+        yield f"{path}: {str(stored)[:60]} -> {str(found)[:60]}"
+
+
+@pytest.mark.parametrize("name", ["one-node"])
+def test_plan_is_as_stored(name: str) -> None:
+    plan = myriad.plan(ROOT / "examples" / f"{name}.yaml")
+    found = without_passing(json.loads(plan.model_dump_json()))
+    file = STORED / f"{name}.json"
+    if RENEW:
+        file.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    changed = list(differences(json.loads(file.read_text("utf-8")), found))
+    assert not changed, f"{len(changed)} values differ (make golden renews them):\n" + "\n".join(changed[:20])
