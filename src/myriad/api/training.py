@@ -188,8 +188,10 @@ def nothing_fits(searched: Searched) -> str:
     setting, ranking = searched.setting, searched.ranking
     where = f"{setting.model.name} on {setting.cluster.num_accelerators} x {setting.cluster.accelerator.name}"
     if not len(ranking.layouts):
-        reasons = sorted(searched.enumerated.rejected.items(), key=lambda x: -x[1])[:2]
-        return f"{where}: no layout divides; mostly: " + "; ".join(f"{reason} ({n:,})" for reason, n in reasons)
+        # Memory first: where it rules out the last layouts, all other reasons are beside the point.
+        counted = searched.enumerated.rejected.items()
+        reasons = sorted(counted, key=lambda x: ("memory" not in x[0], -x[1]))[:2]
+        return f"{where}: no layout is left; " + "; ".join(f"{reason} ({n:,})" for reason, n in reasons)
     nearest = int(np.argmin(ranking.missing_bytes))
     lacks = format_bytes(float(ranking.missing_bytes[nearest]))
     return (
