@@ -7,7 +7,7 @@ import pytest
 
 import myriad.catalog as catalog
 from myriad.errors import MyriadError
-from myriad.validate.flops import DEFINITIONS
+from myriad.estimate.flops import DEFINITIONS
 from myriad.validate.measured import flops_definition
 from myriad.validate.rows import TrainingRow, shipped_rows
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from myriad import catalog
 from myriad.api.domain import caveats
-from myriad.errors import InfeasibleError, SpecError
+from myriad.errors import InfeasibleError, SpecError, unknown_name
 from myriad.estimate.device import device
+from myriad.estimate.flops import DEFINITIONS
 from myriad.estimate.training import (
     Setting,
     estimate_layout,
@@ -27,7 +28,7 @@ from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import IntArray, Layout, LayoutTable
 from myriad.spec.model import Model
-from myriad.spec.result import TIME_PARTS, OperationTime, RankedLayout, SearchResult, TrainingEstimate
+from myriad.spec.result import COMPUTED_FLOPS, TIME_PARTS, OperationTime, RankedLayout, SearchResult, TrainingEstimate
 from myriad.spec.system import MEMORY_HEADROOM
 from myriad.units import format_bytes
 
@@ -42,21 +43,45 @@ def setting_of(model: str | Model, cluster: str | Cluster, work: TrainingWork) -
         cluster=found_cluster,
         work=work,
         device=device(found_cluster.accelerator, kernels, work.precision, calibrated),
-        stack=catalog.stack(work.stack),
+        stack=catalog.stack(work.stack).switched(work.switches),
     )
 
 
 def estimate_training(
-    model: str | Model, cluster: str | Cluster, layout: Layout, work: TrainingWork
+    model: str | Model,
+    cluster: str | Cluster,
+    layout: Layout,
+    work: TrainingWork,
+    flops_definition: str = COMPUTED_FLOPS,
 ) -> TrainingEstimate:
-    """Time, memory and rates of one layout.
+    """Time, memory and rates of one layout; FLOPs, MFU and HFU as computed or by a published definition.
 
     A layout that does not fit in memory is estimated all the same, with `fits` false. Raises SpecError
     for one that does not divide, or that needs more accelerators than there are.
     """
+    if flops_definition not in (COMPUTED_FLOPS, *DEFINITIONS):
+        raise SpecError(unknown_name("FLOPs definition", flops_definition, (COMPUTED_FLOPS, *DEFINITIONS)))
     setting = setting_of(model, cluster, work)
     check_divides(setting, layout)
-    return open_up(setting, layout)
+    return _by_definition(open_up(setting, layout), setting, flops_definition)
+
+
+def _by_definition(estimate: TrainingEstimate, setting: Setting, name: str) -> TrainingEstimate:
+    """The estimate with its FLOPs and utilisations counted another way; times stay."""
+    if name == estimate.flops_definition:
+        return estimate
+    model_flops = DEFINITIONS[name](setting.model, setting.work.seq_len)
+    hardware_flops = model_flops + estimate.hardware_flops_per_token - estimate.model_flops_per_token
+    per_flop = estimate.tokens_per_s_per_gpu / estimate.peak_flops_per_s
+    return estimate.model_copy(
+        update={
+            "flops_definition": name,
+            "model_flops_per_token": model_flops,
+            "hardware_flops_per_token": hardware_flops,
+            "mfu": model_flops * per_flop,
+            "hfu": hardware_flops * per_flop,
+        }
+    )
 
 
 def check_divides(setting: Setting, layout: Layout) -> None:

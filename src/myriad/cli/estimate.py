@@ -76,6 +76,9 @@ def estimate(
     precision: PrecisionName = None,
     stack: StackName = None,
     expert_imbalance: Imbalance = None,
+    flops: Annotated[
+        str, typer.Option(metavar="NAME", help="What MFU counts: computed (default), noncausal, six-n, sc21-model, ...")
+    ] = "computed",
     operations: Annotated[bool, typer.Option("--operations", help="Add the time of every kind of operation.")] = False,
     json_file: JsonFile = None,
     lang: LanguageCode = "en",
@@ -89,7 +92,7 @@ def estimate(
 
     named, machines, work = read_job(given)
     one = _layout(given, layout, machines.num_accelerators)
-    result = api.estimate_training(named, machines, one, work)
+    result = api.estimate_training(named, machines, one, work, flops)
     parts = api.operations_of(named, machines, one, work) if operations else ()
     if json_file is not None:
         values = result.model_dump(mode="json")

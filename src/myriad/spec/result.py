@@ -18,6 +18,10 @@ MEMORY_PARTS = (
 )  # fmt: skip
 
 
+COMPUTED_FLOPS = "computed"
+"""Model FLOPs as the estimate's own operations add up: equal to `megatron-causal` but for Mamba layers."""
+
+
 class OperationTime(Spec):
     """One kind of operation of one training step on one accelerator of the slowest stage."""
 
@@ -55,6 +59,8 @@ class TrainingEstimate(Spec):
     tokens_per_step: float
     tokens_per_s: float
     tokens_per_s_per_gpu: float
+    flops_definition: str = COMPUTED_FLOPS
+    """What model FLOPs and MFU count: the operations as computed, or a key of `estimate.flops.DEFINITIONS`."""
     model_flops_per_token: float
     hardware_flops_per_token: float
     """Model FLOPs and recomputation."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from myriad.estimate.flops import DEFINITIONS
 from myriad.spec.model import MixtureOfExperts, Model
-from myriad.validate.flops import DEFINITIONS
 from myriad.validate.rows import TrainingRow
 
 #: `flops_def` of a row -> key of DEFINITIONS; a question mark says that the source leaves it open.

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from myriad.estimate.flops import DEFINITIONS
 from myriad.spec.model import Block, DenseFeedForward, GroupedQueryAttention, MixtureOfExperts, Model
-from myriad.validate.flops import DEFINITIONS
 from myriad.validate.measured import flops_definition, measured_tokens_per_s_per_gpu
 from myriad.validate.rows import TrainingRow
 

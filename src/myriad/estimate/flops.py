@@ -1,9 +1,9 @@
-"""FLOPs per token as the publishers of measurements define them, to turn TFLOP/s and MFU into tokens/s.
+"""FLOPs per token by definition: what model FLOPs, and so MFU, mean differs between publishers.
 
 All count one fused multiply-add as two FLOPs and a training step as three forward passes. They differ
 in whether the attention core is halved because half of its scores are masked, and in shortcuts. Which
 definition a publisher uses was settled on rows that print both tokens/s and TFLOP/s; see
-`tests/validation/test_published_runs.py`. Nothing here says how long a step takes.
+`tests/validation/test_flops_definitions.py`. Nothing here says how long a step takes.
 """
 
 from __future__ import annotations

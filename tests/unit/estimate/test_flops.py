@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from myriad.spec.model import Block, DenseFeedForward, GroupedQueryAttention, MixtureOfExperts, Model
-from myriad.validate.flops import (
+from myriad.estimate.flops import (
     DEFINITIONS,
     megatron_causal,
     megatron_sc21_hardware,
@@ -12,6 +11,7 @@ from myriad.validate.flops import (
     noncausal_multi_head,
     six_n,
 )
+from myriad.spec.model import Block, DenseFeedForward, GroupedQueryAttention, MixtureOfExperts, Model
 
 ATTENTION = GroupedQueryAttention(heads=8, kv_heads=2, head_dim=64)
 
