@@ -145,6 +145,8 @@ class _Planner:
         model = self.models[job.model]
         counts = model_parameters(model)
         options = [self._on_pool(name, job, pool) for pool in job.pools or tuple(self.system.pools)]
+        if job.layout is not None and all(option.estimate is None for option, _ in options):
+            raise SpecError(f"jobs.{name}.layout: {options[0][0].reason}")
         ranked = sorted(options, key=lambda option: _preference(option[0]))
         chosen, searched = ranked[0]
         best = chosen if chosen.feasible else None
@@ -193,8 +195,10 @@ class _Planner:
         try:
             setting = self._setting(job, pool_name)
             if job.layout is not None:
-                with _at(f"jobs.{name}.layout"):
+                try:
                     check_divides(setting, job.layout)
+                except SpecError as error:
+                    return JobOnPool(pool=pool_name, feasible=False, reason=str(error)), None
                 return self._judged(job, pool_name, open_up(setting, job.layout)), None
             progress = self.progress(f"{name} on {pool_name}") if self.progress else None
             searched = search_layouts(

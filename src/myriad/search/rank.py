@@ -83,10 +83,14 @@ def _evaluate_all(layouts: LayoutTable, evaluate: Evaluate, progress: Progress |
 
     done = 0
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for number in pool.map(run, range(0, len(layouts), ROWS_PER_BATCH)):
-            done += number
-            if progress is not None:
-                progress(done, len(layouts))
+        try:
+            for number in pool.map(run, range(0, len(layouts), ROWS_PER_BATCH)):
+                done += number
+                if progress is not None:
+                    progress(done, len(layouts))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # an interrupt need not wait for what has not begun
+            raise
     return step_s, memory
 
 

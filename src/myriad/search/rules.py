@@ -160,15 +160,18 @@ def _uneven(case: Case, x: LayoutTable) -> Mask:
 
 _FULL = 1 << RECOMPUTE_MODULES.index("full")
 
+_EVEN_CHUNKS = _rule("interleaved chunks would be too unequal", "pp vpp", _uneven)
+_WHOLE_ROUNDS = _rule(
+    "interleaving needs micro-batches in multiples of pp", "pp vpp dp micro_batch",
+    lambda c, x: (x.vpp > 1) & (_micro_batches(c, x) % x.pp != 0),
+)  # fmt: skip
+
 #: Framework -> its rules. Checked against Megatron-Core 0.16's argument validation, torchtitan 0.2 and
 #: PyTorch 2.13 FSDP2.
 FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
     "megatron-core": (
-        _rule("interleaved chunks would be too unequal", "pp vpp", _uneven),
-        _rule(
-            "interleaving needs micro-batches in multiples of pp", "pp vpp dp micro_batch",
-            lambda c, x: (x.vpp > 1) & (_micro_batches(c, x) % x.pp != 0),
-        ),
+        _EVEN_CHUNKS,
+        _WHOLE_ROUNDS,
         _rule("gradient sharding (ZeRO-2) is not offered", "zero", lambda _, x: x.zero == 2),
         _rule("parameter sharding excludes pipeline stages", "zero pp", lambda _, x: (x.zero == 3) & (x.pp > 1)),
         _rule(
@@ -178,10 +181,7 @@ FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
         _rule("schedule is not offered", "schedule", lambda _, x: x.schedule != 0),
     ),
     "torchtitan": (
-        _rule(
-            "interleaving needs micro-batches in multiples of pp", "pp vpp dp micro_batch",
-            lambda c, x: (x.vpp > 1) & (_micro_batches(c, x) % x.pp != 0),
-        ),
+        _WHOLE_ROUNDS,
         _rule(
             "fewer micro-batches than stages", "pp dp micro_batch",
             lambda c, x: (x.pp > 1) & (_micro_batches(c, x) < x.pp),
@@ -197,7 +197,7 @@ FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
         _rule("optimizer offload is not offered", "offload_optimizer", lambda _, x: x.offload_optimizer > 0),
         _rule("DualPipe excludes chunks", "schedule vpp", lambda _, x: (x.schedule == 3) & (x.vpp > 1)),
     ),
-    "own": (),
+    "own": (_EVEN_CHUNKS, _WHOLE_ROUNDS),
     "fsdp": (
         _rule(
             "no tensor, context, pipeline or expert parallelism", "tp cp pp ep etp",
@@ -227,7 +227,11 @@ def violations(rules: Iterable[Rule], case: Case, layouts: LayoutTable) -> tuple
 def runs_on(case: Case, layout: Layout) -> dict[str, str]:
     """For one layout: framework -> empty if it can run it, else the first rule that it violates."""
     one = LayoutTable.from_layouts([layout])
-    return {name: next(iter(violations(rules, case, one)[1]), "") for name, rules in FRAMEWORK_RULES.items() if rules}
+    return {
+        name: next(iter(violations(rules, case, one)[1]), "")
+        for name, rules in FRAMEWORK_RULES.items()
+        if name != "own"
+    }
 
 
 def first_violation(case: Case, layout: Layout) -> str:
