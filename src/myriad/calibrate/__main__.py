@@ -19,7 +19,8 @@ ENTRIES: dict[str, tuple[str, str, list[str], int]] = {
     "h100": ("h100_sxm", "H100 kernel efficiencies", ["h100-sxm", "h200-sxm", "h800-sxm"], 3),
     "h100-500w": ("h100_sxm", "Kernel efficiencies of the H100 at 500 W", ["h100-sxm-96gb"], 3),
     "b200": ("b200_sxm", "B200 kernel efficiencies", ["b200-sxm", "b300-sxm"], 3),
-    "gb200": ("gb200", "GB200 kernel efficiencies", ["gb200", "gb300"], 3),
+    "gb200": ("gb200", "GB200 kernel efficiencies", ["gb200"], 3),
+    "gb300": ("gb200", "Kernel efficiencies of the GB300 at 1,400 W", ["gb300"], 3),
 }
 
 

@@ -19,6 +19,7 @@ from myriad.estimate.collectives import (
     place,
     reduce_scatter_s,
 )
+from myriad.estimate.device import OPERAND_BYTES
 from myriad.estimate.operations import ACTIVATION_BYTES, Array, Cells, expert_tokens
 from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Link
@@ -53,13 +54,14 @@ def block_exchange(
     """What the ranks of one block send each other.
 
     Tensor parallel: an all-gather before and a reduce-scatter after each sharded part (mixer, dense
-    feed-forward, shared experts), the same backward; all-reduces of the same volume without sequence
-    parallelism. The backward re-gather of inputs for the weight gradient runs beside the input
-    gradient and is left out.
+    feed-forward, shared experts), the same backward; all-reduces without sequence parallelism. What is gathered
+    travels in the precision of the products, sums in bf16. The backward re-gather of inputs for the weight
+    gradient runs beside the input gradient and is left out.
     Context parallel: keys and values of the whole sequence, gathered forward, gathered again and their
     gradients scattered backward (the ring form moves the same bytes).
     Expert parallel: token copies out and back, forward and backward, in bf16; expert-tensor ranks
-    gather and scatter what arrives.
+    gather and scatter what arrives. Software that dispatches once sends a token once to each rank and domain
+    that has experts for it, and sums what comes back before it returns.
     """
     zero = np.zeros_like(cells.tp)
     activation = ACTIVATION_BYTES * cells.tokens * model.hidden
@@ -71,7 +73,9 @@ def block_exchange(
         + (moe is not None and moe.shared_width > 0)
         + (moe is not None and moe.dense_width > 0)
     )
-    scattered = all_gather_s(activation, tp_place) + reduce_scatter_s(activation, tp_place)
+    # Inputs of 8-bit products are quantised before they are gathered; sums travel in bf16.
+    gathered = activation * min(OPERAND_BYTES[work.precision] / ACTIVATION_BYTES, 1.0)
+    scattered = all_gather_s(gathered, tp_place) + reduce_scatter_s(activation, tp_place)
     reduced = all_reduce_s(activation, tp_place)
     tp_one_way = sharded_parts * np.where(cells.sp > 0, scattered, reduced)
 
@@ -82,8 +86,12 @@ def block_exchange(
         width = float(moe.latent_dim or model.hidden)
         copies = cells.tokens / cells.sequence_shard * moe.top_k * work.expert_imbalance
         ep_place = place(cells.ep, cells.etp, links)
-        far_share = copies_per_domain(float(moe.top_k), ep_place) if stack.dispatch_once_per_domain else 1.0
-        ep_one_way = 2 * all_to_all_s(ACTIVATION_BYTES * copies * width, ep_place, far_share)
+        sent, far_share = ACTIVATION_BYTES * copies * width, np.ones_like(zero)
+        if stack.dispatch_once_per_domain:
+            once_per_rank = distinct_share(float(moe.top_k), cells.ep)
+            far_share = copies_per_domain(float(moe.top_k), ep_place) / once_per_rank
+            sent = sent * once_per_rank
+        ep_one_way = 2 * all_to_all_s(sent, ep_place, far_share)
         arrived = ACTIVATION_BYTES * expert_tokens(moe, cells, work) * width
         etp_place = place(cells.etp, np.ones_like(cells.etp), links)
         etp_one_way = all_gather_s(arrived, etp_place) + reduce_scatter_s(arrived, etp_place)
@@ -95,6 +103,16 @@ def block_exchange(
         ep_forward_s=ep_one_way,
         ep_backward_s=ep_one_way,
     )
+
+
+def distinct_share(copies: float, places: Array) -> Array:
+    """Distinct places that `copies` random choices hit, over `copies`: n (1 - (1 - 1/n)^k) / k.
+
+    >>> float(distinct_share(8.0, np.array(8.0)).round(3))
+    0.656
+    """
+    share: Array = places * (1.0 - (1.0 - 1.0 / places) ** copies) / copies
+    return share
 
 
 def key_value_elements(block: Block, cells: Cells) -> Array:

@@ -134,7 +134,6 @@ def _block_costs(
     again = {id(op): recomputed[op.module] if op.module else recomputed["full"] for op in operations}
     recompute_s = sum((again[id(op)] * op.forward_s for op in operations), zero)
     recompute_flops = sum((again[id(op)] * op.forward_flops for op in operations), zero)
-    launches = sum(((3 + again[id(op)]) * op.kernels for op in operations), zero)
 
     exchange = block_exchange(block, model, cells, shop.work, stack, links)
     full = recomputed["full"]
@@ -153,14 +152,18 @@ def _block_costs(
         "cp_comm": cp_s - lost * cp_hidden,
         "ep_comm": ep_s - lost * ep_hidden,
     }
-    device_s = sum(compute.values(), zero) + recompute_s + sum(exposed.values(), zero)
-    host = np.maximum(launches * stack.host_s_per_kernel - device_s, 0.0)
-    parts = {**compute, "recompute": recompute_s, "host": host, **exposed}
-
     share = (exchange.tp_forward_s + exchange.ep_forward_s + exchange.cp_forward_s) / np.maximum(
         tp_s + cp_s + ep_s, 1e-30
     )
-    forward_s = sum((op.forward_s for op in operations), zero) + share * sum(exposed.values(), zero) + host / 3
+    ep_share = exchange.ep_forward_s / np.maximum(ep_s, 1e-30)
+    forward_comm_s = share * sum(exposed.values(), zero)
+    expert_comm_s = np.minimum(ep_share * exposed["ep_comm"], forward_comm_s)
+    comm_s = forward_comm_s, expert_comm_s, sum(exposed.values(), zero) - forward_comm_s
+    host_forward, host_backward = _host_waits(operations, again, comm_s, shop)
+    host = host_forward + host_backward
+    parts = {**compute, "recompute": recompute_s, "host": host, **exposed}
+
+    forward_s = sum((op.forward_s for op in operations), zero) + forward_comm_s + host_forward
     total_s = sum(parts.values(), zero)
 
     kept = {module: 1.0 - on for module, on in recomputed.items()}
@@ -184,6 +187,42 @@ def _block_costs(
         dense_parameters=replicated + (counts.every_token - replicated) / cells.tp,
         expert_parameters=counts.experts_total / (cells.ep * cells.etp),
     )
+
+
+def _host_waits(
+    operations: Sequence[Operation],
+    again: dict[int, Array],
+    comm_s: tuple[Array, Array, Array],
+    shop: Shop,
+) -> tuple[Array, Array]:
+    """How long the device waits for launches in the forward and in the backward pass, in seconds.
+
+    A host that runs ahead hides behind the device: each pass takes the longer of the two. Dropless experts
+    stop it: it must read their token counts before it can launch them, so that what comes before and the
+    experts take the longer of host and device each. `comm_s` is exposed communication forward, the part of
+    the experts in it, and backward.
+    """
+    stack, zero = shop.stack, np.zeros_like(comm_s[0])
+    forward_comm_s, expert_comm_s, backward_comm_s = comm_s
+
+    def launch_s(parts: Sequence[Operation], passes: Array | float = 1.0) -> Array:
+        own = [op for op in parts if op.launched not in stack.graphed]
+        return stack.host_s_per_kernel * sum(((passes + 0.0 * zero) * op.kernels for op in own), zero)
+
+    def device_s(parts: Sequence[Operation]) -> Array:
+        return sum((op.forward_s for op in parts), zero)
+
+    backward_s = sum((op.backward_s + again[id(op)] * op.forward_s for op in operations), backward_comm_s)
+    again_s = sum((again[id(op)] * launch_s([op]) for op in operations), zero)
+    backward = np.maximum(launch_s(operations, 2.0) + again_s - backward_s, 0.0)
+    experts = [op for op in operations if op.launched == "experts"]
+    if not experts or shop.work.expert_capacity is not None or "experts" in stack.graphed:
+        whole_s = device_s(operations) + forward_comm_s
+        return np.maximum(launch_s(operations) - whole_s, 0.0), backward
+    before = [op for op in operations if op.launched != "experts"]
+    before_s, experts_s = device_s(before) + forward_comm_s - expert_comm_s, device_s(experts) + expert_comm_s
+    waits = np.maximum(launch_s(before) - before_s, 0.0) + np.maximum(launch_s(experts) - experts_s, 0.0)
+    return waits + stack.host_sync_s, backward
 
 
 def _both_s(operations: Sequence[Operation], part: str, zero: Array) -> Array:

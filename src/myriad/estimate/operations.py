@@ -6,14 +6,14 @@ micro-batch. Communication is in `estimate.exchange`, memory in `estimate.memory
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from myriad.estimate.device import Device
-from myriad.estimate.kernels import attention_s, gemm_s, grouped_gemm_s, memory_bound_s
-from myriad.spec.calibration import Stack
+from myriad.estimate.kernels import attention_s, grouped_gemm_s, memory_bound_s
+from myriad.spec.calibration import GemmEfficiency, Launched, Stack
 from myriad.spec.job import TrainingWork
 from myriad.spec.model import (
     Block,
@@ -77,6 +77,8 @@ class Operation:
     forward_bytes: Array
     kernels: Array | float
     """Kernel launches of the forward pass; the backward pass has twice as many."""
+    launched: Launched = "mixer"
+    """The part of the block that launches it."""
     sizes: tuple[tuple[str, Array], ...] = ()
     """Named sizes for display."""
 
@@ -94,11 +96,12 @@ class Shop:
     ) -> Operation:
         """A dense product with its two backward products (by inputs and by weights)."""
         n, k = np.broadcast_to(n, m.shape).astype(float), np.broadcast_to(k, m.shape).astype(float)
-        weight_grad = gemm_s(n, k, m, self.device)
+        forward, backward = self.device.gemm, self._backward(self.device.gemm)
+        weight_grad = grouped_gemm_s(1.0, n, k, m, self.device, backward)
         return Operation(
             name, part, module,
-            forward_s=gemm_s(m, n, k, self.device) + self._cast_s(m * k),
-            backward_s=gemm_s(m, k, n, self.device) + weight_grad + self._cast_s(m * n),
+            forward_s=grouped_gemm_s(1.0, m, n, k, self.device, forward) + self._cast_s(m * k),
+            backward_s=grouped_gemm_s(1.0, m, k, n, self.device, backward) + weight_grad + self._cast_s(m * n),
             weight_grad_s=weight_grad,
             forward_flops=2 * m * n * k,
             forward_bytes=self.device.operand_bytes * (m * k + n * k) + ACTIVATION_BYTES * m * n,
@@ -107,19 +110,35 @@ class Shop:
         )  # fmt: skip
 
     def grouped(self, name: str, groups: Array, tokens: Array, n: Array | float, k: Array | float) -> Operation:
-        """Expert products: `groups` experts on this rank share `tokens` rows."""
+        """Expert products: `groups` experts on this rank share `tokens` rows.
+
+        Without grouped kernels every expert has a product and a quantisation of its own, one after the other;
+        their rate is taken to be that of grouped kernels even so, the only one that was measured on experts.
+        """
         n, k = np.broadcast_to(n, tokens.shape).astype(float), np.broadcast_to(k, tokens.shape).astype(float)
-        weight_grad = grouped_gemm_s(groups, tokens, n, k, self.device)
+        at_once = self.stack.grouped_kernels
+        times = np.ones_like(groups) if at_once else groups
+        fit, share = self.device.grouped_gemm, groups / times
+        backward = self._backward(fit)
+        own = tokens / times
+        weight_grad = times * grouped_gemm_s(share, own, n, k, self.device, backward)
+        input_grad = times * grouped_gemm_s(share, own, k, n, self.device, backward)
+        launches = times * self._kernels_per_product()
+        # A product's own launch is in its time.
+        gaps = self.device.launch_s * (launches - times)
         return Operation(
             name, "expert_gemm", "moe",
-            forward_s=grouped_gemm_s(groups, tokens, n, k, self.device) + self._cast_s(tokens * k),
-            backward_s=grouped_gemm_s(groups, tokens, k, n, self.device) + weight_grad + self._cast_s(tokens * n),
+            forward_s=times * grouped_gemm_s(share, own, n, k, self.device, fit) + self._cast_s(tokens * k) + gaps,
+            backward_s=input_grad + weight_grad + self._cast_s(tokens * n) + gaps,
             weight_grad_s=weight_grad,
             forward_flops=2 * tokens * n * k,
             forward_bytes=self.device.operand_bytes * (tokens * k + groups * n * k) + ACTIVATION_BYTES * tokens * n,
-            kernels=1.0 if self.stack.grouped_kernels else groups * self._kernels_per_product(),
+            kernels=launches,
             sizes=(("experts", groups), ("m", tokens), ("n", n), ("k", k)),
         )  # fmt: skip
+
+    def _backward(self, fit: GemmEfficiency) -> GemmEfficiency:
+        return fit.model_copy(update={"peak_fraction": fit.peak_fraction * fit.backward_share})
 
     def softmax_attention(
         self, name: str, module: str, flops: Array, score_elements: Array, query_tokens: Array, io_elements: Array
@@ -180,8 +199,14 @@ class Shop:
         )  # fmt: skip
 
     def _kernels_per_product(self) -> float:
-        """A product alone, or with the scaling and the quantisation of its operand."""
-        return 1.0 if self.device.operand_bytes >= ACTIVATION_BYTES else 3.0
+        """A product alone; or with the quantisation of its operand, its scales, and the wrapper that carries both.
+
+        Scales cost one more (amax, or moving block scales into the order of the product), block scales two: they
+        are stored by rows and by columns.
+        """
+        if self.device.operand_bytes >= ACTIVATION_BYTES:
+            return 1.0
+        return 5.0 if self.device.operand_bytes > 1.02 or self.device.operand_bytes < 1.0 else 4.0
 
     def _cast_s(self, elements: Array) -> Array:
         """Quantising one operand: read bf16, write it twice (as is and transposed). Nothing in 16 bits."""
@@ -208,10 +233,8 @@ def visible_pairs(seq_len: float, window: float | None = None, chunk: float | No
 def block_operations(block: Block, model: Model, cells: Cells, shop: Shop) -> list[Operation]:
     """All operations of one block on one rank."""
     hidden = float(model.hidden)
-    found: list[Operation] = []
-    for has in (block.mixer, block.feed_forward):
-        if has is not None:
-            found.append(_norm_and_residual(hidden, block.post_norms, cells, shop))
+    norm = _norm_and_residual(hidden, block.post_norms, cells, shop)
+    found: list[Operation] = [] if block.mixer is None else [norm]
     match block.mixer:
         case GroupedQueryAttention():
             found += _gqa(block.mixer, hidden, cells, shop)
@@ -225,9 +248,12 @@ def block_operations(block: Block, model: Model, cells: Cells, shop: Shop) -> li
             found += _gated_delta_net(block.mixer, hidden, cells, shop)
     match block.feed_forward:
         case DenseFeedForward() as dense:
-            found += _dense(dense.width, dense.gated, "mlp", "ffn", hidden, cells, shop)
+            operations = [norm, *_dense(dense.width, dense.gated, "mlp", "ffn", hidden, cells, shop)]
+            found += [replace(op, launched="dense") for op in operations]
         case MixtureOfExperts() as moe:
-            found += _experts(moe, hidden, cells, shop)
+            routing = [norm, *_routing(moe, hidden, cells, shop)]
+            found += [replace(op, launched="router") for op in routing]
+            found += [replace(op, launched="experts") for op in _experts(moe, hidden, cells, shop)]
     return found
 
 
@@ -400,6 +426,19 @@ def expert_tokens(moe: MixtureOfExperts, cells: Cells, work: TrainingWork) -> Ar
     return balanced * (work.expert_imbalance if work.expert_capacity is None else capacity)
 
 
+def _routing(moe: MixtureOfExperts, hidden: float, cells: Cells, shop: Shop) -> list[Operation]:
+    """Scores, and the small kernels that turn them into a choice: softmax, top-k, masks, counts, balancing loss.
+
+    Each passes once over the scores of all experts in fp32. There are about ten, twice as many without fusion.
+    """
+    shard_tokens = cells.tokens / cells.sequence_shard
+    scores = 10 * 2 * 4.0 * shard_tokens * moe.experts
+    return [
+        shop.gemm("router", "moe", shard_tokens, float(moe.experts), hidden),
+        shop.stream("routing", "moe", scores, scores, kernels=10.0),
+    ]
+
+
 def _experts(moe: MixtureOfExperts, hidden: float, cells: Cells, shop: Shop) -> list[Operation]:
     tokens = expert_tokens(moe, cells, shop.work)
     shard_tokens = cells.tokens / cells.sequence_shard
@@ -409,7 +448,6 @@ def _experts(moe: MixtureOfExperts, hidden: float, cells: Cells, shop: Shop) -> 
     wide = 2.0 if moe.gated else 1.0
     copies = shard_tokens * moe.top_k * model_width
     found = [
-        shop.gemm("router", "moe", shard_tokens, float(moe.experts), hidden),
         shop.stream(
             "permute and combine", "moe", 6 * ACTIVATION_BYTES * copies, 6 * ACTIVATION_BYTES * copies, kernels=8.0
         ),

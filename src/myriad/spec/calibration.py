@@ -6,7 +6,7 @@ software. None belongs to one model or one measured run.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from pydantic import Field
 
@@ -27,6 +27,8 @@ class GemmEfficiency(Spec):
     """Inner dimension at which half of that is lost to the prologue and epilogue of each tile."""
     wave_loss: float = Field(ge=0)
     """Share of one wave of tiles lost per product to partial filling of the chip."""
+    backward_share: Fraction = 1.0
+    """Rate of the backward products over the forward one's, where training asks for finer accumulation there."""
 
 
 class AttentionEfficiency(Spec):
@@ -56,8 +58,18 @@ class Kernels(Spec):
     """Share of the isolated kernel rate left under the power limit of a long run."""
 
 
+EXPERT_OVERLAP: Final = 0.8
+"""Assumed; the Megatron-Core documentation says that most of the exchange is hidden."""
+
 Framework = Literal["megatron-core", "torchtitan", "fsdp", "own"]
 """Whose rules limit layouts; `own` is in-house software, taken to run whatever divides."""
+
+
+Launched = Literal["mixer", "router", "dense", "experts"]
+"""Parts of a block that one CUDA graph can hold: norm and mixer; norm and routing; dense feed-forward; experts."""
+
+Switch = Literal["graph-mixers", "graph-routers", "graph-step", "overlap-experts", "portable-attention"]
+"""Switches of a software that a job may turn on, see `Stack.switched`."""
 
 
 class Stack(Spec):
@@ -88,7 +100,12 @@ class Stack(Spec):
     """Share of element-wise traffic that fusion removes, against one kernel per elementary operation; the usual
     fused kernels (norm; bias, dropout and residual; activation; rotary) remove 0.5."""
     host_s_per_kernel: Seconds
-    """Host time per kernel launch; binds when kernels are shorter than this. Zero with CUDA graphs."""
+    """Host time per kernel launch; binds when kernels are shorter than this."""
+    graphed: tuple[Launched, ...] = ()
+    """Parts of a block that replay CUDA graphs, which cost the host next to nothing."""
+    host_sync_s: Seconds = 20e-6
+    """Host and device waiting for each other once: a small copy to the host and the first launch after it. Dropless
+    experts need it per layer unless they are graphed, since the host must know their token counts."""
     step_overhead_s: Seconds
     """Fixed time per step: data loading, logging, gradient norm, synchronisation."""
     dispatch_once_per_domain: bool = False
@@ -99,3 +116,30 @@ class Stack(Spec):
     """Memory that the context, NCCL and the library work spaces take before the first tensor."""
     fragmentation_fraction: Fraction
     """Share of the allocated bytes that the caching allocator holds unused."""
+
+    def switched(self, switches: tuple[Switch, ...]) -> Stack:
+        """The software with some of its switches turned on.
+
+        - `graph-mixers`, `graph-routers`: mixers, routing and its preparations replay CUDA graphs
+          (Megatron-Core's `cuda_graph_scope`);
+        - `graph-step`: the whole step is one CUDA graph (`cuda_graph_impl=full_iteration`); dropless experts
+          then work on buffers of fixed size and no host waits;
+        - `overlap-experts`: dispatch and combine run beside the compute of another micro-batch
+          (`moe_a2a_overlap`), 0.8 of them hidden: those of the ramp and of the first layer are not;
+        - `portable-attention`: attention kernels of the chip generation before.
+        """
+        changes: dict[str, object] = {}
+        graphed = dict.fromkeys(self.graphed)
+        for switch in switches:
+            match switch:
+                case "graph-mixers":
+                    graphed["mixer"] = None
+                case "graph-routers":
+                    graphed["router"] = None
+                case "graph-step":
+                    graphed |= dict.fromkeys(get_args(Launched))
+                case "overlap-experts":
+                    changes["ep_overlap"] = max(self.ep_overlap, EXPERT_OVERLAP)
+                case "portable-attention":
+                    changes["native_attention"] = False
+        return self.model_copy(update={**changes, "graphed": tuple(graphed)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from myriad.spec.base import Count, Spec
-from myriad.spec.calibration import Precision
+from myriad.spec.calibration import Precision, Switch
 
 
 class Optimizer(Spec):
@@ -34,6 +34,8 @@ class TrainingWork(Spec):
     optimizer: Optimizer = Optimizer()
     stack: str = "megatron-core"
     """Catalog id of the training software."""
+    switches: tuple[Switch, ...] = ()
+    """What of the software is turned on that is off by default."""
     expert_imbalance: float = Field(default=1.0, ge=1)
     """Tokens of the busiest expert rank over the mean; 1 is perfectly balanced."""
     expert_capacity: float | None = Field(default=None, gt=0)

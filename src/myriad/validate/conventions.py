@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from myriad.spec.calibration import Precision
+from myriad.spec.calibration import Precision, Switch
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import RECOMPUTE_MODULES
 from myriad.validate.rows import TrainingRow
@@ -104,6 +104,20 @@ def optimizer(row: TrainingRow, default: Optimizer) -> Optimizer:
     if row.source.startswith(("BigScience", "BLOOM")) and row.precision == "bf16":
         return ADAM_BF16_AND_FP32_GRADIENTS
     return default
+
+
+#: In the row's `overlap` -> what is switched on. Scopes of graphs count only where graphs are made.
+_SWITCHES: Final[tuple[tuple[str, Switch], ...]] = (
+    (r"cuda_graph_impl=full_iteration|_full_iteration_", "graph-step"),
+    (r"cuda_graph_impl=transformer_engine.*cuda_graph_scope=\[[^]]*\b(attn|mamba)\b", "graph-mixers"),
+    (r"cuda_graph_impl=transformer_engine.*cuda_graph_scope=\[[^]]*\bmoe_router\b", "graph-routers"),
+    (r"moe_a2a_overlap(=True| on)", "overlap-experts"),
+)
+
+
+def switches(row: TrainingRow) -> tuple[Switch, ...]:
+    """What the row says is switched on; what it does not say is off, the default of the software."""
+    return tuple(switch for pattern, switch in _SWITCHES if re.search(pattern, row.overlap))
 
 
 #: Start of the row's `precision`, lower case -> Precision; the first match counts.

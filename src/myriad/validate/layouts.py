@@ -32,7 +32,15 @@ from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout
 from myriad.spec.model import MixtureOfExperts, Model
 from myriad.spec.system import Pool
-from myriad.validate.conventions import RECOMPUTE_WHERE_UNKNOWN, Convention, convention, optimizer, precision, recompute
+from myriad.validate.conventions import (
+    RECOMPUTE_WHERE_UNKNOWN,
+    Convention,
+    convention,
+    optimizer,
+    precision,
+    recompute,
+    switches,
+)
 from myriad.validate.measured import measured_tokens_per_s_per_gpu
 from myriad.validate.rows import TrainingRow
 
@@ -216,6 +224,7 @@ def _work(row: TrainingRow, rules: Convention, seq_len: int, global_batch: int, 
         precision=matrix_precision,
         optimizer=optimizer(row, rules.optimizer),
         stack=rules.stack,
+        switches=switches(row),
         expert_capacity=1.0 if drops and is_moe else None,
     )
 
