@@ -10,7 +10,7 @@ import pytest
 from myriad.api import validate_training
 from myriad.spec.validation import Validation
 
-MEAN_ABS_ERROR = 0.13
+MEAN_ABS_ERROR = 0.11
 FITTING_FRACTION = 0.97
 
 

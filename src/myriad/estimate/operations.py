@@ -37,7 +37,8 @@ SCAN_CHUNK_TOKENS = 128.0
 
 SCAN_SHARE = 0.25
 """Rate of chunked scans over that of attention: on an A100 the scan of Mamba-2 passes FlashAttention-2 at
-about 2,048 tokens (Dao and Gu, arXiv 2405.21060, figure 10), where it has a quarter of the FLOPs."""
+about 2,048 tokens (Dao and Gu, arXiv 2405.21060, figure 10), where it has a quarter of the FLOPs. The kernels
+are written in Triton for that generation, so that later chips run them at their `portable_share`."""
 
 UNFUSED_PASSES = 2.0
 """Element-wise traffic of one kernel per elementary operation over that of the usual fused kernels, whose passes
@@ -170,12 +171,11 @@ class Shop:
     def scan(self, name: str, flops: Array, query_tokens: Array, io_elements: Array) -> Operation:
         """A chunked linear-attention or state-space scan; its backward pass does about twice the work."""
         io_s = memory_bound_s(io_elements * ACTIVATION_BYTES, self.device)
+        work = flops / (SCAN_SHARE * self.device.attention.portable_share)
         return Operation(
             name, "recurrent", "core_attn",
-            forward_s=np.maximum(attention_s(flops / SCAN_SHARE, query_tokens, self.device), io_s),
-            backward_s=np.maximum(
-                attention_s(2 * flops / SCAN_SHARE, query_tokens, self.device, backward=True), 2 * io_s
-            ),
+            forward_s=np.maximum(attention_s(work, query_tokens, self.device), io_s),
+            backward_s=np.maximum(attention_s(2 * work, query_tokens, self.device, backward=True), 2 * io_s),
             weight_grad_s=np.zeros_like(flops),
             forward_flops=flops, forward_bytes=io_elements * ACTIVATION_BYTES, kernels=4.0,
             sizes=(("query tokens", query_tokens),),
@@ -378,10 +378,14 @@ def _mamba2(a: Mamba2, hidden: float, cells: Cells, shop: Shop) -> list[Operatio
     _, query_tokens = _attention_sizes(cells, shop)
     per_token = SCAN_CHUNK_TOKENS * (state + inner) + 6 * inner * a.state_dim
     conv = (inner + 2 * state) * cells.tokens
+    # The state of every chunk is written, summed up and read in fp32: four passes of twice the bytes.
+    states = 8 * inner * a.state_dim / SCAN_CHUNK_TOKENS
     return [
         shop.gemm("state-space input", "", cells.tokens, 2 * inner + 2 * state + a.heads / cells.tp, hidden),
         shop.stream("convolution and gate", "", 6 * ACTIVATION_BYTES * conv, 9 * ACTIVATION_BYTES * conv, kernels=3.0),
-        shop.scan("state-space scan", per_token * cells.tokens, query_tokens, cells.tokens * (3 * inner + 2 * state)),
+        shop.scan(
+            "state-space scan", per_token * cells.tokens, query_tokens, cells.tokens * (3 * inner + 2 * state + states)
+        ),
         shop.gemm("state-space output", "", cells.tokens, hidden, inner),
     ]
 

@@ -18,9 +18,17 @@ import numpy.typing as npt
 
 from myriad.errors import InfeasibleError
 from myriad.estimate.collectives import send_recv_s
-from myriad.estimate.data_parallel import exposed_s, optimizer_s, state_bytes
+from myriad.estimate.data_parallel import exposed_s, optimizer_s, state_bytes, straggling_s
 from myriad.estimate.device import Device
-from myriad.estimate.layers import HIDDEN_KINDS, INNER_PARTS, ModelCosts, cells_of, model_costs, recomputed_modules
+from myriad.estimate.layers import (
+    COMPUTE_PARTS,
+    HIDDEN_KINDS,
+    INNER_PARTS,
+    ModelCosts,
+    cells_of,
+    model_costs,
+    recomputed_modules,
+)
 from myriad.estimate.operations import (
     ACTIVATION_BYTES,
     Array,
@@ -231,12 +239,13 @@ class _Group:
             layouts, own_dense, own_expert, setting.work.optimizer, setting.device.memory_bytes_per_s,
             setting.cluster.accelerator.host_link_bytes_per_s_one_way,
         )  # fmt: skip
+        waits = straggling_s(inner[: len(COMPUTE_PARTS)].sum(axis=0), layouts)
         outer = {
             "pp_comm": self._pipeline_transfers(micro_batches),
             "dp_comm": dp_exposed,
             "bubble": bubble,
             "optimizer": optimizer,
-            "overhead": np.full(len(layouts), setting.stack.step_overhead_s),
+            "overhead": setting.stack.step_overhead_s + waits,
         }
         parts = np.stack([inner[INNER_PARTS.index(p)] if p in INNER_PARTS else outer[p] for p in TIME_PARTS])
         return parts, np.vstack([hidden, dp_hidden])

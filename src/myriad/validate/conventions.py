@@ -117,7 +117,13 @@ _SWITCHES: Final[tuple[tuple[str, Switch], ...]] = (
 
 def switches(row: TrainingRow) -> tuple[Switch, ...]:
     """What the row says is switched on; what it does not say is off, the default of the software."""
-    return tuple(switch for pattern, switch in _SWITCHES if re.search(pattern, row.overlap))
+    found: tuple[Switch, ...] = tuple(switch for pattern, switch in _SWITCHES if re.search(pattern, row.overlap))
+    return (*found, "portable-attention") if row.source.startswith(_BEFORE_NATIVE_ATTENTION) else found
+
+
+#: Sources whose containers are older than summer 2024, when TransformerEngine came to prefer cuDNN's attention
+#: on Hopper; before, it took FlashAttention-2.
+_BEFORE_NATIVE_ATTENTION: Final = ("NeMo user guide", "MLPerf Training v3")
 
 
 #: Start of the row's `precision`, lower case -> Precision; the first match counts.
