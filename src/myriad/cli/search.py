@@ -45,8 +45,11 @@ def search(
     ] = "time",
     least_gpus: Annotated[
         str | None,
-        typer.Option(metavar="COUNT", help="Fewest accelerators to use (default: half of them; for gpus 1)."),
+        typer.Option(metavar="COUNT", help="Fewest accelerators to use (default: 3/4 of them; for gpus 1)."),
     ] = None,
+    headroom: Annotated[
+        str, typer.Option(metavar="SHARE", help="Memory that a layout must leave free, for example 10%.")
+    ] = "5%",
     tokens: Annotated[
         str | None, typer.Option(metavar="COUNT", help='With --objective gpus: what to train on, "15 T".')
     ] = None,
@@ -64,11 +67,12 @@ def search(
     from myriad import api
     from myriad.report.terminal import search_text
     from myriad.search.rank import Objective
-    from myriad.spec.base import Count, Seconds, Tokens
+    from myriad.spec.base import Count, Fraction, Seconds, Tokens
     from myriad.units import format_seconds
 
     aim = read_flag("--objective", objective, Objective)
     rows = read_flag("--top", top, Count)
+    free = read_flag("--headroom", headroom, Fraction)
     named, machines, work = read_job(given)
     least = None if least_gpus is None else read_flag("--least-gpus", least_gpus, Count)
     if least is not None and least > machines.num_accelerators:
@@ -80,8 +84,8 @@ def search(
         limit_s = seconds * work.seq_len * work.global_batch / read_flag("--tokens", tokens or "", Tokens)
     with progress(f"searching layouts of {model}") as step:
         result = api.search_training(
-            named, machines, work, objective=aim, least_gpus=least, step_limit_s=limit_s, top=rows,
-            progress=step(f"searching layouts of {model}"),
+            named, machines, work, objective=aim, least_gpus=least, step_limit_s=limit_s, memory_headroom=free,
+            top=rows, progress=step(f"searching layouts of {model}"),
         )  # fmt: skip
     if limit_s is not None and result.best.step_s > limit_s:
         raise InfeasibleError(
