@@ -13,7 +13,7 @@ import numpy as np
 
 from myriad.estimate.device import Device
 from myriad.estimate.exchange import block_exchange, vocabulary_exchange
-from myriad.estimate.memory import LOGIT_BYTES, block_activation_bytes, block_input_bytes
+from myriad.estimate.memory import block_activation_bytes, block_input_bytes
 from myriad.estimate.operations import (
     Array,
     Cells,
@@ -279,6 +279,6 @@ def _head_costs(model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...])
         **scaled
         | {
             "dense_parameters": head.dense_parameters - model.learned_positions * model.hidden + extra_parameters,
-            "working_bytes": LOGIT_BYTES * logits,
+            "working_bytes": shop.stack.logit_bytes * logits,
         }
     )

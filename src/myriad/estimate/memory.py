@@ -30,9 +30,6 @@ UNFUSED_SCORE_BYTES = 5.0
 """Softmax output, its dropout mask and the dropped output: 2 + 1 + 2 bytes per score.
 Source: Korthikanti et al., arXiv 2205.05198, equation 1."""
 
-LOGIT_BYTES = 6.0
-"""Logits in fp32 and their gradient in bf16."""
-
 
 def block_input_bytes(model: Model, cells: Cells) -> Array:
     """The input of one block per micro-batch: all that full recomputation keeps, in bytes."""

@@ -112,6 +112,8 @@ class Stack(Spec):
     """Tokens travel once to each scale-up domain and are copied there (DeepEP, HybridEP), not once per expert."""
     grouped_kernels: bool = False
     """All experts of a rank run as one kernel; else each expert has its own, and its own quantisation."""
+    logit_bytes: float = Field(default=6.0, ge=0)
+    """Memory of the loss per logit at its peak: 6 for a fused cross-entropy (logits in fp32, gradient in bf16)."""
     reserved_bytes: Bytes
     """Memory that the context, NCCL and the library work spaces take before the first tensor."""
     fragmentation_fraction: Fraction
