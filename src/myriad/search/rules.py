@@ -76,8 +76,8 @@ def _split_sizes(block: Block) -> list[int]:
     match block.feed_forward:
         case DenseFeedForward() as ff:
             sizes.append(ff.width)
-        case MixtureOfExperts() as ff if ff.shared_width:
-            sizes.append(ff.shared_width)
+        case MixtureOfExperts() as ff:
+            sizes += [width for width in (ff.shared_width, ff.dense_width) if width]
     return sizes
 
 
