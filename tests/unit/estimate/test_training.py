@@ -231,3 +231,19 @@ def test_a_row_does_not_depend_on_the_rows_before_it():
     together = estimate_table(setting(model), columns(*layouts)).step_s
     alone = [estimate_layout(setting(model), layout).step_s for layout in layouts]
     assert together == pytest.approx(alone)
+
+
+HALF_ATTENTION = pytest.mark.xfail(
+    strict=True, reason="attention runs at the half-precision rate whatever the job's is"
+)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "precision"),
+    [pytest.param("h100:8", "fp32", marks=HALF_ATTENTION), ("h100:8", "tf32"), ("h100:8", "fp16"), ("h100:8", "bf16"),
+     ("h100:8", "fp8"), ("b200:8", "mxfp8"), ("b200:8", "nvfp4")],
+)  # fmt: skip
+def test_no_precision_beats_its_roofline_on_long_sequences(cluster, precision):
+    work = TrainingWork(seq_len=131072, global_batch=8, precision=precision)
+    found = myriad.estimate_training("llama3-8b", cluster, Layout(tp=8), work)
+    assert found.step_s >= found.lower_bound_s
