@@ -247,3 +247,20 @@ def test_no_precision_beats_its_roofline_on_long_sequences(cluster, precision):
     work = TrainingWork(seq_len=131072, global_batch=8, precision=precision)
     found = myriad.estimate_training("llama3-8b", cluster, Layout(tp=8), work)
     assert found.step_s >= found.lower_bound_s
+
+
+def test_dualpipe_holds_two_stages_and_one_micro_batch_more():
+    """DeepSeek-V3, arXiv 2412.19437, table 2: parameters 2 x, activations p + 1."""
+    plain_run, dual = (estimate_layout(setting(), Layout(pp=4, schedule=s)).memory for s in ("1f1b", "dualpipe"))
+    for before, after in zip(plain_run, dual, strict=True):
+        assert after.parts_bytes["weights"] == 2 * before.parts_bytes["weights"]
+    held = [stage.parts_bytes["activations"] for stage in dual]
+    assert held == pytest.approx([plain_run[0].parts_bytes["activations"] * 5 / 4] * 4)
+
+
+@pytest.mark.xfail(strict=True, reason="both copies of a stage are taken to have optimizer states of their own")
+def test_copies_of_dualpipe_share_their_optimizer_states():
+    """The rank at the other end holds the same two stages: sharded states have twice as many places."""
+    plain_run, dual = (estimate_layout(setting(), Layout(pp=4, dp=4, schedule=s)).memory for s in ("1f1b", "dualpipe"))
+    held = [sum(stage.parts_bytes["optimizer"] for stage in memory) for memory in (plain_run, dual)]
+    assert held[1] == pytest.approx(held[0])
