@@ -5,21 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from myriad import __version__, catalog
+from myriad.api.compare import compare, sensitivities
 from myriad.api.domain import model_caveats
-from myriad.api.sources import figures_of, kernel_entry
+from myriad.api.sources import sources_of
 from myriad.api.training import (
     Searched,
     check_divides,
     nothing_fits,
     open_up,
     result_of,
-    scaled,
     search_layouts,
     setting_of,
     usual_least_gpus,
@@ -27,19 +25,17 @@ from myriad.api.training import (
 from myriad.errors import InfeasibleError, MissingDataError, SpecError
 from myriad.estimate.money import cost_lines, energy_joules
 from myriad.estimate.parameters import model_parameters
-from myriad.estimate.training import Setting, estimate_layout
+from myriad.estimate.training import Setting
 from myriad.search.rank import Progress
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.model import Model
 from myriad.spec.result import (
-    Comparison,
     CostLine,
     JobOnPool,
     JobPlan,
     Plan,
     Sensitivity,
-    SourcedFigure,
     TrainingEstimate,
 )
 from myriad.spec.system import Owned, Pool, Rented, System, TrainingJob
@@ -47,10 +43,6 @@ from myriad.units import DAY_S, HOUR_S, YEAR_S, format_si
 
 StepProgress = Callable[[str], Progress | None]
 """Called with `job on pool` before each search; gives the search its own progress, or none."""
-
-RESOURCES = ("matrix_rate", "memory_bandwidth", "memory_capacity", "scale_up", "scale_out", "latency", "gpus")
-MORE = 1.1
-"""Sensitivities ask what ten per cent more buys."""
 
 
 def plan(system: System | Path, progress: StepProgress | None = None) -> Plan:
@@ -101,8 +93,8 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
         pools={name: _pool_line(system.pools[name], cluster) for name, cluster in clusters.items()},
         jobs=jobs,
         total_cost_usd=sum(known) if costs and len(known) == len(jobs) else None,
-        warnings=_overbooked(system, jobs),
-        sources=_sources(system, clusters, jobs),
+        warnings=(*_overbooked(system, jobs), *_overspent(system, jobs, rates), *_not_compared(system, jobs)),
+        sources=sources_of(system, clusters, jobs),
         plan_s=time.perf_counter() - start,
     )
 
@@ -154,10 +146,11 @@ class _Planner:
         sensitivity: tuple[Sensitivity, ...] = ()
         if best is not None and best.estimate is not None:
             setting = self._setting(job, best.pool)
-            sensitivity = _sensitivity(setting, best.estimate, searched)
-            if job.compare_with is not None:
+            sensitivity = sensitivities(setting, best.estimate, searched)
+            given = job.compare_with
+            if given is not None and given.world_size <= setting.cluster.num_accelerators:
                 with _at(f"jobs.{name}.compare_with"):
-                    comparison = _compare(setting, job, best.estimate, searched)
+                    comparison = compare(setting, given, job.compare_with_source, best.estimate, searched)
         return JobPlan(
             name=name,
             model=job.model,
@@ -268,10 +261,8 @@ class _Planner:
         """The option, or why the pool's yearly cap rules it out."""
         if not isinstance(pool.terms, Rented) or pool.terms.yearly_cap is None:
             return option
-        assert option.cost_usd is not None
-        assert option.days is not None
         cap = pool.terms.yearly_cap.usd(self.rates)
-        in_a_year = option.cost_usd * min(1.0, YEAR_S / DAY_S / option.days)
+        in_a_year = _within_a_year_usd(option)
         if in_a_year <= cap:
             return option
         reason = f"costs {in_a_year / 1e6:,.1f} M USD within a year; the cap of {option.pool} is {cap / 1e6:,.1f} M USD"
@@ -293,62 +284,6 @@ def _preference(option: JobOnPool) -> tuple[bool, bool, float, float]:
     return (not option.feasible, late, cost, option.days if option.days is not None else step_s)
 
 
-def _compare(setting: Setting, job: TrainingJob, best: TrainingEstimate, searched: Searched | None) -> Comparison:
-    """The given layout beside the best: its own estimate, and its rank among those of as many accelerators."""
-    assert job.compare_with is not None
-    check_divides(setting, job.compare_with)
-    estimate = open_up(setting, job.compare_with)
-    rank, of = None, 0
-    if searched is not None:
-        ranking = searched.ranking
-        same = ranking.order[ranking.num_gpus[ranking.order] == estimate.world_size]
-        of = len(same)
-        if estimate.fits:
-            rank = 1 + int(np.count_nonzero(ranking.step_s[same] < estimate.step_s * (1 - 1e-9)))
-    return Comparison(
-        layout=job.compare_with,
-        source=job.compare_with_source,
-        estimate=estimate,
-        rank=rank,
-        of=of,
-        slower_fraction=estimate.step_s / best.step_s - 1,
-    )
-
-
-def _sensitivity(setting: Setting, best: TrainingEstimate, searched: Searched | None) -> tuple[Sensitivity, ...]:
-    """What ten per cent more of each resource buys.
-
-    The layout stays, but for two resources: with more memory, the best of the layouts that then fit; with
-    more accelerators, the best of those that then divide.
-    """
-    found = []
-    for resource in RESOURCES:
-        match resource:
-            case "memory_capacity":
-                if searched is None:
-                    continue
-                fits = searched.ranking.missing_bytes <= (MORE - 1) * setting.device.memory_bytes
-                step_s = float(searched.ranking.step_s[fits].min())
-            case "gpus":
-                if searched is None:
-                    continue
-                step_s = min(best.step_s, _with_more_accelerators(setting, best))
-            case _:
-                step_s = estimate_layout(scaled(setting, resource, MORE), best.layout).step_s
-        gain = 1 - step_s / best.step_s
-        found.append(Sensitivity(resource=resource, change_fraction=MORE - 1, step_s=step_s, gain_fraction=gain))
-    return tuple(found)
-
-
-def _with_more_accelerators(setting: Setting, best: TrainingEstimate) -> float:
-    """The best step time that the added accelerators allow, in seconds; infinite if none of them can be used."""
-    count = int(setting.cluster.num_accelerators * MORE)
-    cluster = setting.cluster.model_copy(update={"num_accelerators": count})
-    found = search_layouts(replace(setting, cluster=cluster), least_gpus=best.world_size + 1).ranking
-    more = found.order[found.num_gpus[found.order] > best.world_size]
-    return float(found.step_s[more[0]]) if len(more) else float("inf")
-
-
 def _overbooked(system: System, jobs: tuple[JobPlan, ...]) -> tuple[str, ...]:
     """Pools whose jobs, each planned alone, need more accelerator-days than there are before the last deadline."""
     warnings = []
@@ -364,41 +299,37 @@ def _overbooked(system: System, jobs: tuple[JobPlan, ...]) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _sources(system: System, clusters: Mapping[str, Cluster], jobs: tuple[JobPlan, ...]) -> tuple[SourcedFigure, ...]:
-    """Figures of everything in the chosen options, then the money terms that the file gives."""
-    entries = {}
-    for job in jobs:
-        name = system.models.get(job.model, job.model)
-        if isinstance(name, str):
-            entries["models", name] = catalog.entry("models", name)
-        entries["stacks", job.stack] = catalog.entry("stacks", job.stack)
+def _overspent(system: System, jobs: tuple[JobPlan, ...], rates: Mapping[str, float]) -> tuple[str, ...]:
+    """Rented pools whose jobs, each within the yearly cap, together cost more within one year."""
+    warnings = []
     for name, pool in system.pools.items():
-        chip = clusters[name].accelerator_id
-        entries["accelerators", chip] = catalog.entry("accelerators", chip)
-        node = pool.node or clusters[name].accelerator.default_node
-        if node is not None:
-            entries["nodes", node] = catalog.entry("nodes", node)
-        kernels = kernel_entry(chip)
-        entries["kernels", kernels.id] = kernels
-    given = []
-    for name, pool in system.pools.items():
-        terms = pool.terms.model_dump(exclude={"kind"}) if pool.terms is not None else {}
-        for key, value in [*terms.items(), ("goodput", pool.goodput)]:
-            shown = (
-                f"{value['amount']:.6g} {value['currency']} per {value['per'] or 'whole'}"
-                if isinstance(value, dict)
-                else value
+        if not isinstance(pool.terms, Rented) or pool.terms.yearly_cap is None:
+            continue
+        cap = pool.terms.yearly_cap.usd(rates)
+        on_pool = [job.chosen for job in jobs if job.chosen is not None and job.chosen.pool == name]
+        spent = sum(_within_a_year_usd(option) for option in on_pool)
+        if len(on_pool) > 1 and spent > cap:
+            warnings.append(
+                f"pool {name}: its jobs together cost {spent / 1e6:,.1f} M USD within a year; "
+                f"the cap is {cap / 1e6:,.1f} M USD"
             )
-            if shown is not None:
-                path = f"pools.{name}.{key}"
-                given.append(
-                    SourcedFigure(
-                        entry="this file",
-                        figure=path,
-                        value=str(shown),
-                        kind="given",
-                        source="system file",
-                        note=pool.note,
-                    )
-                )
-    return (*figures_of(entries.values()), *given)
+    return tuple(warnings)
+
+
+def _within_a_year_usd(option: JobOnPool) -> float:
+    """What an option costs in its first year at most."""
+    if option.cost_usd is None or not option.days:
+        return 0.0
+    return option.cost_usd * min(1.0, YEAR_S / DAY_S / option.days)
+
+
+def _not_compared(system: System, jobs: tuple[JobPlan, ...]) -> tuple[str, ...]:
+    """Jobs whose given layout needs more accelerators than the chosen pool has."""
+    return tuple(
+        f"job {job.name}: the layout to compare with needs {given.world_size:,} accelerators, "
+        f"more than {job.chosen.pool} has"
+        for job in jobs
+        if job.chosen is not None
+        and job.comparison is None
+        and (given := system.jobs[job.name].compare_with) is not None
+    )

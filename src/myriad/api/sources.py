@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from myriad import catalog
 from myriad.catalog import Entry
-from myriad.spec.result import SourcedFigure
+from myriad.spec.cluster import Cluster
+from myriad.spec.result import JobPlan, SourcedFigure
+from myriad.spec.system import System
 
 
 def figures_of(entries: Iterable[Entry]) -> tuple[SourcedFigure, ...]:
@@ -29,9 +31,41 @@ def figures_of(entries: Iterable[Entry]) -> tuple[SourcedFigure, ...]:
     return tuple(found)
 
 
-def kernel_entry(accelerator_id: str) -> Entry:
-    """The catalog entry that `catalog.kernels` takes its efficiencies from."""
-    for entry in catalog.entries("kernels"):
-        if accelerator_id in getattr(entry.spec, "accelerators", ()):
-            return entry
-    return catalog.entry("kernels", "default")
+def sources_of(system: System, clusters: Mapping[str, Cluster], jobs: tuple[JobPlan, ...]) -> tuple[SourcedFigure, ...]:
+    """Figures of all models, software and pools of a plan, then the terms that the file gives."""
+    entries = {}
+    for job in jobs:
+        name = system.models.get(job.model, job.model)
+        if isinstance(name, str):
+            entries["models", name] = catalog.entry("models", name)
+        entries["stacks", job.stack] = catalog.entry("stacks", job.stack)
+    for name, pool in system.pools.items():
+        chip = clusters[name].accelerator_id
+        entries["accelerators", chip] = catalog.entry("accelerators", chip)
+        node = pool.node or clusters[name].accelerator.default_node
+        if node is not None:
+            entries["nodes", node] = catalog.entry("nodes", node)
+        kernels = catalog.kernels_entry(chip)
+        entries["kernels", kernels.id] = kernels
+    given = []
+    for name, pool in system.pools.items():
+        terms = pool.terms.model_dump(exclude={"kind"}) if pool.terms is not None else {}
+        for key, value in [*terms.items(), ("goodput", pool.goodput)]:
+            shown = (
+                f"{value['amount']:.6g} {value['currency']} per {value['per'] or 'whole'}"
+                if isinstance(value, dict)
+                else value
+            )
+            if shown is not None:
+                path = f"pools.{name}.{key}"
+                given.append(
+                    SourcedFigure(
+                        entry="this file",
+                        figure=path,
+                        value=str(shown),
+                        kind="given",
+                        source="system file",
+                        note=pool.note,
+                    )
+                )
+    return (*figures_of(entries.values()), *given)

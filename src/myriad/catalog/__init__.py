@@ -31,7 +31,8 @@ from myriad.spec.price import PriceList
 
 __all__ = [
     "KINDS", "USER_CATALOG", "Entry", "Figure", "FigureKind", "Kind", "Source",
-    "accelerator", "cluster", "cluster_of", "entries", "entry", "find", "kernels", "load", "located", "model", "names",
+    "accelerator", "cluster", "cluster_of", "entries", "entry", "find", "kernels", "kernels_entry",
+    "load", "located", "model", "names",
     "node", "price_list", "read_spec", "search", "stack", "usd_per_currency",
 ]  # fmt: skip
 
@@ -75,12 +76,19 @@ def kernels(accelerator_id: str) -> tuple[Kernels, bool]:
     Without an entry of its own the accelerator gets the entry `default`. Raises MissingDataError if
     that is lacking too.
     """
+    one = kernels_entry(accelerator_id)
+    assert isinstance(one.spec, Kernels)
+    return one.spec, accelerator_id in one.spec.accelerators
+
+
+def kernels_entry(accelerator_id: str) -> Entry:
+    """The entry that `kernels` takes its figures from."""
     for one in entries("kernels"):
         if isinstance(one.spec, Kernels) and accelerator_id in one.spec.accelerators:
-            return one.spec, True
+            return one
     if "default" not in names("kernels"):
         raise MissingDataError(f"no kernel efficiencies for {accelerator_id}: add data/kernels/default.yaml")
-    return _spec("kernels", "default", Kernels), False
+    return entry("kernels", "default")
 
 
 def usd_per_currency() -> dict[str, float]:

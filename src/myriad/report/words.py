@@ -63,20 +63,13 @@ def job_facts(job: JobPlan, language: Language, numbers: Numbers) -> str:
 
 def search_words(search: SearchResult, language: Language, numbers: Numbers) -> str:
     """How many layouts a search looked at, and how fast."""
-    sentence = language(
+    return language(
         "text.evaluated",
         enumerated=numbers.integer(search.layouts_enumerated),
         evaluated=numbers.integer(search.layouts_evaluated),
         fitting=numbers.integer(search.layouts_fitting),
         seconds=numbers.seconds(search.search_s),
         rate=numbers.integer(search.layouts_per_s),
-    )
-    if search.closest_miss_bytes is None:
-        return sentence
-    return (
-        sentence
-        + language("words.space")
-        + language("text.closest_miss", missing=numbers.memory(search.closest_miss_bytes))
     )
 
 

@@ -119,8 +119,6 @@ class SearchResult(Spec):
     ranked: tuple[RankedLayout, ...]
     pareto: tuple[RankedLayout, ...]
     """Not beaten in step time, memory and GPUs at once."""
-    closest_miss_bytes: float | None = None
-    """If nothing fits: how much the nearest layout lacks."""
 
 
 class Sensitivity(Spec):
