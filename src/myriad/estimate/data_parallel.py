@@ -54,9 +54,9 @@ def replicas(layouts: LayoutTable) -> Replicas:
     dense = (layouts.dp * layouts.cp).astype(float)
     spread = (layouts.ep * layouts.etp).astype(float)
     expert = dense * layouts.tp / spread
-    wanted = np.where(layouts.shard > 0, layouts.shard, layouts.dp * layouts.cp).astype(float)
-    dense_shard = np.minimum(wanted, dense)
-    expert_shard = np.minimum(wanted, expert)
+    limit = np.where(layouts.shard > 0, layouts.shard, np.inf)
+    dense_shard = np.minimum(limit, dense)
+    expert_shard = np.minimum(limit, expert)
     apart = np.where(layouts.order == 1, layouts.pp, 1)
     return Replicas(
         dense_shard=dense_shard,

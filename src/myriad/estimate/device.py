@@ -44,7 +44,7 @@ class Device:
     gemm_flops_per_s: float
     """Dense datasheet rate in the job's precision."""
     attention_flops_per_s: float
-    """Dense datasheet rate in bf16 or fp16: attention stays there whatever the matrices do."""
+    """Dense datasheet rate that attention runs at: bf16 under all narrower precisions."""
     gemm: GemmEfficiency
     grouped_gemm: GemmEfficiency
     attention: AttentionEfficiency
@@ -71,12 +71,12 @@ def device(accelerator: Accelerator, kernels: Kernels, precision: Precision, cal
     """
     if precision not in PRECISIONS:
         raise SpecError(unknown_name("precision", str(precision), PRECISIONS))
-    half: Precision = "fp16" if precision == "fp16" else "bf16"
+    attention: Precision = precision if precision in ("fp32", "tf32", "fp16") else "bf16"
     kernel_precision: Precision = "bf16" if precision == "fp16" else precision
     return Device(
         name=accelerator.name,
         gemm_flops_per_s=_rate(accelerator, precision),
-        attention_flops_per_s=_rate(accelerator, half),
+        attention_flops_per_s=_rate(accelerator, attention),
         gemm=_efficiency(kernels.gemm, kernel_precision, "gemm", accelerator.name),
         grouped_gemm=_efficiency(kernels.grouped_gemm, kernel_precision, "grouped_gemm", accelerator.name),
         attention=_efficiency(kernels.attention, "bf16", "attention", accelerator.name),

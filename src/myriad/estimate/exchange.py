@@ -145,9 +145,8 @@ def _context(block: Block, cells: Cells, work: TrainingWork, links: tuple[Link, 
     return gathered, gathered + reduce_scatter_s(whole, cp_place)
 
 
-def vocabulary_exchange(model: Model, cells: Cells, links: tuple[Link, ...]) -> tuple[Array, Array]:
-    """Tensor-parallel time of the embedding and of the head, forward and backward, in seconds."""
+def vocabulary_exchange_s(model: Model, cells: Cells, links: tuple[Link, ...]) -> Array:
+    """Tensor-parallel time of the embedding or of the head, forward and backward, in seconds."""
     activation = ACTIVATION_BYTES * cells.tokens * model.hidden
     tp_place = place(cells.tp, np.ones_like(cells.tp), links)
-    both = all_gather_s(activation, tp_place) + reduce_scatter_s(activation, tp_place)
-    return both, both
+    return all_gather_s(activation, tp_place) + reduce_scatter_s(activation, tp_place)

@@ -7,12 +7,12 @@ than layouts, so this costlier part of the estimate is computed once per cut and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from myriad.estimate.device import Device
-from myriad.estimate.exchange import block_exchange, vocabulary_exchange
+from myriad.estimate.exchange import block_exchange, vocabulary_exchange_s
 from myriad.estimate.memory import block_activation_bytes, block_input_bytes
 from myriad.estimate.operations import (
     Array,
@@ -22,6 +22,7 @@ from myriad.estimate.operations import (
     block_operations,
     embedding_operations,
     head_operations,
+    prediction_operations,
 )
 from myriad.estimate.parameters import block_parameters, mtp_depth_extra_parameters
 from myriad.spec.calibration import Stack
@@ -183,7 +184,7 @@ def _block_costs(
         model_flops=3 * sum((op.forward_flops for op in operations), zero),
         recompute_flops=recompute_flops,
         activation_bytes=np.where(full > 0, layer_input, held),
-        working_bytes=np.where(full > 0, whole, whole - held),
+        working_bytes=np.where(full > 0, whole - layer_input, whole - held),
         dense_parameters=replicated + (counts.every_token - replicated) / cells.tp,
         expert_parameters=counts.experts_total / (cells.ep * cells.etp),
     )
@@ -230,14 +231,25 @@ def _both_s(operations: Sequence[Operation], part: str, zero: Array) -> Array:
 
 
 def _end_costs(
-    operations: Sequence[Operation], model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...]
+    operations: Sequence[Operation],
+    model: Model,
+    cells: Cells,
+    shop: Shop,
+    links: tuple[Link, ...],
+    exchanges: int = 1,
 ) -> Costs:
-    """The embedding on the first stage, or the head on the last."""
+    """The embedding on the first stage, or the head on the last, which exchanges activations once per prediction."""
     zero = np.zeros_like(cells.tp)
-    tp_first_s, _ = vocabulary_exchange(model, cells, links)
-    tp_hidden = shop.stack.tp_overlap * tp_first_s
+    tp_s = exchanges * vocabulary_exchange_s(model, cells, links)
+    tp_hidden = shop.stack.tp_overlap * tp_s
     parts = {part: _both_s(operations, part, zero) for part in COMPUTE_PARTS}
-    parts |= {"recompute": zero, "host": zero, "tp_comm": tp_first_s - tp_hidden, "cp_comm": zero, "ep_comm": zero}
+    parts |= {
+        "recompute": zero,
+        "host": zero,
+        "tp_comm": tp_s - (1.0 - shop.stack.contention) * tp_hidden,
+        "cp_comm": zero,
+        "ep_comm": zero,
+    }
     forward_s = sum((op.forward_s for op in operations), zero) + parts["tp_comm"] / 2
     vocabulary = model.vocab * model.hidden / cells.tp
     return Costs(
@@ -256,29 +268,13 @@ def _end_costs(
 
 
 def _head_costs(model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...]) -> Costs:
-    """Final norm, output projection and loss; once more, with the joining projection, per MTP depth."""
-    ends = 1 + model.mtp_depths
-    head = _end_costs(head_operations(model, cells, shop), model, cells, shop, links)
-    scaled = {f.name: getattr(head, f.name) * ends for f in fields(Costs)}
-    extra_parameters = np.zeros_like(cells.tp)
-    if model.mtp_depths:
-        shard_tokens = cells.tokens / cells.sequence_shard
-        join = shop.gemm("mtp projection", "", shard_tokens, float(model.hidden), 2.0 * model.hidden)
-        both = model.mtp_depths * (join.forward_s + join.backward_s)
-        scaled["parts_s"] = scaled["parts_s"] + np.stack(
-            [both if part == "gemm" else np.zeros_like(both) for part in INNER_PARTS]
-        )
-        scaled["forward_s"] = scaled["forward_s"] + model.mtp_depths * join.forward_s
-        scaled["backward_s"] = scaled["backward_s"] + model.mtp_depths * join.backward_s
-        scaled["weight_grad_s"] = scaled["weight_grad_s"] + model.mtp_depths * join.weight_grad_s
-        # Replicated work over tensor-parallel ranks without sequence parallelism counts once in the model FLOPs.
-        scaled["model_flops"] = scaled["model_flops"] + 3 * model.mtp_depths * join.forward_flops
-        extra_parameters = extra_parameters + model.mtp_depths * mtp_depth_extra_parameters(model)
-    logits = cells.tokens * model.vocab / cells.tp
-    return Costs(
-        **scaled
-        | {
-            "dense_parameters": head.dense_parameters - model.learned_positions * model.hidden + extra_parameters,
-            "working_bytes": shop.stack.logit_bytes * logits,
-        }
+    """Output projection and loss; once more, with the joining projection, per multi-token-prediction depth."""
+    depths = model.mtp_depths
+    operations = head_operations(model, cells, shop) * (1 + depths) + prediction_operations(model, cells, shop) * depths
+    costs = _end_costs(operations, model, cells, shop, links, exchanges=1 + depths)
+    vocabulary = model.vocab * model.hidden / cells.tp
+    return replace(
+        costs,
+        dense_parameters=vocabulary + depths * mtp_depth_extra_parameters(model),
+        working_bytes=shop.stack.logit_bytes * cells.tokens * model.vocab / cells.tp,
     )

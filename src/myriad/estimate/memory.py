@@ -67,11 +67,11 @@ def block_activation_bytes(
             wide = 2.0 if moe.gated else 1.0
             inner = moe.expert_width / cells.etp
             experts = tokens * (saved * width + ACTIVATION_BYTES * wide * inner + saved * inner * kept["moe_act"])
-            combined = ACTIVATION_BYTES * shard_tokens * moe.top_k * width
-            total = total + (experts + combined) * kept["moe"]
+            total = total + experts * kept["moe"]
             shared = _feed_forward_bytes(cells.tokens, moe.shared_width / cells.tp, moe.gated, saved)
             total = total + shared * kept["shared_experts"]
-            total = total + _feed_forward_bytes(cells.tokens, moe.dense_width / cells.tp, moe.gated, saved)
+            beside = _feed_forward_bytes(cells.tokens, moe.dense_width / cells.tp, moe.gated, saved)
+            total = total + beside * kept["mlp"]
     return total
 
 
@@ -87,10 +87,15 @@ def _mixer_bytes(
         case GroupedQueryAttention() as a:
             heads = a.heads / cells.tp
             v_dim = a.v_head_dim or a.head_dim
-            kv = np.maximum(a.kv_heads / cells.tp, 1.0) * (a.head_dim + v_dim)
+            kv = np.maximum(a.kv_heads / cells.tp, 1.0) * (a.head_dim + (0 if a.shared_kv else v_dim))
             elements = heads * a.head_dim * (2.0 if a.output_gate else 1.0) + kv + heads * v_dim
-            window = a.window_tokens or a.chunk_tokens
-            scores = 2 * visible_pairs(float(work.seq_len), window) * cells.micro_batch / cells.cp * heads
+            scores = (
+                2
+                * visible_pairs(float(work.seq_len), a.window_tokens, a.chunk_tokens)
+                * cells.micro_batch
+                / cells.cp
+                * heads
+            )
             score_bytes = 0.0 if stack.fused_attention else UNFUSED_SCORE_BYTES
             return np.asarray(ACTIVATION_BYTES * tokens * elements + score_bytes * scores * kept["core_attn"])
         case MultiLatentAttention() as a:

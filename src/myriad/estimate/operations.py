@@ -478,6 +478,14 @@ def embedding_operations(model: Model, cells: Cells, shop: Shop) -> list[Operati
     return [shop.stream("embedding", "", moved, 2 * moved, kernels=2.0, part="embedding_loss")]
 
 
+def prediction_operations(model: Model, cells: Cells, shop: Shop) -> list[Operation]:
+    """Joining a hidden state and the next token's embedding, once per multi-token-prediction depth."""
+    if not model.mtp_depths:
+        return []
+    shard_tokens = cells.tokens / cells.sequence_shard
+    return [shop.gemm("mtp projection", "", shard_tokens, float(model.hidden), 2.0 * model.hidden)]
+
+
 def head_operations(model: Model, cells: Cells, shop: Shop) -> list[Operation]:
     """Output projection and cross-entropy on the last stage, over the vocabulary cut by tp."""
     vocab = model.vocab / cells.tp

@@ -11,7 +11,7 @@ code with one row, opened up stage by stage.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,7 @@ from myriad.estimate.operations import (
     block_operations,
     embedding_operations,
     head_operations,
+    prediction_operations,
 )
 from myriad.estimate.parameters import model_parameters
 from myriad.estimate.pipeline import DUALPIPE, bubble_s, in_flight, stage_counts
@@ -73,11 +74,6 @@ class TrainingTable:
     memory_peak_bytes: Array
     recompute_flops_per_token: Array
 
-    @classmethod
-    def concat(cls, tables: Sequence[TrainingTable]) -> TrainingTable:
-        """Tables of several batches as one; C is the last axis of every column."""
-        return cls(**{f.name: np.concatenate([getattr(t, f.name) for t in tables], axis=-1) for f in fields(cls)})
-
 
 def model_flops_per_token(setting: Setting) -> float:
     """FLOPs of forward and backward pass per token, by every matrix product and the visible part of attention.
@@ -86,16 +82,22 @@ def model_flops_per_token(setting: Setting) -> float:
     multi-token-prediction depths count in full, while a token counts once. This is the definition of
     Megatron-LM since 2024 (`num_floating_point_operations`).
     """
-    model, work = setting.model, setting.work
-    alone = LayoutTable.from_layouts([Layout(sp=False)])
-    balanced = work.model_copy(update={"expert_imbalance": 1.0, "expert_capacity": None})
-    costs = model_costs(model, alone, balanced, setting.device, setting.stack, setting.cluster.links)
+    model, costs = setting.model, _uncut_costs(setting)
     counts = _with_mtp(stage_counts(model.layer_kinds(), costs.kinds, 1, 1), model, costs)
-    return float((costs.blocks.model_flops[:, 0] @ counts[:, 0] + costs.last.model_flops[0, 0]) / work.seq_len)
+    flops = costs.blocks.model_flops[:, 0] @ counts[:, 0] + costs.last.model_flops[0, 0]
+    return float(flops / setting.work.seq_len)
 
 
-def end_layers(model: Model, costs: ModelCosts) -> int:
+def _uncut_costs(setting: Setting) -> ModelCosts:
+    """Costs of one sequence on one rank with balanced experts: the work itself, whatever the layout."""
+    alone = LayoutTable.from_layouts([Layout(sp=False)])
+    balanced = setting.work.model_copy(update={"expert_imbalance": 1.0, "expert_capacity": None})
+    return model_costs(setting.model, alone, balanced, setting.device, setting.stack, setting.cluster.links)
+
+
+def end_layers(setting: Setting) -> int:
     """How many usual layers the work after the last layer amounts to: head, loss, multi-token prediction."""
+    model, costs = setting.model, _uncut_costs(setting)
     flops = costs.blocks.model_flops[:, 0]
     kinds = model.layer_kinds()
     usual = flops[costs.kinds.index(max(set(kinds), key=kinds.count))]
@@ -116,6 +118,7 @@ def estimate_table(setting: Setting, layouts: LayoutTable) -> TrainingTable:
     """Time and memory of every layout. Layouts must divide (see `search.rules`); nothing is checked here."""
     cuts, index = _distinct_cuts(layouts)
     costs = model_costs(setting.model, cuts, setting.work, setting.device, setting.stack, setting.cluster.links)
+    ends = end_layers(setting)
     size = len(layouts)
     columns = {
         "parts_s": np.empty((len(TIME_PARTS), size)),
@@ -124,7 +127,7 @@ def estimate_table(setting: Setting, layouts: LayoutTable) -> TrainingTable:
         "recompute": np.empty(size),
     }
     for pp, vpp, rows in _pipeline_groups(layouts):
-        group = _Group(setting, layouts.take(rows), costs.take(index[rows]), pp, vpp)
+        group = _Group(setting, layouts.take(rows), costs.take(index[rows]), pp, vpp, ends)
         columns["parts_s"][:, rows], columns["hidden_s"][:, rows] = group.times()
         memory = group.memory()
         fullest = np.argmax(sum(memory.values()), axis=1)
@@ -185,9 +188,8 @@ def _pipeline_groups(layouts: LayoutTable) -> list[tuple[int, int, IntArray]]:
 class _Group:
     """Layouts that share pp and vpp: axes C (layouts), P (stages), K (block kinds)."""
 
-    def __init__(self, setting: Setting, layouts: LayoutTable, costs: ModelCosts, pp: int, vpp: int) -> None:
+    def __init__(self, setting: Setting, layouts: LayoutTable, costs: ModelCosts, pp: int, vpp: int, ends: int) -> None:
         self.setting, self.layouts, self.costs, self.pp, self.vpp = setting, layouts, costs, pp, vpp
-        ends = end_layers(setting.model, costs)
         counts = stage_counts(setting.model.layer_kinds(), costs.kinds, pp, vpp, ends)
         self.counts_KP = _with_mtp(counts, setting.model, costs)
         self.num_micro_batches = np.maximum(setting.work.global_batch // (layouts.dp * layouts.micro_batch), 1)
@@ -202,10 +204,19 @@ class _Group:
         return np.asarray(per_stage)
 
     def _parameters(self) -> tuple[Array, Array]:
+        """Dense and expert parameters that each rank computes with, each (C, P)."""
         dense = self._stages("dense_parameters")
+        vocabulary = self.setting.model.vocab * self.setting.model.hidden / self.layouts.tp
         if self.setting.model.tied_embeddings and self.pp == 1:
-            dense[:, 0] -= self.setting.model.vocab * self.setting.model.hidden / self.layouts.tp
-        return dense, self._stages("expert_parameters")
+            dense[:, 0] -= vocabulary
+        if self.setting.model.mtp_depths and self.pp > 1:
+            dense[:, -1] += vocabulary  # prediction depths embed tokens where they are
+        return self._with_mirrored(dense), self._with_mirrored(self._stages("expert_parameters"))
+
+    def _with_mirrored(self, stages: Array) -> Array:
+        """Under DualPipe, which runs the pipeline from both ends, stage s also holds stage p - 1 - s."""
+        dual = (self.layouts.schedule == DUALPIPE)[:, None]
+        return np.where(dual, stages + stages[:, ::-1], stages) if dual.any() else stages
 
     def times(self) -> tuple[Array, Array]:
         """Parts by `TIME_PARTS` (T, C) and hidden communication (4, C)."""
@@ -267,14 +278,14 @@ class _Group:
         """Bytes by `MEMORY_PARTS`, each (C, P)."""
         setting, layouts = self.setting, self.layouts
         dense, expert = self._parameters()
-        if np.any(layouts.schedule == DUALPIPE):
-            # DualPipe runs the pipeline from both ends: each rank holds two stages' parameters.
-            twice = np.where(layouts.schedule == DUALPIPE, 2.0, 1.0)[:, None]
-            dense, expert = dense * twice, expert * twice
         parts = state_bytes(layouts, dense, expert, setting.work.optimizer)
+        # The two copies of a stage that DualPipe keeps share one set of optimizer states.
+        shared = np.where(layouts.schedule == DUALPIPE, 0.5, 1.0)[:, None]
+        parts["optimizer"] = parts["optimizer"] * shared
         flight = in_flight(layouts.schedule, self.pp, self.vpp, self.num_micro_batches)
         working = self.costs.blocks.working_bytes.max(axis=0)
-        parts["activations"] = self._stages("activation_bytes") * flight + working[:, None]
+        parts["activations"] = self._with_mirrored(self._stages("activation_bytes")) * shared * flight
+        parts["activations"] += working[:, None]
         logits = np.zeros_like(flight)
         logits[:, -1] = self.costs.last.working_bytes[0]
         parts["logits"] = logits
@@ -312,7 +323,7 @@ def estimate_layout(setting: Setting, layout: Layout) -> TrainingEstimate:
     layouts = LayoutTable.from_layouts([layout])
     table = estimate_table(setting, layouts)
     costs = model_costs(setting.model, layouts, setting.work, setting.device, setting.stack, setting.cluster.links)
-    group = _Group(setting, layouts, costs, layout.pp, layout.vpp)
+    group = _Group(setting, layouts, costs, layout.pp, layout.vpp, end_layers(setting))
     stages = {part: values[0] for part, values in group.memory().items()}
     work, device = setting.work, setting.device
     step_s = float(table.step_s[0])
@@ -363,7 +374,7 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
     layouts = LayoutTable.from_layouts([layout])
     work, device = setting.work, setting.device
     costs = model_costs(setting.model, layouts, work, device, setting.stack, setting.cluster.links)
-    group = _Group(setting, layouts, costs, layout.pp, layout.vpp)
+    group = _Group(setting, layouts, costs, layout.pp, layout.vpp, end_layers(setting))
     stage = int(group.slowest[0])
     micro_batches = float(group.num_micro_batches[0])
     shop = Shop(device, setting.stack, work)
@@ -371,9 +382,9 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
     recomputed = recomputed_modules(layouts.recompute)
     merged: dict[tuple[str, str], OperationTime] = {}
 
-    def add(operations: Sequence[Operation], times: float) -> None:
+    def add(operations: Sequence[Operation], times: float, inside_blocks: bool = False) -> None:
         for op in operations:
-            again = float(recomputed[op.module or "full"][0])
+            again = float(recomputed[op.module or "full"][0]) if inside_blocks else 0.0
             seconds = float(((1 + again) * op.forward_s + op.backward_s)[0]) * times * micro_batches
             shape = ", ".join(f"{name} {float(size[0]):,.6g}" for name, size in op.sizes)
             before = merged.get((op.name, shape))
@@ -389,9 +400,14 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
 
     for kind, count in zip(costs.kinds, group.counts_KP[:, stage], strict=True):
         if count:
-            add(block_operations(setting.model.blocks[kind], setting.model, cells, shop), float(count))
+            add(
+                block_operations(setting.model.blocks[kind], setting.model, cells, shop),
+                float(count),
+                inside_blocks=True,
+            )
     if stage == 0:
         add(embedding_operations(setting.model, cells, shop), 1.0)
     if stage == layout.pp - 1:
         add(head_operations(setting.model, cells, shop), 1.0 + setting.model.mtp_depths)
+        add(prediction_operations(setting.model, cells, shop), float(setting.model.mtp_depths))
     return tuple(sorted(merged.values(), key=lambda o: -o.seconds_per_step))

@@ -139,7 +139,6 @@ def test_offloaded_states_cross_the_host_link():
     assert found == pytest.approx([DENSE / 8 * 6 / 64e9, DENSE / 8 * 30 / 1e12])
 
 
-@pytest.mark.xfail(strict=True, reason="experts are sharded over dp * cp ranks at most")
 def test_experts_not_spread_are_sharded_over_tensor_ranks_too():
     """TP 8, DP 4, all experts on every rank: 32 ranks hold the same experts, and 0 means all of them."""
     r = replicas(columns(Layout(tp=8, dp=4)))

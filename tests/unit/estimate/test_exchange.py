@@ -2,7 +2,7 @@
 
 import pytest
 
-from myriad.estimate.exchange import block_exchange, key_value_elements, vocabulary_exchange
+from myriad.estimate.exchange import block_exchange, key_value_elements, vocabulary_exchange_s
 from myriad.spec.model import Block, GatedDeltaNet, GroupedQueryAttention, Mamba2
 from small_setting import DENSE_BLOCK, FAR, LINKS, MLA, MOE_BLOCK, NEAR, STACK, WORK, cells, dense_model, one, stack
 
@@ -131,5 +131,5 @@ def test_scans_turn_sequence_shards_into_head_shards_and_back(mixer):
 
 
 def test_vocabulary_gathers_and_scatters_once():
-    both, _ = vocabulary_exchange(dense_model(), cells(tp=8), LINKS)
+    both = vocabulary_exchange_s(dense_model(), cells(tp=8), LINKS)
     assert one(both) == pytest.approx(2 * ACTIVATION * 7 / 8 / NEAR)
