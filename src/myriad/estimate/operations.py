@@ -321,7 +321,12 @@ def _mla(a: MultiLatentAttention, hidden: float, cells: Cells, shop: Shop) -> li
     if a.index_top_k:
         index_pairs = pairs_per_sequence * cells.micro_batch / cells.cp
         flops = 2 * index_pairs * a.index_heads * a.index_head_dim
-        found.append(shop.scan("sparse index", flops, query_tokens, tokens * float(a.index_heads * a.index_head_dim)))
+        index_width = float(a.index_heads * a.index_head_dim)
+        found += [
+            shop.gemm("index queries", "", shard_tokens, index_width, float(a.q_lora_rank or hidden)),
+            shop.gemm("index keys and weights", "", shard_tokens, float(a.index_head_dim + a.index_heads), hidden),
+            shop.scan("sparse index", flops, query_tokens, tokens * index_width),
+        ]
         pairs_per_sequence = visible_pairs(seq_len, window=float(a.index_top_k))
     pairs = pairs_per_sequence * cells.micro_batch / cells.cp
     return [
@@ -345,6 +350,16 @@ def _compressed(a: CompressedAttention, hidden: float, cells: Cells, shop: Shop)
     shard_tokens = cells.tokens / cells.sequence_shard
     keys = visible_pairs(seq_len, window=float(a.window_tokens))
     found = []
+    # Layers with an indexer let neighbouring folds overlap: keys and fold weights at twice the width.
+    overlap = 2.0 if a.index_heads else 1.0
+    if a.compress_ratio:
+        found.append(shop.gemm("compressor", "", shard_tokens, 2 * overlap * a.head_dim, hidden))
+    if a.index_heads:
+        index_width = float(a.index_heads * a.index_head_dim)
+        found += [
+            shop.gemm("index queries", "", shard_tokens, index_width, float(a.q_lora_rank)),
+            shop.gemm("index keys and weights", "", shard_tokens, 4.0 * a.index_head_dim + a.index_heads, hidden),
+        ]
     if a.compress_ratio:
         folded = visible_pairs(seq_len) / a.compress_ratio
         if a.index_top_k and a.compress_ratio * a.index_top_k < seq_len:
@@ -355,7 +370,7 @@ def _compressed(a: CompressedAttention, hidden: float, cells: Cells, shop: Shop)
         keys += folded
     pairs = keys * cells.micro_batch / cells.cp
     return [
-        shop.gemm("q and kv down", "", shard_tokens, float(a.q_lora_rank + 2 * a.head_dim), hidden),
+        shop.gemm("q and kv down", "", shard_tokens, float(a.q_lora_rank + a.head_dim), hidden),
         shop.gemm("q up", "mla_up_proj", cells.tokens, heads * a.head_dim, float(a.q_lora_rank)),
         *found,
         _rope(cells.tokens * heads * a.head_dim, shop),
