@@ -42,8 +42,8 @@ def compare(
 def sensitivities(setting: Setting, best: TrainingEstimate, searched: Searched | None) -> tuple[Sensitivity, ...]:
     """What ten per cent more of each resource buys.
 
-    The layout stays, but for two resources: with more memory, the best of the layouts that then fit; with
-    more accelerators, the best of those that then divide.
+    The layout stays, but for two resources: with more memory, the fastest layout on as many accelerators
+    that then fits; with more accelerators than the layout uses, the fastest that then divides.
     """
     found = []
     for resource in RESOURCES:
@@ -52,7 +52,8 @@ def sensitivities(setting: Setting, best: TrainingEstimate, searched: Searched |
                 if searched is None:
                     continue
                 fits = searched.ranking.missing_bytes <= MORE_FRACTION * setting.device.memory_bytes
-                step_s = float(searched.ranking.step_s[fits].min())
+                fits &= searched.ranking.num_gpus == best.world_size
+                step_s = min(best.step_s, float(searched.ranking.step_s[fits].min()))
             case "gpus":
                 if searched is None:
                     continue
@@ -66,7 +67,7 @@ def sensitivities(setting: Setting, best: TrainingEstimate, searched: Searched |
 
 def _with_more_accelerators(setting: Setting, best: TrainingEstimate) -> float:
     """The best step time that the added accelerators allow, in seconds; infinite if none of them can be used."""
-    count = int(setting.cluster.num_accelerators * (1 + MORE_FRACTION))
+    count = int(best.world_size * (1 + MORE_FRACTION))
     cluster = setting.cluster.model_copy(update={"num_accelerators": count})
     found = search_layouts(replace(setting, cluster=cluster), least_gpus=best.world_size + 1).ranking
     more = found.order[found.num_gpus[found.order] > best.world_size]

@@ -196,7 +196,9 @@ class _Planner:
             progress = self.progress(f"{name} on {pool_name}") if self.progress else None
             searched = search_layouts(
                 setting,
-                least_gpus=usual_least_gpus(setting.cluster),
+                objective=job.objective,
+                least_gpus=usual_least_gpus(setting.cluster, job.objective),
+                step_limit_s=_step_limit_s(job, pool),
                 memory_headroom=job.memory_headroom,
                 progress=progress,
             )
@@ -213,7 +215,7 @@ class _Planner:
             return sum(line.amount_usd for line in cost_lines(pool.terms, num_gpus, seconds, watts, self.rates))
 
         priced = job.tokens is not None and pool.terms is not None
-        result = result_of(searched, "time", job_usd=job_usd if priced else None)
+        result = result_of(searched, job.objective, job_usd=job_usd if priced else None)
         judged = self._judged(job, pool_name, result.best)
         return judged.model_copy(update={"search": result}), searched
 
@@ -274,6 +276,13 @@ def _seconds(job: TrainingJob, step_s: float, pool: Pool) -> float | None:
     if job.tokens is None:
         return None
     return job.tokens / (float(job.global_batch) * job.seq_len) * step_s / pool.goodput
+
+
+def _step_limit_s(job: TrainingJob, pool: Pool) -> float | None:
+    """How long a step may take for the job to end by its deadline."""
+    if job.tokens is None or job.deadline is None:
+        return None
+    return job.deadline * pool.goodput * job.global_batch * job.seq_len / job.tokens
 
 
 def _preference(option: JobOnPool) -> tuple[bool, bool, float, float]:

@@ -15,6 +15,7 @@ from myriad.estimate.device import device
 from myriad.estimate.flops import DEFINITIONS
 from myriad.estimate.training import (
     Setting,
+    end_layers,
     estimate_layout,
     estimate_table,
     layout_operations,
@@ -84,9 +85,14 @@ def _by_definition(estimate: TrainingEstimate, setting: Setting, name: str) -> T
     )
 
 
+def case_of(setting: Setting) -> Case:
+    """What the rules of layouts look at."""
+    return Case(setting.model, setting.cluster, setting.work, end_layers(setting))
+
+
 def check_divides(setting: Setting, layout: Layout) -> None:
     """Raises SpecError with the reason and the numbers if the layout cannot exist for this job."""
-    case = Case(setting.model, setting.cluster, setting.work)
+    case = case_of(setting)
     _, counts = violations(DIVISION_RULES, case, LayoutTable.from_layouts([layout]))
     if counts:
         work = setting.work
@@ -99,7 +105,7 @@ def check_divides(setting: Setting, layout: Layout) -> None:
 
 def open_up(setting: Setting, layout: Layout) -> TrainingEstimate:
     """The estimate of one layout with what frameworks say to it and how far it is trusted."""
-    case = Case(setting.model, setting.cluster, setting.work)
+    case = case_of(setting)
     estimate = estimate_layout(setting, layout)
     return estimate.model_copy(update={"runs_on": runs_on(case, layout), "caveats": caveats(setting, layout)})
 
@@ -134,7 +140,7 @@ def search_layouts(
 ) -> Searched:
     """Enumerate, evaluate and rank every layout that the job's software can run and that leaves the headroom."""
     start = time.perf_counter()
-    case = Case(setting.model, setting.cluster, setting.work)
+    case = case_of(setting)
     enumerated = enumerate_layouts(
         case, default_space(case, least_gpus, setting.stack.fused_attention), setting.stack.framework
     )
@@ -181,7 +187,7 @@ def _ranked(
 ) -> tuple[RankedLayout, ...]:
     """Rows of the ranking with their parts, which the ranking itself does not keep."""
     setting, ranking = searched.setting, searched.ranking
-    case = Case(setting.model, setting.cluster, setting.work)
+    case = case_of(setting)
     tokens_per_step = float(setting.work.global_batch) * setting.work.seq_len
     flops_per_token = model_flops_per_token(setting)
     with_best = np.concatenate((ranking.order[:1], rows))
@@ -239,13 +245,14 @@ def search_training(
 ) -> SearchResult:
     """The best layouts of one job on one cluster.
 
-    `least_gpus` is the fewest accelerators that a layout may use: three quarters of the cluster unless given
-    (fewer where nothing else divides), or one for the objective `gpus`. `memory_headroom` is the share of the
-    memory that a layout must leave free. Raises InfeasibleError if nothing fits.
+    `least_gpus` is the fewest accelerators that a layout may use: unless given, three quarters of the cluster
+    for the objective `time`, half for `cost`, one for `gpus` (fewer where nothing else divides).
+    `memory_headroom` is the share of the memory that a layout must leave free. Raises InfeasibleError if
+    nothing fits.
     """
     setting = setting_of(model, cluster, work)
     if least_gpus is None:
-        least_gpus = 1 if objective == "gpus" else usual_least_gpus(setting.cluster)
+        least_gpus = usual_least_gpus(setting.cluster, objective)
     searched = search_layouts(
         setting,
         objective=objective,
@@ -257,9 +264,10 @@ def search_training(
     return result_of(searched, objective, top)
 
 
-def usual_least_gpus(cluster: Cluster) -> int:
-    """The fewest accelerators worth a look when time counts: three quarters of the cluster."""
-    return max(1, cluster.num_accelerators * 3 // 4)
+def usual_least_gpus(cluster: Cluster, objective: Objective) -> int:
+    """The fewest accelerators worth a look: three quarters of the cluster when time counts, half for cost."""
+    share = {"time": 0.75, "cost": 0.5, "gpus": 0.0}[objective]
+    return max(1, int(cluster.num_accelerators * share))
 
 
 def scaled(setting: Setting, resource: str, factor: float) -> Setting:

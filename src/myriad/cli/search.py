@@ -45,7 +45,9 @@ def search(
     ] = "time",
     least_gpus: Annotated[
         str | None,
-        typer.Option(metavar="COUNT", help="Fewest accelerators to use (default: 3/4 of them; for gpus 1)."),
+        typer.Option(
+            metavar="COUNT", help="Fewest accelerators to use (default: 3/4 of them; for cost 1/2, for gpus 1)."
+        ),
     ] = None,
     headroom: Annotated[
         str, typer.Option(metavar="SHARE", help="Memory that a layout must leave free, for example 10%.")

@@ -50,24 +50,19 @@ def rank(
 ) -> Ranking:
     """Evaluates every layout over the processor's cores and ranks those that fit in memory by objective.
 
-    `time` is the shortest step; `cost` the fewest accelerator-seconds per step; `gpus` the fewest
-    accelerators among the steps within `step_limit_s` (all, if none is given). Ties go to the shorter
-    step, then to the smaller memory.
+    `time` is the shortest step; `cost` the fewest accelerator-seconds per step and `gpus` the fewest
+    accelerators, both among the steps within `step_limit_s` if one is given. Steps beyond it come last,
+    the shortest first. Ties go to the shorter step, then to the smaller memory.
     """
     step_s, memory = _evaluate_all(layouts, evaluate, progress)
     num_gpus = layouts.tp * layouts.cp * layouts.pp * layouts.dp
     missing = memory - capacity_bytes
     rows = np.flatnonzero(missing <= 0)
     gpus = num_gpus[rows].astype(float)
-    match objective:
-        case "time":
-            first = step_s[rows]
-        case "cost":
-            first = step_s[rows] * gpus
-        case "gpus":
-            late = step_s[rows] > (step_limit_s if step_limit_s is not None else np.inf)
-            first = gpus + np.where(late, gpus.max(initial=0.0) + 1.0, 0.0)
-    order = rows[np.lexsort((memory[rows], step_s[rows], first))]
+    wanted = {"time": step_s[rows], "cost": step_s[rows] * gpus, "gpus": gpus}[objective]
+    late = step_s[rows] > (np.inf if step_limit_s is None or objective == "time" else step_limit_s)
+    first = np.where(late, step_s[rows], wanted)
+    order = rows[np.lexsort((memory[rows], step_s[rows], first, late))]
     return Ranking(layouts, step_s, memory, missing, num_gpus, order)
 
 

@@ -38,6 +38,8 @@ class Case:
     model: Model
     cluster: Cluster
     work: TrainingWork
+    end_layers: int = 1
+    """Usual layers that the work after the last layer amounts to: prediction depths, head, loss."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,8 @@ def _micro_batches(case: Case, x: LayoutTable) -> npt.NDArray[np.int64]:
 def _uneven(case: Case, x: LayoutTable) -> Mask:
     """More than a quarter of the places in chunks would stay empty."""
     chunks, layers = x.pp * x.vpp, case.model.num_layers
-    return np.asarray(
-        (x.vpp > 1) & (layers % chunks != 0) & (-(-(layers + 2) // chunks) * chunks > 1.25 * (layers + 2))
-    )
+    with_ends = layers + 1 + case.end_layers
+    return np.asarray((x.vpp > 1) & (layers % chunks != 0) & (-(-with_ends // chunks) * chunks > 1.25 * with_ends))
 
 
 _FULL = 1 << RECOMPUTE_MODULES.index("full")

@@ -47,17 +47,19 @@ def default_space(case: Case, least_gpus: int = 1, fused_attention: bool = True)
     """All choices worth asking about for this model on this cluster.
 
     Tensor parallelism stays inside the scale-up domain (powers of two, up to 64). Pipeline sizes are the
-    powers of two up to 64, and the divisors of layers and of layers + 2 (embedding and loss counted as a
-    layer each). Context parallelism leaves at least 1,024 tokens per rank. Recompute choices are none, full,
-    the cheap modules that Megatron-Core offers, and core attention where its scores are stored at all.
+    powers of two up to 64, and the divisors of the layers alone, with one more for each end, and with the
+    ends counted as the layers that they amount to. Context parallelism leaves at least 1,024 tokens per
+    rank. Recompute choices are none, full, the cheap modules that Megatron-Core offers, and core attention
+    where its scores are stored at all.
     """
     model, cluster, work = case.model, case.cluster, case.work
     gpus, layers = cluster.num_accelerators, model.num_layers
     domain = max((link.domain for link in cluster.links if link.tier == "scale-up"), default=1)
+    with_ends = layers + 1 + case.end_layers
     experts = [b.feed_forward for b in model.blocks.values() if isinstance(b.feed_forward, MixtureOfExperts)]
     stages = sorted(
         set(_powers(min(64, layers, gpus)))
-        | {p for p in _divisors(layers, 64) + _divisors(layers + 2, 64) if p <= gpus}
+        | {p for p in _divisors(layers, 64) + _divisors(layers + 2, 64) + _divisors(with_ends, 64) if p <= gpus}
     )
     return Space(
         tp=_powers(min(domain, 64, gpus)),

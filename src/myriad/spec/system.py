@@ -92,6 +92,8 @@ class TrainingJob(Spec):
     optimizer: Optimizer = Optimizer()
     stack: str = "megatron-core"
     expert_imbalance: float = Field(default=1.0, ge=1)
+    objective: Literal["time", "cost", "gpus"] = "time"
+    """What layouts are ranked by: the shortest step, or the fewest accelerator-seconds or accelerators in time."""
     memory_headroom: Fraction = MEMORY_HEADROOM
     """Share of the memory that a searched layout must leave free, since estimates of memory err."""
     mtp_depths: CountOrZero | None = None
