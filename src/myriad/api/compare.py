@@ -69,6 +69,5 @@ def _with_more_accelerators(setting: Setting, best: TrainingEstimate) -> float:
     """The best step time that the added accelerators allow, in seconds; infinite if none of them can be used."""
     count = int(best.world_size * (1 + MORE_FRACTION))
     cluster = setting.cluster.model_copy(update={"num_accelerators": count})
-    found = search_layouts(replace(setting, cluster=cluster), least_gpus=best.world_size + 1).ranking
-    more = found.order[found.num_gpus[found.order] > best.world_size]
-    return float(found.step_s[more[0]]) if len(more) else float("inf")
+    found = search_layouts(replace(setting, cluster=cluster), least_gpus=best.world_size + 1, strictly=True).ranking
+    return float(found.step_s[found.order[0]]) if len(found.order) else float("inf")

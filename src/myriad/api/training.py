@@ -134,6 +134,7 @@ def search_layouts(
     *,
     objective: Objective = "time",
     least_gpus: int = 1,
+    strictly: bool = False,
     step_limit_s: float | None = None,
     memory_headroom: float = MEMORY_HEADROOM,
     progress: Progress | None = None,
@@ -142,7 +143,7 @@ def search_layouts(
     start = time.perf_counter()
     case = case_of(setting)
     enumerated = enumerate_layouts(
-        case, default_space(case, least_gpus, setting.stack.fused_attention), setting.stack.framework
+        case, default_space(case, least_gpus, setting.stack.fused_attention, strictly), setting.stack.framework
     )
     capacity = setting.device.memory_bytes * (1.0 - memory_headroom)
     hopeless = state_bytes_bound(setting, enumerated.layouts) > capacity

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +60,13 @@ class Setting:
     device: Device
     stack: Stack
 
+    @cached_property
+    def uncut_costs(self) -> ModelCosts:
+        """Costs of one sequence on one rank with balanced experts: the work itself, whatever the layout."""
+        alone = LayoutTable.from_layouts([Layout(sp=False)])
+        balanced = self.work.model_copy(update={"expert_imbalance": 1.0, "expert_capacity": None})
+        return model_costs(self.model, alone, balanced, self.device, self.stack, self.cluster.links)
+
 
 @dataclass(frozen=True)
 class TrainingTable:
@@ -82,22 +90,15 @@ def model_flops_per_token(setting: Setting) -> float:
     multi-token-prediction depths count in full, while a token counts once. This is the definition of
     Megatron-LM since 2024 (`num_floating_point_operations`).
     """
-    model, costs = setting.model, _uncut_costs(setting)
+    model, costs = setting.model, setting.uncut_costs
     counts = _with_mtp(stage_counts(model.layer_kinds(), costs.kinds, 1, 1), model, costs)
     flops = costs.blocks.model_flops[:, 0] @ counts[:, 0] + costs.last.model_flops[0, 0]
     return float(flops / setting.work.seq_len)
 
 
-def _uncut_costs(setting: Setting) -> ModelCosts:
-    """Costs of one sequence on one rank with balanced experts: the work itself, whatever the layout."""
-    alone = LayoutTable.from_layouts([Layout(sp=False)])
-    balanced = setting.work.model_copy(update={"expert_imbalance": 1.0, "expert_capacity": None})
-    return model_costs(setting.model, alone, balanced, setting.device, setting.stack, setting.cluster.links)
-
-
 def end_layers(setting: Setting) -> int:
     """How many usual layers the work after the last layer amounts to: head, loss, multi-token prediction."""
-    model, costs = setting.model, _uncut_costs(setting)
+    model, costs = setting.model, setting.uncut_costs
     flops = costs.blocks.model_flops[:, 0]
     kinds = model.layer_kinds()
     usual = flops[costs.kinds.index(max(set(kinds), key=kinds.count))]

@@ -33,6 +33,9 @@ class Space:
     schedule: tuple[int, ...] = (0,)
     """Indices into `PIPELINE_SCHEDULES`."""
     least_gpus: int = 1
+    """Fewest accelerators of a layout."""
+    strictly: bool = False
+    """Layouts that cannot use that many are left out; otherwise each may use as many as it can."""
 
 
 def _powers(limit: int) -> tuple[int, ...]:
@@ -43,7 +46,7 @@ def _divisors(number: int, limit: int) -> tuple[int, ...]:
     return tuple(d for d in range(1, min(number, limit) + 1) if number % d == 0)
 
 
-def default_space(case: Case, least_gpus: int = 1, fused_attention: bool = True) -> Space:
+def default_space(case: Case, least_gpus: int = 1, fused_attention: bool = True, strictly: bool = False) -> Space:
     """All choices worth asking about for this model on this cluster.
 
     Tensor parallelism stays inside the scale-up domain (powers of two, up to 64). Pipeline sizes are the
@@ -73,6 +76,7 @@ def default_space(case: Case, least_gpus: int = 1, fused_attention: bool = True)
         recompute=_recompute_choices(case, fused_attention),
         schedule=tuple(PIPELINE_SCHEDULES.index(s) for s in ("1f1b", "zero-bubble", "dualpipe")),
         least_gpus=least_gpus,
+        strictly=strictly,
     )
 
 
@@ -128,7 +132,7 @@ def enumerate_layouts(case: Case, space: Space, framework: str) -> Enumerated:
     rejected: dict[str, int] = {}
     table = _single()
     for number, choices in enumerate(levels):
-        table = _choose(case, table, choices, space.least_gpus)
+        table = _choose(case, table, choices, space)
         chosen |= {*choices, "sp"}
         ready = [rule for rule in waiting if rule.columns <= chosen]
         waiting = [rule for rule in waiting if not rule.columns <= chosen]
@@ -140,10 +144,10 @@ def enumerate_layouts(case: Case, space: Space, framework: str) -> Enumerated:
     return Enumerated(table, len(table) + sum(rejected.values()), rejected)
 
 
-def _choose(case: Case, table: LayoutTable, choices: dict[str, tuple[int, ...]], least_gpus: int) -> LayoutTable:
+def _choose(case: Case, table: LayoutTable, choices: dict[str, tuple[int, ...]], space: Space) -> LayoutTable:
     """The table with one level more; choices that say the same thing twice are left out."""
     if "dp" in choices:
-        return _with_data_parallel(case, table, least_gpus)
+        return _with_data_parallel(case, table, space)
     table = _product(table, **choices)
     if "tp" in choices:
         return replace(table, sp=(table.tp > 1).astype(np.int64))
@@ -175,10 +179,11 @@ def _product(table: LayoutTable, **choices: tuple[int, ...]) -> LayoutTable:
     return replace(repeated, **columns)
 
 
-def _with_data_parallel(case: Case, table: LayoutTable, least_gpus: int) -> LayoutTable:
+def _with_data_parallel(case: Case, table: LayoutTable, space: Space) -> LayoutTable:
     """Each row with every dp that divides the batch and uses between `least_gpus` and all accelerators.
 
-    The largest such dp is always among them, so that no row is lost for want of a round number.
+    Unless the space is strict, the largest dp is always among them, so that no row is lost for want of a
+    round number.
     """
     gpus, batch = case.cluster.num_accelerators, case.work.global_batch
     divisors = np.array(_divisors(batch, gpus), dtype=np.int64)
@@ -192,6 +197,7 @@ def _with_data_parallel(case: Case, table: LayoutTable, least_gpus: int) -> Layo
         world = inner[rows][:, None] * choices[None, :]
         fits = world <= gpus
         largest = fits & (world == np.where(fits, world, 0).max(axis=1, keepdims=True))
-        at_row, at_choice = np.nonzero(fits & ((world >= least_gpus) | largest))
+        enough = world >= space.least_gpus
+        at_row, at_choice = np.nonzero(fits & (enough if space.strictly else enough | largest))
         parts.append(replace(table.take(rows[at_row]), dp=choices[at_choice]))
     return LayoutTable.concat(parts) if parts else table.take(np.zeros(0, dtype=np.int64))
