@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from myriad import catalog
-from myriad.errors import SpecError
 from myriad.estimate.training import Setting
 from myriad.spec.layout import Layout
 from myriad.spec.model import CompressedAttention, GatedDeltaNet, MixtureOfExperts, Model
@@ -38,12 +37,11 @@ def checked_domain() -> Domain:
     gpus: dict[str, int] = {}
     precisions: set[tuple[str, str]] = set()
     longest = 0
-    for row in shipped_rows():
-        if row.quality != "primary":
-            continue
-        try:
-            accelerator = catalog.entry("accelerators", row.accelerator).id
-        except SpecError:
+    rows = [row for row in shipped_rows() if row.quality == "primary"]
+    ids = {name: catalog.find("accelerators", name) for name in {row.accelerator for row in rows}}
+    for row in rows:
+        accelerator = ids[row.accelerator]
+        if accelerator is None:
             continue
         gpus[accelerator] = max(gpus.get(accelerator, 0), row.num_gpus or 0)
         precisions.add((accelerator, _family(row.precision)))
