@@ -1,6 +1,6 @@
 """Scale-up link figures from measured NCCL times inside one node (NVIDIA AIConfigurator's tables).
 
-One link serves all collectives, so its three figures are fitted to all_gather, reduce_scatter and
+One link serves all collectives, so its four figures are fitted to all_gather, reduce_scatter and
 alltoall together, on messages of 16 KiB and more. all_reduce is judged, not fitted.
 """
 
@@ -35,11 +35,12 @@ SMALLEST_BYTES = 2.0**14
 
 @dataclass(frozen=True)
 class LinkFit:
-    """The three figures of a link and the median error of every collective."""
+    """The four figures of a link and the median error of every collective."""
 
     efficiency: float
     latency_s: float
     half_bytes: float
+    start_s: float
     fit: Fit
     median_error: dict[str, float]
 
@@ -54,7 +55,7 @@ def fit_link(ops: Path, name: str, bytes_per_s_one_way: float) -> LinkFit:
     def model_s(kind: str, p: tuple[float, ...]) -> Array:
         link = Link(
             tier="scale-up", domain=1024, bytes_per_s_one_way=bytes_per_s_one_way,
-            efficiency=p[0], latency_s=p[1], half_bytes=p[2],
+            efficiency=p[0], latency_s=p[1], half_bytes=p[2], start_s=p[3],
         )  # fmt: skip
         of = by_kind[kind]
         return COLLECTIVES[kind](of.message_bytes.to_numpy(), place(of.num_gpus.to_numpy(), 1.0, (link,)))
@@ -62,10 +63,10 @@ def fit_link(ops: Path, name: str, bytes_per_s_one_way: float) -> LinkFit:
     fit = fit_log(
         lambda p: np.concatenate([model_s(kind, p) for kind in FITTED]),
         np.concatenate([measured[kind] for kind in FITTED]),
-        ((0.8, 5e-6, 1e7), (0.8, 2e-6, 3e7)), (1.0, 1e-4, 1e9),
+        ((0.8, 2e-6, 1e7, 8e-6), (0.8, 3e-6, 3e7, 4e-6)), (1.0, 1e-4, 1e9, 1e-4),
     )  # fmt: skip
     errors = {
         kind: float(np.median(np.abs(np.log(model_s(kind, fit.parameters) / measured[kind])))) for kind in COLLECTIVES
     }
-    efficiency, latency_s, half_bytes = fit.parameters
-    return LinkFit(efficiency, latency_s, half_bytes, fit, errors)
+    efficiency, latency_s, half_bytes, start_s = fit.parameters
+    return LinkFit(efficiency, latency_s, half_bytes, start_s, fit, errors)

@@ -116,6 +116,7 @@ def _links(node: Node, count: int, pool: Pool | None) -> tuple[Link, ...]:
         latency_s=node.scale_up_latency_s,
         efficiency=node.scale_up_efficiency,
         half_bytes=node.scale_up_half_bytes,
+        start_s=node.scale_up_start_s,
     )
     scale_out = Link(
         tier="scale-out",

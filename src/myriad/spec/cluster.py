@@ -21,11 +21,13 @@ class Link(Spec):
     bytes_per_s_one_way: BytesPerS
     """Bandwidth of one accelerator into this tier, one way, before `efficiency`."""
     latency_s: Seconds
-    """Time of one small message between two accelerators."""
+    """Time of one step of a small message between two accelerators."""
     efficiency: Fraction = 1.0
     """Share of the bandwidth that large collectives reach."""
     half_bytes: float = Field(default=0.0, ge=0)
     """Message size per rank at which half of that is reached."""
+    start_s: Seconds = 0.0
+    """Fixed time of a collective, whatever its size and members; 0 where `latency_s` holds it."""
 
 
 class Node(Spec):
@@ -42,6 +44,8 @@ class Node(Spec):
     scale_up_efficiency: Fraction
     scale_up_half_bytes: float = Field(default=0.0, ge=0)
     """See `Link.half_bytes`."""
+    scale_up_start_s: Seconds = 0.0
+    """See `Link.start_s`."""
     scale_out_bytes_per_s_one_way: BytesPerS
     """Network bandwidth per accelerator, one way."""
     scale_out_latency_s: Seconds

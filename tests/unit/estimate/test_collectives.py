@@ -4,6 +4,7 @@ import pytest
 from myriad import catalog
 from myriad.errors import SpecError
 from myriad.estimate.collectives import (
+    OWN_PART,
     all_gather_s,
     all_reduce_s,
     all_to_all_s,
@@ -34,7 +35,18 @@ def test_a_cluster_without_links_is_refused():
 
 
 def test_ring_inside_a_node_by_hand():
-    assert all_gather_s(8e9, place(8, 1, LINKS)) == pytest.approx(7e9 / 450e9 + 3 * 3e-6)
+    own = OWN_PART * 1e9
+    assert all_gather_s(8e9, place(8, 1, LINKS)) == pytest.approx((7e9 + own) / 450e9 + 3 * 3e-6)
+    assert all_reduce_s(8e9, place(8, 1, LINKS)) == pytest.approx(2 * 7e9 / 450e9 + 6 * 3e-6)
+
+
+def test_every_tier_that_a_collective_uses_has_a_start():
+    links = [link.model_copy(update={"start_s": start_s}) for link, start_s in zip(LINKS, (5e-6, 7e-6), strict=True)]
+    for size, stride, start_s in ((8, 1, 5e-6), (8, 8, 7e-6), (64, 1, 12e-6)):
+        for collective in (all_gather_s, all_reduce_s, all_to_all_s):
+            extra = collective(1e6, place(size, stride, links)) - collective(1e6, place(size, stride, LINKS))
+            assert extra == pytest.approx(start_s)
+    assert send_recv_s(0.0, 1, links) == pytest.approx(5e-6 + 3e-6)
 
 
 def test_network_carries_the_ring_on_all_cards_of_a_node():
@@ -45,7 +57,7 @@ def test_network_carries_the_ring_on_all_cards_of_a_node():
 
 def test_all_to_all_splits_between_near_and_far_links():
     sent = 1e9
-    assert all_to_all_s(sent, place(8, 1, LINKS)) == pytest.approx(sent * 7 / 8 / 450e9 + 3e-6)
+    assert all_to_all_s(sent, place(8, 1, LINKS)) == pytest.approx(sent * (7 + OWN_PART) / 8 / 450e9 + 3e-6)
     assert all_to_all_s(sent, place(64, 1, LINKS)) == pytest.approx(sent * 56 / 64 / 50e9 + 11e-6)
 
 
@@ -82,7 +94,10 @@ def test_bus_bandwidth_of_an_h100_node_is_as_published():
 
 
 def test_all_reduce_of_an_a100_node_is_as_published():
-    """8-GPU all-reduce, nccl-tests: 1,327.6 us for 128 MiB, 8,203.9 us for 1 GiB (stas00/ml-engineering)."""
+    """8-GPU all-reduce, nccl-tests: 1,327.6 us for 128 MiB, 8,203.9 us for 1 GiB (stas00/ml-engineering).
+
+    AIConfigurator's tables, which the link is fitted to, have 1,169 us for 128 MiB: a newer NCCL, 12 % less.
+    """
     placement = place(8, 1, catalog.cluster("a100:8").links)
-    for size_bytes, published_s in ((2.0**27, 1327.6e-6), (2.0**30, 8203.9e-6)):
-        assert all_reduce_s(size_bytes, placement) == pytest.approx(published_s, rel=0.1)
+    assert 1169e-6 * 0.95 < all_reduce_s(2.0**27, placement) < 1327.6e-6
+    assert all_reduce_s(2.0**30, placement) == pytest.approx(8203.9e-6, rel=0.1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from myriad.estimate.collectives import OWN_PART
 from myriad.estimate.data_parallel import exposed_s, optimizer_s, replicas, state_bytes
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import Layout
@@ -78,18 +79,17 @@ def test_one_rank_sends_nothing():
 @pytest.mark.parametrize("dp", [2, 8])
 def test_volumes_of_each_stage_by_hand(dp):
     """fp32 gradients, bf16 weights: 4 and 2 bytes per parameter; four micro-batches."""
-    share = (dp - 1) / dp / NEAR
+    ring, share = (dp - 1) / dp / NEAR, (dp - 1 + OWN_PART) / dp / NEAR
     reduce_s, gather_s = 4 * DENSE * share, 2 * DENSE * share
-    assert comm(Layout(dp=dp, zero=0))[0] == pytest.approx(2 * reduce_s)
+    assert comm(Layout(dp=dp, zero=0))[0] == pytest.approx(2 * 4 * DENSE * ring)
     assert comm(Layout(dp=dp, zero=1))[0] == pytest.approx(reduce_s + gather_s)
     assert comm(Layout(dp=dp, zero=2))[0] == pytest.approx(4 * reduce_s + gather_s)
     assert comm(Layout(dp=dp, zero=3))[0] == pytest.approx(4 * (reduce_s + 2 * gather_s))
 
 
 def test_between_nodes_the_cards_of_a_node_carry_it_together():
-    gradients = 4 * DENSE
-    ring = (gradients + 2 * DENSE) * 63 / 64
-    assert comm(Layout(dp=64))[0] == pytest.approx(max(ring / NEAR, ring / (8 * FAR)))
+    moved = (4 + 2) * DENSE / 64
+    assert comm(Layout(dp=64))[0] == pytest.approx(max((63 + OWN_PART) * moved / NEAR, 63 * moved / (8 * FAR)))
 
 
 def test_tensor_parallel_nodes_leave_each_rank_its_own_card():
@@ -98,7 +98,7 @@ def test_tensor_parallel_nodes_leave_each_rank_its_own_card():
 
 
 def test_hybrid_sharding_reduces_its_shard_across_copies():
-    near, across = 7 / 8 / NEAR, 2 * 7 / 8 / FAR
+    near, across = (7 + OWN_PART) / 8 / NEAR, 2 * 7 / 8 / FAR
     expected = 4 * DENSE * near + 4 * DENSE / 8 * across + 2 * 2 * DENSE * near
     assert comm(Layout(dp=64, zero=3, shard=8), micro_batches=1)[0] == pytest.approx(expected)
 
@@ -109,7 +109,7 @@ def test_experts_add_their_own_groups():
 
 
 def test_what_hides_needs_a_window_and_leave_of_the_software():
-    layout, share = Layout(dp=8), 7 / 8 / NEAR
+    layout, share = Layout(dp=8), (7 + OWN_PART) / 8 / NEAR
     reduce_s, gather_s = 4 * DENSE * share, 2 * DENSE * share
     total = reduce_s + gather_s
     assert comm(layout, stack(dp_overlap=0.9), 1, 1.0, 1.0) == pytest.approx((0.1 * total, 0.9 * total))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from myriad.estimate.collectives import OWN_PART
 from myriad.estimate.exchange import block_exchange, key_value_elements, vocabulary_exchange_s
 from myriad.spec.model import Block, GatedDeltaNet, GroupedQueryAttention, Mamba2
 from small_setting import DENSE_BLOCK, FAR, LINKS, MLA, MOE_BLOCK, NEAR, STACK, WORK, cells, dense_model, one, stack
@@ -22,19 +23,19 @@ def test_nothing_is_sent_by_one_rank():
 
 @pytest.mark.parametrize("tp", [2, 4, 8])
 def test_sequence_parallel_gathers_and_scatters_around_mixer_and_feed_forward(tp):
-    by_hand = 2 * 2 * ACTIVATION * (tp - 1) / tp / NEAR
+    by_hand = 2 * 2 * ACTIVATION * (tp - 1 + OWN_PART) / tp / NEAR
     found = exchange(tp=tp)
     assert one(found.tp_forward_s) == pytest.approx(by_hand)
     assert one(found.tp_backward_s) == pytest.approx(by_hand)
 
 
-def test_tensor_parallel_alone_reduces_the_same_bytes():
-    assert one(exchange(tp=8, sp=False).tp_forward_s) == pytest.approx(one(exchange(tp=8).tp_forward_s))
+def test_tensor_parallel_alone_reduces_the_same_bytes_in_place():
+    assert one(exchange(tp=8, sp=False).tp_forward_s) == pytest.approx(2 * 2 * ACTIVATION * 7 / 8 / NEAR)
 
 
 def test_tensor_parallel_over_two_nodes_is_paced_by_the_cards_that_they_share():
-    ring = 2 * 2 * ACTIVATION * 15 / 16
-    assert one(exchange(tp=16).tp_forward_s) == pytest.approx(max(ring / NEAR, ring / (8 * FAR)))
+    part = 2 * 2 * ACTIVATION / 16
+    assert one(exchange(tp=16).tp_forward_s) == pytest.approx(max((15 + OWN_PART) * part / NEAR, 15 * part / (8 * FAR)))
 
 
 def test_of_experts_only_the_shared_ones_are_tensor_parallel():
@@ -50,8 +51,8 @@ def test_of_experts_only_the_shared_ones_are_tensor_parallel():
 def test_context_parallel_gathers_keys_and_values_of_the_whole_sequence(cp, tp):
     whole = 2 * 4096 * (4 / tp) * (64 + 64)
     found = exchange(cp=cp, tp=tp)
-    assert one(found.cp_forward_s) == pytest.approx(whole * (cp - 1) / cp / NEAR)
-    assert one(found.cp_backward_s) == pytest.approx(2 * whole * (cp - 1) / cp / NEAR)
+    assert one(found.cp_forward_s) == pytest.approx(whole * (cp - 1 + OWN_PART) / cp / NEAR)
+    assert one(found.cp_backward_s) == pytest.approx(2 * whole * (cp - 1 + OWN_PART) / cp / NEAR)
 
 
 def test_context_groups_start_beyond_tensor_groups():
@@ -62,7 +63,7 @@ def test_context_groups_start_beyond_tensor_groups():
 
 @pytest.mark.parametrize("ep", [2, 8])
 def test_experts_get_each_token_top_k_times_and_send_it_back(ep):
-    sent = 2 * TOKENS * 4 * HIDDEN * (ep - 1) / ep
+    sent = 2 * TOKENS * 4 * HIDDEN * (ep - 1 + OWN_PART) / ep
     found = exchange(MOE_BLOCK, ep=ep, dp=ep)
     assert one(found.ep_forward_s) == pytest.approx(2 * sent / NEAR)
     assert one(found.ep_backward_s) == pytest.approx(2 * sent / NEAR)
@@ -96,7 +97,7 @@ def test_imbalance_makes_the_busiest_rank_send_more():
 def test_expert_tensor_ranks_gather_and_scatter_what_arrives():
     arrived = 2 * (TOKENS / 4) * 4 * 4 * HIDDEN
     extra = one(exchange(MOE_BLOCK, tp=4, etp=4).tp_forward_s) - one(exchange(MOE_BLOCK, tp=4).tp_forward_s)
-    assert extra == pytest.approx(2 * arrived * 3 / 4 / NEAR)
+    assert extra == pytest.approx(2 * arrived * (3 + OWN_PART) / 4 / NEAR)
 
 
 def test_expert_groups_start_beyond_expert_tensor_groups():
@@ -125,11 +126,11 @@ def test_scans_turn_sequence_shards_into_head_shards_and_back(mixer):
     """All-to-alls move a share of the own tokens, not the whole sequence."""
     block = Block(mixer=mixer)
     elements = one(key_value_elements(block, cells(cp=4)))
-    sent = 2 * 1024 * elements * 3 / 4
+    sent = 2 * 1024 * elements * (3 + OWN_PART) / 4
     assert one(exchange(block, cp=4).cp_forward_s) == pytest.approx(2 * sent / NEAR)
     assert one(exchange(block, cp=4).cp_backward_s) == pytest.approx(2 * sent / NEAR)
 
 
 def test_vocabulary_gathers_and_scatters_once():
     both = vocabulary_exchange_s(dense_model(), cells(tp=8), LINKS)
-    assert one(both) == pytest.approx(2 * ACTIVATION * 7 / 8 / NEAR)
+    assert one(both) == pytest.approx(2 * ACTIVATION * (7 + OWN_PART) / 8 / NEAR)
