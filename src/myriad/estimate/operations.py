@@ -146,8 +146,8 @@ class Shop:
     ) -> Operation:
         """Scores, softmax and values. The fused backward pass recomputes the scores: 2.5 times the forward.
 
-        An unfused one has 2 times the forward, and moves the score matrix through memory: about five
-        passes forward (mask, softmax, dropout) and as many backward.
+        An unfused one multiplies the masked half of the scores too, has 2 times the forward, and moves the score
+        matrix through memory: about five passes forward (mask, softmax, dropout) and as many backward.
         """
         share = self.stack.attention_share * (
             1.0 if self.stack.native_attention else self.device.attention.portable_share
@@ -158,8 +158,8 @@ class Shop:
             traffic = io_elements * ACTIVATION_BYTES
         else:
             moved = memory_bound_s(5 * ACTIVATION_BYTES * score_elements, self.device)
-            backward = attention_s(2 * flops, query_tokens, self.device, backward=True) + moved
-            forward = forward + moved
+            backward = attention_s(4 * flops, query_tokens, self.device, backward=True) + moved
+            forward = attention_s(2 * flops / share, query_tokens, self.device) + moved
             traffic = (io_elements + 5 * score_elements) * ACTIVATION_BYTES
         return Operation(
             name, "attention", module,
