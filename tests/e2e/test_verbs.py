@@ -102,6 +102,27 @@ def test_validate_own_rows(myriad):
     assert row["error"] == pytest.approx(row["predicted"] / row["measured"] - 1)
 
 
+def test_validate_ranking_of_own_rows():
+    layouts = [(2, 1, 9.0), (4, 1, 10.0), (8, 1, 16.0), (2, 2, 9.5), (4, 2, 12.0)]
+    lines = [
+        f"mine-{n},a log,llama3.1-8b,h100,8,bf16,128,8192,{tp},{pp},1,{s}" for n, (tp, pp, s) in enumerate(layouts)
+    ]
+    Path("runs.csv").write_text("\n".join([CSV.splitlines()[0], *lines, ""]), "utf-8")
+    done = process("validate", "ranking", "--rows", "runs.csv", "--json", "sets.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 sets with 5 layouts, of 5 rows" in done.stdout
+    assert "worst 1 sets" in done.stdout
+    found = json.loads(Path("sets.json").read_text("utf-8"))
+    assert found["overall"]["median_spearman"] > 0.5
+    assert found["per_set"][0]["best"].startswith("TP2 PP1 DP4")
+    assert process("validate", "ranking", "--rows", "runs.csv", "--json", "-").stdout.startswith("{")
+    Path("few.csv").write_text(CSV, "utf-8")
+    few = process("validate", "ranking", "--rows", "few.csv")
+    assert few.returncode == 2
+    assert few.stderr.count("\n") == 1
+    assert "5 or more measured layouts" in few.stderr
+
+
 def test_catalog_lists_shows_and_searches(myriad):
     assert "h100-sxm" in myriad("catalog", "list", "accelerators").out
     shown = myriad("catalog", "show", "h100").out

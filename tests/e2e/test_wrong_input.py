@@ -131,6 +131,8 @@ COMMAND_LINES = [
     ("validate training --rows nowhere.csv", ("nowhere.csv",)),
     ("validate training --rows .", ("is a folder",)),
     ("validate training --worst -1", ("--worst:",)),
+    ("validate ranking --rows nowhere.csv", ("nowhere.csv",)),
+    ("validate ranking --worst -1", ("--worst:",)),
     ("catalog list modells", ("unknown kind 'modells'", "did you mean 'models'")),
     ("catalog show h10O", ("did you mean 'h100'",)),
     ("catalog show accelerators h10O", ("did you mean 'h100'",)),

@@ -1,19 +1,23 @@
-"""Judges the training estimate against published runs."""
+"""Judges the training estimate, and the ranking of layouts, against published runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from myriad.api.training import setting_of
-from myriad.estimate.training import estimate_layout
+from myriad.estimate.training import estimate_layout, estimate_table
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
-from myriad.spec.layout import Layout
+from myriad.spec.layout import Layout, LayoutTable
 from myriad.spec.model import Model
 from myriad.spec.result import TrainingEstimate
-from myriad.spec.validation import Validation
+from myriad.spec.validation import RankingValidation, Validation
 from myriad.validate.models import models_from_yaml
+from myriad.validate.ranking import validate_ranking as judge_ranking
 from myriad.validate.rows import read_rows, shipped_rows
 from myriad.validate.training import validate_rows
 
@@ -38,3 +42,21 @@ def validate_training(
         return estimate_layout(setting_of(model, cluster, work), layout)
 
     return validate_rows(table, predict, known)
+
+
+def validate_ranking(rows: Path | None = None, models: Path | None = None) -> RankingValidation:
+    """How well the layouts of one job are ranked, on all shipped rows or on a CSV file in the same columns.
+
+    `models` names a YAML file with architectures that the catalog lacks.
+    """
+    table = read_rows(rows) if rows is not None else [*shipped_rows(), *shipped_rows("layouts")]
+    known = models_from_yaml(models) if models is not None else {}
+    return judge_ranking(table, _steps_and_fits, known)
+
+
+def _steps_and_fits(
+    model: Model, cluster: Cluster, work: TrainingWork, layouts: Sequence[Layout]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    setting = setting_of(model, cluster, work)
+    table = estimate_table(setting, LayoutTable.from_layouts(layouts))
+    return table.step_s, table.memory_peak_bytes <= setting.device.memory_bytes

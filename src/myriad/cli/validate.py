@@ -14,7 +14,7 @@ from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progres
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from myriad.spec.validation import Validation
+    from myriad.spec.validation import RankingGroup, RankingValidation, Validation
 
 
 EXAMPLES: Final = """\b
@@ -23,13 +23,20 @@ Examples:
   myriad validate training --rows runs.csv --models models.yaml --json errors.json"""
 
 
+RANKING_EXAMPLES: Final = """\b
+Examples:
+  myriad validate ranking
+  myriad validate ranking --rows runs.csv --models models.yaml --json sets.json"""
+
+Rows = Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Your runs, in the columns of the shipped tables.")]
+Models = Annotated[
+    Path | None, typer.Option(metavar="FILE.yaml", help="Architectures of models that the catalog lacks.")
+]
+
+
 def training(
-    rows: Annotated[
-        Path | None, typer.Option(metavar="FILE.csv", help="Your runs, in the columns of the shipped tables.")
-    ] = None,
-    models: Annotated[
-        Path | None, typer.Option(metavar="FILE.yaml", help="Architectures of models that the catalog lacks.")
-    ] = None,
+    rows: Rows = None,
+    models: Models = None,
     worst: Annotated[str, typer.Option(metavar="COUNT", help="Rows to list, the worst first.")] = "10",
     json_file: JsonFile = None,
 ) -> None:
@@ -45,6 +52,25 @@ def training(
         write(json_file, json_text(result.model_dump(mode="json")))
     if json_file != STANDARD_OUTPUT:
         show(*_text(result, listed))
+
+
+def ranking(
+    rows: Rows = None,
+    models: Models = None,
+    worst: Annotated[str, typer.Option(metavar="COUNT", help="Sets to list, the largest regret first.")] = "5",
+    json_file: JsonFile = None,
+) -> None:
+    """Judge how the layouts of one job are ranked, on published runs or on yours."""
+    check_outputs({"--json": json_file}, *(path for path in (rows, models) if path is not None))
+    from myriad import api
+    from myriad.spec.base import CountOrZero
+
+    listed = read_flag("--worst", worst, CountOrZero)
+    result = api.validate_ranking(rows, models)
+    if json_file is not None:
+        write(json_file, json_text(result.model_dump(mode="json")))
+    if json_file != STANDARD_OUTPUT:
+        show(*_ranking_text(result, listed))
 
 
 def _percent(share: float, signed: bool = False) -> str:
@@ -107,3 +133,46 @@ def _worst(result: Validation, listed: int) -> Iterable[RenderableType]:
             f"           {row.model}, {row.num_gpus} x {row.accelerator}, {row.precision}: {row.layout}\n"
             f"           measured {row.measured:,.0f}, predicted {row.predicted:,.0f} {row.unit}"
         )
+
+
+def _ranking_text(result: RankingValidation, listed: int) -> Iterable[RenderableType]:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    overall = result.overall
+    yield Text(f"{overall.sets} sets with {overall.layouts} layouts, of {result.rows} rows", style="bold")
+    for reason, count in result.skipped.items():
+        yield Text(f"  {count} skipped: {reason}")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
+    table.add_column("sets by source", overflow="fold")
+    for head in ("sets", "layouts", "median Spearman", "lowest", "mean regret", "worst"):
+        table.add_column(head, justify="right")
+    table.add_row("all", *_ranking_cells(overall), style="bold")
+    for source, group in result.by_source.items():
+        table.add_row(source, *_ranking_cells(group))
+    yield ""
+    yield table
+    yield Text("Spearman: rank correlation of predicted and measured step times within a set, 1 at best", style="dim")
+    yield Text("regret: measured time of the layout ranked first over the best measured one, minus 1", style="dim")
+    if listed:
+        yield Text(f"\nworst {min(listed, len(result.per_set))} sets", style="bold")
+    for found in result.per_set[:listed]:
+        yield Text(
+            f"{_percent(found.regret, signed=True):>9}  {found.model}, {found.num_gpus} x {found.accelerator}, "
+            f"{found.precision}, batch {found.global_batch} x {found.seq_len}: "
+            f"Spearman {found.spearman:.2f} over {found.layouts} layouts\n"
+            f"           ranked first {found.picked}: {found.picked_measured_s:.4g} s\n"
+            f"           fastest      {found.best}: {found.best_measured_s:.4g} s"
+        )
+
+
+def _ranking_cells(group: RankingGroup) -> tuple[str, ...]:
+    return (
+        str(group.sets),
+        str(group.layouts),
+        f"{group.median_spearman:.3f}",
+        f"{group.lowest_spearman:.2f}",
+        _percent(group.mean_regret),
+        _percent(group.worst_regret),
+    )

@@ -83,3 +83,49 @@ class Validation(Spec):
     """Kind of group (`GROUP_KINDS`) -> name of the group -> its errors."""
     per_row: tuple[RowResult, ...]
     memory: MemoryJudgement
+
+
+class RankedSet(Spec):
+    """The measured layouts of one job, and how well the estimate ranks them."""
+
+    source: str
+    model: str
+    accelerator: str
+    num_gpus: int
+    global_batch: int
+    seq_len: int
+    precision: str
+    stack: str
+    layouts: int
+    spearman: float
+    """Rank correlation of predicted and measured step times."""
+    regret: float
+    """Measured time of the layout ranked first over the best measured one, minus 1."""
+    picked: str
+    """The layout ranked first, see `Layout.text`."""
+    picked_measured_s: float
+    best: str
+    """The layout measured fastest."""
+    best_measured_s: float
+
+
+class RankingGroup(Spec):
+    """Some sets together; every set counts once, whatever its size."""
+
+    sets: int
+    layouts: int
+    median_spearman: float
+    lowest_spearman: float
+    mean_regret: float
+    worst_regret: float
+
+
+class RankingValidation(Spec):
+    """How well layouts of one job are ranked; `per_set` has the largest regrets first."""
+
+    rows: int
+    skipped: dict[str, int]
+    """Reason -> count of rows."""
+    overall: RankingGroup
+    by_source: dict[str, RankingGroup]
+    per_set: tuple[RankedSet, ...]

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from myriad.catalog.yaml_file import read_text
 from myriad.errors import SpecError, nearest, unknown_name
@@ -220,8 +220,11 @@ def read_rows(path: Path) -> list[TrainingRow]:
     return parse_rows(read_text(path, "CSV"), str(path))
 
 
-def shipped_rows() -> list[TrainingRow]:
-    """The rows that come with the package, in the order of their files; `sources.yaml` beside them cites."""
-    folder = resources.files("myriad") / "data" / "measurements" / "training"
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".csv")), key=lambda f: f.name)
+def shipped_rows(folder: Literal["training", "layouts"] = "training") -> list[TrainingRow]:
+    """The rows that come with the package, in the order of their files; `sources.yaml` beside them cites.
+
+    `training` holds published runs; `layouts` many layouts of the same few jobs, which only the ranking is judged on.
+    """
+    place = resources.files("myriad") / "data" / "measurements" / folder
+    files = sorted((f for f in place.iterdir() if f.name.endswith(".csv")), key=lambda f: f.name)
     return [row for f in files for row in parse_rows(f.read_text("utf-8"), f.name)]

@@ -102,13 +102,19 @@ def test_shipped_rows_are_whole_and_cited():
     assert set(REQUIRED) <= set(COLUMNS)
 
 
-def test_every_shipped_source_has_a_citation():
+@pytest.mark.parametrize("kind", ["training", "layouts"])
+def test_every_shipped_source_has_a_citation(kind):
     import yaml
 
     from myriad.validate import rows
 
-    folder = Path(rows.__file__).parent.parent / "data" / "measurements" / "training"
+    folder = Path(rows.__file__).parent.parent / "data" / "measurements" / kind
     sources = yaml.safe_load((folder / "sources.yaml").read_text("utf-8"))["sources"]
     assert all(s["url"] and s["read_on"] for s in sources.values())
-    for row in shipped_rows():
+    for row in shipped_rows(kind):
         assert any(row.source.startswith(name) for name in sources), row.source
+
+
+def test_rows_of_layouts_are_kept_apart():
+    assert not {r.id for r in shipped_rows("layouts")} & {r.id for r in shipped_rows()}
+    assert all(r.tp and r.pp and r.dp and r.step_s for r in shipped_rows("layouts"))
