@@ -15,13 +15,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from myriad.api import validate_training
+from myriad.api import validate_ranking, validate_training
 from myriad.spec import base
 from myriad.units import CURRENCIES, MONEY_DENOMINATORS
 
 FIELDS = re.compile(r"<!-- fields: ([\w.]+) -->")
 MONEY = "<!-- money -->"
 VALIDATION = "<!-- validation -->"
+RANKING = "<!-- ranking -->"
 
 #: The validator of a quantity type -> its name in spec.base.
 QUANTITIES = {
@@ -107,7 +108,23 @@ def validation_table() -> str:
     return "\n".join(rows) + f"\n\nMemory: {fits} ({memory.fitting_fraction:.1%}); all of them ran."
 
 
+def ranking_table() -> str:
+    """A Markdown table of how the layouts of one job are ranked: all sets, then by source."""
+    result = validate_ranking()
+    rows = [
+        "| sets by source | number | layouts | median Spearman | lowest | mean regret | worst |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, group in {"**all**": result.overall, **result.by_source}.items():
+        rows.append(
+            f"| {name} | {group.sets} | {group.layouts} | {group.median_spearman:.2f} | {group.lowest_spearman:.2f} "
+            f"| {group.mean_regret:.1%} | {group.worst_regret:.1%} |"
+        )
+    return "\n".join(rows)
+
+
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fills the marks of a page; called by MkDocs."""
     filled = FIELDS.sub(lambda match: fields_table(match[1]), markdown).replace(MONEY, money_text())
-    return filled.replace(VALIDATION, validation_table()) if VALIDATION in filled else filled
+    filled = filled.replace(VALIDATION, validation_table()) if VALIDATION in filled else filled
+    return filled.replace(RANKING, ranking_table()) if RANKING in filled else filled

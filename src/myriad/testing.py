@@ -92,7 +92,7 @@ def devices(draw: st.DrawFn) -> Device:
 @st.composite
 def clusters(draw: st.DrawFn) -> Cluster:
     """4,096 accelerators on two or three tiers of links, each slower than the nearer one."""
-    half_bytes = draw(st.floats(0, 1e8))
+    half_bytes, start_s = draw(st.floats(0, 1e8)), draw(st.floats(0, 1e-5))
     tiers = [("scale-up", draw(st.sampled_from([4, 8, 64])), 450e9), ("scale-out", 1024, 50e9)]
     tiers += [("scale-across", 4096, 1e9)] if draw(st.booleans()) else []
     return Cluster(
@@ -103,7 +103,14 @@ def clusters(draw: st.DrawFn) -> Cluster:
         accelerator_id="drawn",
         num_accelerators=4096,
         links=tuple(
-            Link(tier=tier, domain=domain, bytes_per_s_one_way=rate, latency_s=1e-6, half_bytes=half_bytes)
+            Link(
+                tier=tier,
+                domain=domain,
+                bytes_per_s_one_way=rate,
+                latency_s=1e-6,
+                half_bytes=half_bytes,
+                start_s=start_s,
+            )
             for tier, domain, rate in tiers
         ),
     )
@@ -116,7 +123,8 @@ def stacks(draw: st.DrawFn) -> Stack:
         name="drawn", tp_overlap=draw(fractions), cp_overlap=draw(fractions), ep_overlap=draw(fractions),
         pp_overlap=draw(fractions), dp_overlap=draw(fractions), fsdp_overlap=draw(fractions),
         fused_attention=draw(st.booleans()), contention=draw(st.floats(0, 0.5)), fused_memory_bound=draw(fractions),
-        host_s_per_kernel=draw(st.floats(0, 2e-5)), step_overhead_s=draw(st.floats(0, 0.1)),
+        host_s_per_kernel=draw(st.floats(0, 2e-5)), host_runs_ahead=draw(st.booleans()),
+        step_overhead_s=draw(st.floats(0, 0.1)),
         dispatch_once_per_domain=draw(st.booleans()), grouped_kernels=draw(st.booleans()),
         reserved_bytes=draw(st.floats(0, 4e9)), fragmentation_fraction=draw(st.floats(0, 0.2)),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`python -m myriad.calibrate kernels|links --ops DIR [--write]`: fit, say how well, and write the entries."""
+"""`python -m myriad.calibrate kernels|links --ops DIR [--write]`, `... single-node`: fit, say how well, and write."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from myriad import catalog
 from myriad.calibrate.entries import default_text, entry_text
 from myriad.calibrate.kernels import KernelFits, fit_kernels
 from myriad.calibrate.links import fit_link
+from myriad.calibrate.single_node import fit_host, jobs
 from myriad.errors import MyriadError, SpecError
 
 #: Entry -> (table, title, accelerators, generation of FlashAttention).
@@ -65,19 +66,38 @@ def _links(ops: Path) -> None:
         errors = ", ".join(f"{kind} {error:.1%}" for kind, error in fit.median_error.items())
         sys.stdout.write(
             f"{name}: scale_up_efficiency {fit.efficiency:.3f}, scale_up_latency_s {fit.latency_s:.2e}, "
-            f"scale_up_half_bytes {fit.half_bytes:.3g}  (median errors: {errors})\n"
+            f"scale_up_half_bytes {fit.half_bytes:.3g}, scale_up_start_s {fit.start_s:.2e}  (median errors: {errors}; "
+            f"of those fitted {fit.fit.median_error:.1%}, 90th percentile {fit.fit.p90_error:.0%})\n"
         )
+
+
+def _single_node() -> None:
+    found = fit_host(jobs())
+    fit = found.fit
+    sys.stdout.write(
+        f"host_s_per_kernel {found.host_s_per_kernel:.3g}  ({fit.num_rows} rows fitted: {fit.median_error:.1%} median, "
+        f"{fit.p90_error:.0%} 90th percentile; {found.judged_rows} rows judged: {found.judged_median_error:.1%} "
+        f"median, {found.judged_p90_error:.0%} 90th percentile, bias {found.judged_bias:+.1%})\n"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 2 after one line that says what was wrong."""
     parser = argparse.ArgumentParser(prog="python -m myriad.calibrate", description=__doc__)
-    parser.add_argument("what", choices=("kernels", "links"))
-    parser.add_argument("--ops", type=Path, required=True, help="folder of <accelerator>__<operator>.parquet files")
+    parser.add_argument("what", choices=("kernels", "links", "single-node"))
+    parser.add_argument("--ops", type=Path, help="folder of <accelerator>__<operator>.parquet files")
     parser.add_argument("--write", action="store_true", help="write the kernel entries of the catalog")
     given = parser.parse_args(arguments)
     try:
-        _kernels(given.ops, given.write) if given.what == "kernels" else _links(given.ops)
+        match given.what, given.ops:
+            case "single-node", _:
+                _single_node()
+            case what, None:
+                raise SpecError(f"{what}: needs --ops DIR, the folder of measured operator times")
+            case "kernels", ops:
+                _kernels(ops, given.write)
+            case _, ops:
+                _links(ops)
     except MyriadError as error:
         sys.stderr.write(f"{error}\n")
         return 2

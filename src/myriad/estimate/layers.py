@@ -139,28 +139,36 @@ def _block_costs(
     exchange = block_exchange(block, model, cells, shop.work, stack, links)
     full = recomputed["full"]
     tp_s = exchange.tp_forward_s * (1 + full) + exchange.tp_backward_s
-    cp_s = exchange.cp_forward_s * (1 + full) + exchange.cp_backward_s
+    cp_backward_s = exchange.cp_forward_s * full + exchange.cp_backward_s
     ep_s = exchange.ep_forward_s * (1 + recomputed["moe"]) + exchange.ep_backward_s
-    attention_s = sum((op.forward_s + op.backward_s for op in operations if op.part == "attention"), zero)
+    attention = [op for op in operations if op.part == "attention"]
     tp_hidden = stack.tp_overlap * tp_s
-    cp_hidden = np.minimum(stack.cp_overlap * cp_s, attention_s)
+    # Each pass hides behind its own attention.
+    cp_forward_hidden = np.minimum(
+        stack.cp_overlap * exchange.cp_forward_s, sum((op.forward_s for op in attention), zero)
+    )
+    cp_backward_hidden = np.minimum(stack.cp_overlap * cp_backward_s, sum((op.backward_s for op in attention), zero))
+    cp_hidden = cp_forward_hidden + cp_backward_hidden
     ep_hidden = stack.ep_overlap * ep_s
 
     compute = {part: _both_s(operations, part, zero) for part in COMPUTE_PARTS}
     lost = 1.0 - stack.contention
     exposed = {
         "tp_comm": tp_s - lost * tp_hidden,
-        "cp_comm": cp_s - lost * cp_hidden,
+        "cp_comm": exchange.cp_forward_s + cp_backward_s - lost * cp_hidden,
         "ep_comm": ep_s - lost * ep_hidden,
     }
-    share = (exchange.tp_forward_s + exchange.ep_forward_s + exchange.cp_forward_s) / np.maximum(
-        tp_s + cp_s + ep_s, 1e-30
+    expert_comm_s = exchange.ep_forward_s * (1.0 - lost * stack.ep_overlap)
+    cp_forward_s = exchange.cp_forward_s - lost * cp_forward_hidden
+    forward_comm_s = exchange.tp_forward_s * (1.0 - lost * stack.tp_overlap) + cp_forward_s + expert_comm_s
+    comm = _Exposed(
+        forward_s=forward_comm_s,
+        backward_s=sum(exposed.values(), zero) - forward_comm_s,
+        experts_forward_s=expert_comm_s,
+        context_forward_s=cp_forward_s,
+        context_backward_s=exposed["cp_comm"] - cp_forward_s,
     )
-    ep_share = exchange.ep_forward_s / np.maximum(ep_s, 1e-30)
-    forward_comm_s = share * sum(exposed.values(), zero)
-    expert_comm_s = np.minimum(ep_share * exposed["ep_comm"], forward_comm_s)
-    comm_s = forward_comm_s, expert_comm_s, sum(exposed.values(), zero) - forward_comm_s
-    host_forward, host_backward = _host_waits(operations, again, comm_s, shop)
+    host_forward, host_backward = _host_waits(operations, again, comm, shop)
     host = host_forward + host_backward
     parts = {**compute, "recompute": recompute_s, "host": host, **exposed}
 
@@ -190,21 +198,31 @@ def _block_costs(
     )
 
 
+@dataclass(frozen=True)
+class _Exposed:
+    """Exposed communication of a pass each, and what of it belongs to experts and to context parallelism."""
+
+    forward_s: Array
+    backward_s: Array
+    experts_forward_s: Array
+    context_forward_s: Array
+    context_backward_s: Array
+
+
 def _host_waits(
     operations: Sequence[Operation],
     again: dict[int, Array],
-    comm_s: tuple[Array, Array, Array],
+    comm: _Exposed,
     shop: Shop,
 ) -> tuple[Array, Array]:
     """How long the device waits for launches in the forward and in the backward pass, in seconds.
 
     A host that runs ahead hides behind the device: each pass takes the longer of the two. Dropless experts
     stop it: it must read their token counts before it can launch them, so that what comes before and the
-    experts take the longer of host and device each. `comm_s` is exposed communication forward, the part of
-    the experts in it, and backward.
+    experts take the longer of host and device each. A host that does not run ahead starts every pass of a block
+    together with the device; communication then comes last, but for that of context parallelism, which comes first.
     """
-    stack, zero = shop.stack, np.zeros_like(comm_s[0])
-    forward_comm_s, expert_comm_s, backward_comm_s = comm_s
+    stack, zero = shop.stack, np.zeros_like(comm.forward_s)
 
     def launch_s(parts: Sequence[Operation], passes: Array | float = 1.0) -> Array:
         own = [op for op in parts if op.launched not in stack.graphed]
@@ -213,17 +231,47 @@ def _host_waits(
     def device_s(parts: Sequence[Operation]) -> Array:
         return sum((op.forward_s for op in parts), zero)
 
-    backward_s = sum((op.backward_s + again[id(op)] * op.forward_s for op in operations), backward_comm_s)
+    if not stack.host_runs_ahead:
+        kernels = {id(op): 0.0 if op.launched in stack.graphed else op.kernels for op in operations}
+        forward_queue: list[tuple[Array | float, Array]] = [(kernels[id(op)], op.forward_s) for op in operations]
+        backward_queue: list[tuple[Array | float, Array]] = [
+            (again[id(op)] * kernels[id(op)], again[id(op)] * op.forward_s) for op in operations
+        ]
+        backward_queue += [(2.0 * kernels[id(op)], op.backward_s) for op in reversed(operations)]
+        forward_queue = [(0.0, comm.context_forward_s), *forward_queue, (0.0, comm.forward_s - comm.context_forward_s)]
+        backward_queue = [
+            (0.0, comm.context_backward_s), *backward_queue, (0.0, comm.backward_s - comm.context_backward_s)
+        ]  # fmt: skip
+        host_s = stack.host_s_per_kernel
+        return _queue_waits_s(forward_queue, host_s, zero), _queue_waits_s(backward_queue, host_s, zero)
+    backward_s = sum((op.backward_s + again[id(op)] * op.forward_s for op in operations), comm.backward_s)
     again_s = sum((again[id(op)] * launch_s([op]) for op in operations), zero)
     backward = np.maximum(launch_s(operations, 2.0) + again_s - backward_s, 0.0)
     experts = [op for op in operations if op.launched == "experts"]
     if not experts or shop.work.expert_capacity is not None or "experts" in stack.graphed:
-        whole_s = device_s(operations) + forward_comm_s
+        whole_s = device_s(operations) + comm.forward_s
         return np.maximum(launch_s(operations) - whole_s, 0.0), backward
     before = [op for op in operations if op.launched != "experts"]
-    before_s, experts_s = device_s(before) + forward_comm_s - expert_comm_s, device_s(experts) + expert_comm_s
+    before_s = device_s(before) + comm.forward_s - comm.experts_forward_s
+    experts_s = device_s(experts) + comm.experts_forward_s
     waits = np.maximum(launch_s(before) - before_s, 0.0) + np.maximum(launch_s(experts) - experts_s, 0.0)
     return waits + stack.host_sync_s, backward
+
+
+def _queue_waits_s(queue: Sequence[tuple[Array | float, Array]], host_s: float, zero: Array) -> Array:
+    """How long the device waits in a queue of (kernels, device time) that host and device start together, in seconds.
+
+    Once some operation k is launched, the device may be busy to the end, so that the queue takes the longest of
+    host_s * (kernels before k, and one) + device time from k on, over all k, and no less than all launches.
+    """
+    left = sum((device_s for _, device_s in queue), zero)
+    launched, whole, takes = zero, left, left
+    for kernels, device_s in queue:
+        start_s = host_s * (launched + np.minimum(kernels, 1.0))
+        takes = np.where(device_s > 0, np.maximum(takes, start_s + left), takes)
+        launched, left = launched + kernels, left - device_s
+    waits: Array = np.maximum(takes, host_s * launched) - whole
+    return waits
 
 
 def _both_s(operations: Sequence[Operation], part: str, zero: Array) -> Array:
@@ -240,17 +288,23 @@ def _end_costs(
 ) -> Costs:
     """The embedding on the first stage, or the head on the last, which exchanges activations once per prediction."""
     zero = np.zeros_like(cells.tp)
+    operations = [replace(op, launched="ends") for op in operations]
     tp_s = exchanges * vocabulary_exchange_s(model, cells, links)
     tp_hidden = shop.stack.tp_overlap * tp_s
     parts = {part: _both_s(operations, part, zero) for part in COMPUTE_PARTS}
+    exposed_s = tp_s - (1.0 - shop.stack.contention) * tp_hidden
+    never = {id(op): zero for op in operations}
+    host_forward, host_backward = _host_waits(
+        operations, never, _Exposed(exposed_s / 2, exposed_s / 2, zero, zero, zero), shop
+    )
     parts |= {
         "recompute": zero,
-        "host": zero,
-        "tp_comm": tp_s - (1.0 - shop.stack.contention) * tp_hidden,
+        "host": host_forward + host_backward,
+        "tp_comm": exposed_s,
         "cp_comm": zero,
         "ep_comm": zero,
     }
-    forward_s = sum((op.forward_s for op in operations), zero) + parts["tp_comm"] / 2
+    forward_s = sum((op.forward_s for op in operations), zero) + exposed_s / 2 + host_forward
     vocabulary = model.vocab * model.hidden / cells.tp
     return Costs(
         parts_s=np.stack([parts[p] for p in INNER_PARTS]),

@@ -65,8 +65,9 @@ Framework = Literal["megatron-core", "torchtitan", "fsdp", "own"]
 """Whose rules limit layouts; `own` is in-house software, taken to run whatever divides."""
 
 
-Launched = Literal["mixer", "router", "dense", "experts"]
-"""Parts of a block that one CUDA graph can hold: norm and mixer; norm and routing; dense feed-forward; experts."""
+Launched = Literal["mixer", "router", "dense", "experts", "ends"]
+"""What one CUDA graph can hold: norm and mixer; norm and routing; dense feed-forward; experts; and, only where the
+whole step is one graph, the embedding and the head with the loss."""
 
 Switch = Literal["graph-mixers", "graph-routers", "graph-step", "overlap-experts", "portable-attention"]
 """Switches of a software that a job may turn on, see `Stack.switched`."""
@@ -101,6 +102,8 @@ class Stack(Spec):
     fused kernels (norm; bias, dropout and residual; activation; rotary) remove 0.5."""
     host_s_per_kernel: Seconds
     """Host time per kernel launch; binds when kernels are shorter than this."""
+    host_runs_ahead: bool = True
+    """The host launches ahead of the device through a whole pass; otherwise both start every block together."""
     graphed: tuple[Launched, ...] = ()
     """Parts of a block that replay CUDA graphs, which cost the host next to nothing."""
     host_sync_s: Seconds = 20e-6

@@ -82,7 +82,7 @@ _BY_SOURCE: Final[tuple[tuple[str, Convention], ...]] = (
     ("BigScience", _MEGATRON_2021),
     ("BLOOM", _MEGATRON_2021),
     ("GPT-NeoX", _MEGATRON_2021),
-    ("vTrain", _MEGATRON_2021),
+    ("vTrain", Convention("megatron-deepspeed", zero=0, sequence_parallel=False, optimizer=ADAM_FP16)),
     ("Reducing Activation", Convention("megatron-lm-2021", zero=0, optimizer=ADAM_FP16)),
 )
 

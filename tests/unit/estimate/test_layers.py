@@ -119,3 +119,32 @@ def test_ideal_machine_runs_products_at_the_peak():
     assert part(found, "gemm") + part(found, "attention") == pytest.approx(
         (found.model_flops.item() + 0.5 * 4 * 4096**2 / 2 * 16 * 64) / 1e15, rel=1e-6
     )  # the fused backward pass of attention computes the scores again: 3.5 forwards instead of 3
+
+
+def slow_host(**changes: object) -> dict[str, object]:
+    return {"stack": stack(**{"host_s_per_kernel": 30e-6, "graphed": (), **changes})}
+
+
+def test_the_ends_wait_for_the_host_too():
+    fast, slow = costs(changes=slow_host(host_s_per_kernel=0.0)), costs(changes=slow_host(host_s_per_kernel=1e-3))
+    for end in ("first", "last"):
+        assert part(getattr(fast, end), "host") == 0.0
+        assert part(getattr(slow, end), "host") > 0.0
+    whole = slow_host(host_s_per_kernel=1e-3, graphed=("mixer", "router", "dense", "experts", "ends"))
+    assert part(costs(changes=whole).last, "host") == 0.0
+
+
+@pytest.mark.parametrize("layout", [{"tp": 1}, {"tp": 8, "sp": False}, {"tp": 2, "recompute": ("full",)}])
+def test_a_host_that_does_not_run_ahead_costs_more_but_never_both_sums(layout):
+    found = {ahead: costs(changes=slow_host(host_runs_ahead=ahead), **layout) for ahead in (True, False)}
+    device_s = found[True].blocks.parts_s.sum(axis=0) - found[True].blocks.parts_s[INNER_PARTS.index("host")]
+    ahead, together = (found[a].blocks.parts_s.sum(axis=0) for a in (True, False))
+    launched = costs(changes=slow_host(host_s_per_kernel=30.0), **layout).blocks.parts_s.sum(axis=0) / 1e6
+    assert np.all(together >= ahead)
+    assert np.all(together <= device_s + launched * 1.001)
+
+
+def test_a_host_without_work_costs_nothing_either_way():
+    for ahead in (True, False):
+        found = costs(changes=slow_host(host_s_per_kernel=0.0, host_runs_ahead=ahead), tp=2)
+        assert part(found.blocks, "host") == pytest.approx(0.0, abs=1e-15)
