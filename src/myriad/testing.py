@@ -85,6 +85,7 @@ def devices(draw: st.DrawFn) -> Device:
         ),
         num_sms=draw(st.integers(1, 200)), memory_bytes=80e9, memory_bytes_per_s=3e12,
         operand_bytes=draw(st.sampled_from([0.5625, 1.0, 2.0])), launch_s=draw(st.floats(0, 1e-5)),
+        scan_share=draw(st.floats(0.05, 0.5)),
         sustained_fraction=draw(shares), calibrated=True,
     )  # fmt: skip
 
@@ -115,7 +116,7 @@ def stacks(draw: st.DrawFn) -> Stack:
     return Stack(
         name="drawn", tp_overlap=draw(fractions), cp_overlap=draw(fractions), ep_overlap=draw(fractions),
         pp_overlap=draw(fractions), dp_overlap=draw(fractions), fsdp_overlap=draw(fractions),
-        fused_attention=draw(st.booleans()), contention=draw(st.floats(0, 0.5)), fused_memory_bound=draw(fractions),
+        fused_attention=draw(st.booleans()), contention=draw(st.floats(0, 0.5)), stream_passes=draw(st.floats(0.5, 3)),
         host_s_per_kernel=draw(st.floats(0, 2e-5)), step_overhead_s=draw(st.floats(0, 0.1)),
         dispatch_once_per_domain=draw(st.booleans()), grouped_kernels=draw(st.booleans()),
         reserved_bytes=draw(st.floats(0, 4e9)), fragmentation_fraction=draw(st.floats(0, 0.2)),

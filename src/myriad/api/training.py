@@ -15,7 +15,6 @@ from myriad.estimate.device import device
 from myriad.estimate.flops import DEFINITIONS
 from myriad.estimate.training import (
     Setting,
-    end_layers,
     estimate_layout,
     estimate_table,
     layout_operations,
@@ -87,7 +86,7 @@ def _by_definition(estimate: TrainingEstimate, setting: Setting, name: str) -> T
 
 def case_of(setting: Setting) -> Case:
     """What the rules of layouts look at."""
-    return Case(setting.model, setting.cluster, setting.work, end_layers(setting))
+    return Case(setting.model, setting.cluster, setting.work, setting.end_layers)
 
 
 def check_divides(setting: Setting, layout: Layout) -> None:

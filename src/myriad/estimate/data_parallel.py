@@ -111,7 +111,7 @@ def exposed_s(
     reduces = np.where(layouts.zero >= 2, num_micro_batches, 1.0)
     total = gathers * gather_s + reduces * backward_total
     hidden = gathers * forward_hidden + reduces * backward_hidden
-    return total - (1.0 - stack.contention) * hidden, hidden
+    return stack.stretch_of("dp") * (total - (1.0 - stack.contention) * hidden), hidden
 
 
 def optimizer_s(

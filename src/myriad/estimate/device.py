@@ -10,6 +10,7 @@ from myriad.spec.accelerator import Accelerator
 from myriad.spec.calibration import PRECISIONS, AttentionEfficiency, GemmEfficiency, Kernels, Precision
 
 T = TypeVar("T")
+E = TypeVar("E", GemmEfficiency, AttentionEfficiency)
 
 #: Precision -> figures of the accelerator that state its matrix rate, the first one present counts.
 _RATE_FIGURES: Final[dict[Precision, tuple[str, ...]]] = {
@@ -58,6 +59,8 @@ class Device:
     operand_bytes: float
     """Bytes of one element of a matrix operand, scales included."""
     launch_s: float
+    scan_share: float
+    """Rate of chunked scans over that of attention."""
     sustained_fraction: float
     calibrated: bool
     """Whether the efficiencies were fitted for this accelerator, or are the default ones."""
@@ -73,21 +76,33 @@ def device(accelerator: Accelerator, kernels: Kernels, precision: Precision, cal
         raise SpecError(unknown_name("precision", str(precision), PRECISIONS))
     attention: Precision = precision if precision in ("fp32", "tf32", "fp16") else "bf16"
     kernel_precision: Precision = "bf16" if precision == "fp16" else precision
+    matrix = kernels.training_share.get(kernel_precision, 1.0)
     return Device(
         name=accelerator.name,
         gemm_flops_per_s=_rate(accelerator, precision),
         attention_flops_per_s=_rate(accelerator, attention),
-        gemm=_efficiency(kernels.gemm, kernel_precision, "gemm", accelerator.name),
-        grouped_gemm=_efficiency(kernels.grouped_gemm, kernel_precision, "grouped_gemm", accelerator.name),
-        attention=_efficiency(kernels.attention, "bf16", "attention", accelerator.name),
+        gemm=_scaled(_efficiency(kernels.gemm, kernel_precision, "gemm", accelerator.name), matrix),
+        grouped_gemm=_scaled(
+            _efficiency(kernels.grouped_gemm, kernel_precision, "grouped_gemm", accelerator.name), matrix
+        ),
+        attention=_scaled(
+            _efficiency(kernels.attention, "bf16", "attention", accelerator.name), kernels.attention_training_share
+        ),
         num_sms=accelerator.num_sms or 1,
         memory_bytes=accelerator.usable_memory_bytes or _figure(accelerator, "memory_bytes"),
         memory_bytes_per_s=_figure(accelerator, "memory_bytes_per_s") * kernels.memory_fraction,
         operand_bytes=OPERAND_BYTES[precision],
         launch_s=kernels.launch_s,
+        scan_share=kernels.scan_share / kernels.attention_training_share,
         sustained_fraction=kernels.sustained_fraction,
         calibrated=calibrated,
     )
+
+
+def _scaled(fit: E, share: float) -> E:
+    """The efficiency times a share, never above the datasheet rate."""
+    peaks = ("peak_fraction", "forward_fraction", "backward_fraction")
+    return fit.model_copy(update={p: min(getattr(fit, p) * share, 1.0) for p in peaks if hasattr(fit, p)})
 
 
 def _rate(accelerator: Accelerator, precision: Precision) -> float:

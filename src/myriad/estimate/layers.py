@@ -149,9 +149,9 @@ def _block_costs(
     compute = {part: _both_s(operations, part, zero) for part in COMPUTE_PARTS}
     lost = 1.0 - stack.contention
     exposed = {
-        "tp_comm": tp_s - lost * tp_hidden,
-        "cp_comm": cp_s - lost * cp_hidden,
-        "ep_comm": ep_s - lost * ep_hidden,
+        "tp_comm": stack.stretch_of("tp") * (tp_s - lost * tp_hidden),
+        "cp_comm": stack.stretch_of("cp") * (cp_s - lost * cp_hidden),
+        "ep_comm": stack.stretch_of("ep") * (ep_s - lost * ep_hidden),
     }
     share = (exchange.tp_forward_s + exchange.ep_forward_s + exchange.cp_forward_s) / np.maximum(
         tp_s + cp_s + ep_s, 1e-30
@@ -246,7 +246,7 @@ def _end_costs(
     parts |= {
         "recompute": zero,
         "host": zero,
-        "tp_comm": tp_s - (1.0 - shop.stack.contention) * tp_hidden,
+        "tp_comm": shop.stack.stretch_of("tp") * (tp_s - (1.0 - shop.stack.contention) * tp_hidden),
         "cp_comm": zero,
         "ep_comm": zero,
     }

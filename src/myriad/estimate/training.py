@@ -11,7 +11,7 @@ code with one row, opened up stage by stage.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -67,6 +67,24 @@ class Setting:
         balanced = self.work.model_copy(update={"expert_imbalance": 1.0, "expert_capacity": None})
         return model_costs(self.model, alone, balanced, self.device, self.stack, self.cluster.links)
 
+    @cached_property
+    def end_layers(self) -> int:
+        """How many usual layers the work after the last layer amounts to: head, loss, multi-token prediction."""
+        model, costs = self.model, self.uncut_costs
+        flops = costs.blocks.model_flops[:, 0]
+        kinds = model.layer_kinds()
+        usual = flops[costs.kinds.index(max(set(kinds), key=kinds.count))]
+        end = costs.last.model_flops[0, 0]
+        if model.mtp_depths and model.mtp_block is not None:
+            end = end + model.mtp_depths * flops[costs.kinds.index(model.mtp_block)]
+        return max(1, round(float(end / usual)))
+
+    def on(self, device: Device, stack: Stack) -> Setting:
+        """The same work with another device or software; FLOPs, and what follows from them alone, stay."""
+        other = replace(self, device=device, stack=stack)
+        vars(other)["end_layers"] = self.end_layers
+        return other
+
 
 @dataclass(frozen=True)
 class TrainingTable:
@@ -96,18 +114,6 @@ def model_flops_per_token(setting: Setting) -> float:
     return float(flops / setting.work.seq_len)
 
 
-def end_layers(setting: Setting) -> int:
-    """How many usual layers the work after the last layer amounts to: head, loss, multi-token prediction."""
-    model, costs = setting.model, setting.uncut_costs
-    flops = costs.blocks.model_flops[:, 0]
-    kinds = model.layer_kinds()
-    usual = flops[costs.kinds.index(max(set(kinds), key=kinds.count))]
-    end = costs.last.model_flops[0, 0]
-    if model.mtp_depths and model.mtp_block is not None:
-        end = end + model.mtp_depths * flops[costs.kinds.index(model.mtp_block)]
-    return max(1, round(float(end / usual)))
-
-
 def _with_mtp(counts: Array, model: Model, costs: ModelCosts) -> Array:
     if model.mtp_depths and model.mtp_block is not None:
         counts = counts.copy()
@@ -119,7 +125,7 @@ def estimate_table(setting: Setting, layouts: LayoutTable) -> TrainingTable:
     """Time and memory of every layout. Layouts must divide (see `search.rules`); nothing is checked here."""
     cuts, index = _distinct_cuts(layouts)
     costs = model_costs(setting.model, cuts, setting.work, setting.device, setting.stack, setting.cluster.links)
-    ends = end_layers(setting)
+    ends = setting.end_layers
     size = len(layouts)
     columns = {
         "parts_s": np.empty((len(TIME_PARTS), size)),
@@ -271,7 +277,7 @@ class _Group:
         one_bytes = ACTIVATION_BYTES * cells.tokens * setting.model.hidden / cells.sequence_shard
         # Neighbours may be near, but where the whole pipeline leaves a domain, one boundary does, and it sets the pace.
         span = self.pp * layouts.tp * layouts.cp * np.where(layouts.order == 1, 1, layouts.dp)
-        one_s = send_recv_s(one_bytes, span / 2, setting.cluster.links)
+        one_s = setting.stack.stretch_of("pp") * send_recv_s(one_bytes, span / 2, setting.cluster.links)
         steady = 2 * self.vpp * micro_batches * (1 - setting.stack.pp_overlap)
         return np.asarray(one_s * (steady + 2 * (self.pp - 1)))
 
@@ -324,7 +330,7 @@ def estimate_layout(setting: Setting, layout: Layout) -> TrainingEstimate:
     layouts = LayoutTable.from_layouts([layout])
     table = estimate_table(setting, layouts)
     costs = model_costs(setting.model, layouts, setting.work, setting.device, setting.stack, setting.cluster.links)
-    group = _Group(setting, layouts, costs, layout.pp, layout.vpp, end_layers(setting))
+    group = _Group(setting, layouts, costs, layout.pp, layout.vpp, setting.end_layers)
     stages = {part: values[0] for part, values in group.memory().items()}
     work, device = setting.work, setting.device
     step_s = float(table.step_s[0])
@@ -375,7 +381,7 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
     layouts = LayoutTable.from_layouts([layout])
     work, device = setting.work, setting.device
     costs = model_costs(setting.model, layouts, work, device, setting.stack, setting.cluster.links)
-    group = _Group(setting, layouts, costs, layout.pp, layout.vpp, end_layers(setting))
+    group = _Group(setting, layouts, costs, layout.pp, layout.vpp, setting.end_layers)
     stage = int(group.slowest[0])
     micro_batches = float(group.num_micro_batches[0])
     shop = Shop(device, setting.stack, work)

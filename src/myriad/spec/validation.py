@@ -6,8 +6,9 @@ from typing import Literal
 
 from myriad.spec.base import Spec
 
-GROUP_KINDS = ("source", "accelerator", "family", "precision", "gpus", "stack", "parallelism")
-"""What rows are grouped by: `family` is dense, moe or hybrid; `gpus` the decade of the GPU count."""
+GROUP_KINDS = ("source", "accelerator", "family", "lineage", "precision", "gpus", "stack", "parallelism")
+"""What rows are grouped by: `family` is dense, moe or hybrid; `lineage` the name that a line of models shares;
+`gpus` the decade of the GPU count."""
 
 
 class GroupError(Spec):
@@ -35,10 +36,13 @@ class RowResult(Spec):
     source: str
     model: str
     family: Literal["dense", "moe", "hybrid"]
+    lineage: str
     accelerator: str
     num_gpus: int
     precision: str
     stack: str
+    release: str = ""
+    """Of the software, where the catalog tells it from others."""
     parallelism: str
     layout: str
     """The layout in one line, see `Layout.text`."""

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import myriad.catalog as catalog
 from myriad.spec.calibration import Precision, Switch
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import RECOMPUTE_MODULES
@@ -32,6 +33,13 @@ ALL_BF16: Final = Optimizer(
 """Weights, gradients and moments in bf16, no copy in fp32."""
 
 
+RECOMPUTE_WHERE_UNKNOWN: Final[tuple[tuple[str, ...], ...]] = (
+    (),
+    ("core_attn", "layernorm", "moe_act", "mla_up_proj"),
+    ("full",),
+)
+
+
 @dataclass(frozen=True)
 class Convention:
     """Defaults of one software and its recipes."""
@@ -49,6 +57,8 @@ class Convention:
     """Stages are interleaved in chunks of so many layers where the row gives no `vpp`; 0 means not interleaved."""
     gathers_once_under_pipeline: bool = False
     """FSDP under a pipeline gathers weights once and reduces gradients once per step: ZeRO-1 in effect."""
+    recompute_where_unknown: tuple[tuple[str, ...], ...] = RECOMPUTE_WHERE_UNKNOWN
+    """Tried in this order where the source is silent; the first that fits is taken, since the run did run."""
     micro_batches_follow_stages: bool = False
     """A local batch is cut into as many micro-batches as there are stages where the row says nothing."""
 
@@ -90,7 +100,7 @@ _BY_SOURCE: Final[tuple[tuple[str, Convention], ...]] = (
 def convention(row: TrainingRow) -> Convention:
     """The convention of the row's source; for sources unknown here, Megatron-Core's, or FSDP's if it names FSDP."""
     if re.search(r"maxtext|paxml", row.document + " " + row.notes, re.IGNORECASE):
-        return Convention("maxtext", zero=3)
+        return Convention("maxtext", zero=3, recompute_where_unknown=(("full",),))  # remat_policy: full, SAVE_NOTHING
     for start, found in _BY_SOURCE:
         if row.source.startswith(start):
             return found
@@ -106,12 +116,28 @@ def optimizer(row: TrainingRow, default: Optimizer) -> Optimizer:
     return default
 
 
+def stack_at_release(row: TrainingRow, stack: str) -> str:
+    """The software with the row's release, `nemo@25.02`, where the catalog tells that release from others."""
+    release = release_of(row)
+    return f"{stack}@{release}" if release in catalog.stack(stack).releases else stack
+
+
+def release_of(row: TrainingRow) -> str:
+    """The software's release as the source dates it, `25.09` for example; empty where it does not."""
+    for text in (row.notes, row.document):
+        if match := re.search(r"(?:container |@v?|\bv)(2\d\.\d\d)\b|\b(2\d\.\d\d) (?:BF16|FP8)", text):
+            return match[1] or match[2]
+    return ""
+
+
 #: In the row's `overlap` -> what is switched on. Scopes of graphs count only where graphs are made.
 _SWITCHES: Final[tuple[tuple[str, Switch], ...]] = (
     (r"cuda_graph_impl=full_iteration|_full_iteration_", "graph-step"),
     (r"cuda_graph_impl=transformer_engine.*cuda_graph_scope=\[[^]]*\b(attn|mamba)\b", "graph-mixers"),
     (r"cuda_graph_impl=transformer_engine.*cuda_graph_scope=\[[^]]*\bmoe_router\b", "graph-routers"),
     (r"moe_a2a_overlap(=True| on)", "overlap-experts"),
+    (r"(?i)async ?TP", "overlap-tensor"),
+    (r"torch\.compile", "compile"),
 )
 
 
@@ -171,11 +197,3 @@ def recompute(row: TrainingRow) -> tuple[str, ...] | None:
     if named:
         return tuple(named) if set(named) <= set(RECOMPUTE_MODULES) else None
     return ("core_attn",) if text.startswith("selective") else None
-
-
-RECOMPUTE_WHERE_UNKNOWN: Final[tuple[tuple[str, ...], ...]] = (
-    (),
-    ("core_attn", "layernorm", "moe_act", "mla_up_proj"),
-    ("full",),
-)
-"""Tried in this order where the source is silent; the first that fits is taken, since the run did run."""

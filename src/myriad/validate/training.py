@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
@@ -29,6 +30,16 @@ def family(model: Model) -> Literal["dense", "moe", "hybrid"]:
     if any(isinstance(b.mixer, (Mamba2, GatedDeltaNet)) for b in blocks):
         return "hybrid"
     return "moe" if any(isinstance(b.feed_forward, MixtureOfExperts) for b in blocks) else "dense"
+
+
+def lineage(name: str) -> str:
+    """The name that a line of models shares, whatever their sizes and versions.
+
+    >>> lineage("llama3.1-405b"), lineage("qwen3-30b-a3b"), lineage("gpt-oss-120b"), lineage("bs-gpt-h14336-l72-a64")
+    ('llama', 'qwen', 'gpt-oss', 'bs-gpt')
+    """
+    match = re.match(r"[a-z]+(?:(?:\d+)?-(?:gpt|oss)\b)?", name)
+    return match[0] if match else name
 
 
 def parallelism(layout: Layout) -> str:
@@ -77,10 +88,12 @@ def judge(run: Run, predict: Predict) -> RowResult:
         source=row.source,
         model=row.model,
         family=family(run.model),
+        lineage=lineage(row.model),
         accelerator=run.cluster.accelerator_id,
         num_gpus=run.cluster.num_accelerators,
         precision=run.work.precision,
-        stack=run.work.stack,
+        stack=run.work.stack.partition("@")[0],
+        release=run.work.stack.partition("@")[2],
         parallelism=parallelism(estimate.layout),
         layout=estimate.layout.text(),
         assumed=run.assumed,

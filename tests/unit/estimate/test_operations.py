@@ -122,7 +122,7 @@ def test_narrow_operands_cost_their_quantisation_and_more_kernels():
 
 
 def test_fusion_removes_traffic():
-    bare, half = (operations(tools=shop(fused_memory_bound=share))["ffn activation"] for share in (0.0, 0.5))
+    bare, half = (operations(tools=shop(stream_passes=passes))["ffn activation"] for passes in (2.0, 1.0))
     assert one(half.forward_s) == pytest.approx(one(bare.forward_s) / 2)
     assert one(half.forward_bytes) == pytest.approx(one(bare.forward_bytes) / 2)
 
