@@ -153,12 +153,12 @@ def _block_costs(
         "cp_comm": stack.stretch_of("cp") * (cp_s - lost * cp_hidden),
         "ep_comm": stack.stretch_of("ep") * (ep_s - lost * ep_hidden),
     }
-    share = (exchange.tp_forward_s + exchange.ep_forward_s + exchange.cp_forward_s) / np.maximum(
-        tp_s + cp_s + ep_s, 1e-30
-    )
-    ep_share = exchange.ep_forward_s / np.maximum(ep_s, 1e-30)
-    forward_comm_s = share * sum(exposed.values(), zero)
-    expert_comm_s = np.minimum(ep_share * exposed["ep_comm"], forward_comm_s)
+    forward_comm = {
+        "tp_comm": _part_of(exchange.tp_forward_s, tp_s) * exposed["tp_comm"],
+        "cp_comm": _part_of(exchange.cp_forward_s, cp_s) * exposed["cp_comm"],
+        "ep_comm": _part_of(exchange.ep_forward_s, ep_s) * exposed["ep_comm"],
+    }
+    forward_comm_s, expert_comm_s = sum(forward_comm.values(), zero), forward_comm["ep_comm"]
     comm_s = forward_comm_s, expert_comm_s, sum(exposed.values(), zero) - forward_comm_s
     host_forward, host_backward = _host_waits(operations, again, comm_s, shop)
     host = host_forward + host_backward
@@ -224,6 +224,11 @@ def _host_waits(
     before_s, experts_s = device_s(before) + forward_comm_s - expert_comm_s, device_s(experts) + expert_comm_s
     waits = np.maximum(launch_s(before) - before_s, 0.0) + np.maximum(launch_s(experts) - experts_s, 0.0)
     return waits + stack.host_sync_s, backward
+
+
+def _part_of(part: Array, whole: Array) -> Array:
+    """The share of a whole, 0 where there is nothing."""
+    return np.asarray(part / np.maximum(whole, 1e-30))
 
 
 def _both_s(operations: Sequence[Operation], part: str, zero: Array) -> Array:
