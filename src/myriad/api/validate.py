@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from myriad import catalog
 from myriad.api.training import setting_of
 from myriad.estimate.training import estimate_layout
 from myriad.spec.cluster import Cluster
@@ -13,6 +14,7 @@ from myriad.spec.layout import Layout
 from myriad.spec.model import Model
 from myriad.spec.result import TrainingEstimate
 from myriad.spec.validation import Validation
+from myriad.validate.left_out import with_left_out
 from myriad.validate.models import models_from_yaml
 from myriad.validate.rows import read_rows, shipped_rows
 from myriad.validate.training import validate_rows
@@ -37,4 +39,5 @@ def validate_training(
             progress(judged, len(table))
         return estimate_layout(setting_of(model, cluster, work), layout)
 
-    return validate_rows(table, predict, known)
+    result = validate_rows(table, predict, known)
+    return result if rows is not None else with_left_out(result, catalog.training_fit(), catalog.held_out())

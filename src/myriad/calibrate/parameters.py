@@ -63,9 +63,9 @@ def _accelerators() -> list[Factor]:
     for entries, precisions in _CHIPS:
         for bits in precisions:
             meaning = f"{_MATRIX} on {entries[0]}, {bits[0]}, beside what is common"
-            found.append(_factor(meaning, 0.08, *_shares(entries, bits)))
+            found.append(_factor(meaning, 0.06, *_shares(entries, bits)))
         figures = [f"kernels/{entry}/attention_training_share" for entry in entries]
-        found.append(_factor(f"{_ATTENTION} on {entries[0]}, beside what is common", 0.12, *figures))
+        found.append(_factor(f"{_ATTENTION} on {entries[0]}, beside what is common", 0.1, *figures))
     return found
 
 

@@ -11,7 +11,7 @@ with the same slopes, then estimates the runs left out by the whole, not the lin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -31,9 +31,10 @@ from myriad.validate.layouts import Run
 
 Array = npt.NDArray[np.float64]
 
-NOISE = 0.05
-"""Standard deviation of ln step time between runs of one configuration: releases differ by 6 % in the median."""
-HUBER = 1.6
+NOISE = 0.07
+"""Standard deviation of ln step time between runs of one configuration: releases differ by 6 % in the median, by more
+than a third for one in ten."""
+HUBER = 1.2
 """Deviations of so many times the noise and more pull with constant force."""
 STEP = 0.02
 """Change of ln factor for slopes."""
@@ -158,3 +159,68 @@ def solve(linear: Linear, measured_ln: Array, spreads: Array, weights: Array, ro
         normal = (linear.slopes.T * pull) @ linear.slopes + np.diag(spreads**-2.0)
         found = found + np.linalg.solve(normal, (linear.slopes.T * pull) @ residual - found / spreads**2)
     return found, np.sqrt(np.diag(np.linalg.inv(normal)))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Factors that fit all runs, the estimate around them, and what runs left out get."""
+
+    factors: tuple[Factor, ...]
+    linear: Linear
+    held_out_ln: Mapping[str, Array]
+    """What was left out -> ln (estimated / measured step time) of every run by the fit to all other groups."""
+
+
+def fit(
+    runs: Sequence[Measured],
+    parameters: Sequence[Factor],
+    groups: Mapping[str, Sequence[str]],
+    linearise_all: Callable[[Array], Linear],
+    rounds: int,
+) -> Fit:
+    """The fit to all runs, starting from the factors of `parameters`, and the fits that leave a group out.
+
+    `groups` says for every kind of group which one each run belongs to; `linearise_all` estimates all
+    runs around some ln factors (it may do so in several processes); it is called `rounds` + 1 times.
+    """
+    measured_ln = np.array([one.ln_step for one in runs])
+    spreads = np.array([p.spread for p in parameters])
+    everyone = np.ones(len(runs))
+    found = np.log([p.factor for p in parameters])
+    linear = linearise_all(found)
+    deviations = spreads
+    for _ in range(rounds):
+        found, deviations = solve(linear, measured_ln, spreads, everyone)
+        linear = linearise_all(found)
+    factors = tuple(
+        p.model_copy(
+            update={
+                "factor": float(np.exp(value)),
+                "uncertainty": float(deviation),
+                "rows": int(np.count_nonzero(linear.slopes[:, k])),
+            }
+        )
+        for k, (p, value, deviation) in enumerate(zip(parameters, found, deviations, strict=True))
+    )
+    held = {kind: _left_out(runs, parameters, names, linear, measured_ln, spreads) for kind, names in groups.items()}
+    return Fit(factors, linear, held)
+
+
+def _left_out(
+    runs: Sequence[Measured],
+    parameters: Sequence[Factor],
+    names: Sequence[str],
+    linear: Linear,
+    measured_ln: Array,
+    spreads: Array,
+) -> Array:
+    errors = np.empty(len(runs))
+    groups = np.array(names)
+    for group in np.unique(groups):
+        own = groups == group
+        without, _ = solve(linear, measured_ln, spreads, (~own).astype(float))
+        factors = with_values(parameters, without)
+        for row in np.flatnonzero(own).tolist():
+            mine = [p for p in factors if touches(p, runs[row])]
+            errors[row] = ln_step(runs[row], mine) - measured_ln[row]
+    return errors

@@ -21,6 +21,7 @@ from myriad.catalog.entry import (
     names,
     search,
 )
+from myriad.catalog.fitted import held_out, training_fit
 from myriad.catalog.reading import located, read_spec
 from myriad.errors import MissingDataError
 from myriad.spec.accelerator import Accelerator
@@ -31,10 +32,34 @@ from myriad.spec.model import Model
 from myriad.spec.price import PriceList
 
 __all__ = [
-    "KINDS", "USER_CATALOG", "Entry", "Figure", "FigureKind", "Kind", "Source",
-    "accelerator", "assumed", "cluster", "cluster_of", "entries", "entry", "find", "kernels", "kernels_entry",
-    "load", "located", "model", "names",
-    "node", "price_list", "read_spec", "search", "stack", "usd_per_currency",
+    "KINDS",
+    "USER_CATALOG",
+    "Entry",
+    "Figure",
+    "FigureKind",
+    "Kind",
+    "Source",
+    "accelerator",
+    "assumed",
+    "cluster",
+    "cluster_of",
+    "entries",
+    "entry",
+    "find",
+    "held_out",
+    "kernels",
+    "kernels_entry",
+    "load",
+    "located",
+    "model",
+    "names",
+    "node",
+    "price_list",
+    "read_spec",
+    "search",
+    "stack",
+    "training_fit",
+    "usd_per_currency",
 ]  # fmt: skip
 
 _T = TypeVar("_T", bound=Spec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
@@ -14,13 +15,22 @@ from myriad.spec.fitted import Factor, TrainingFit
 
 SpecT = TypeVar("SpecT", bound=Spec)
 
-PATH = Path(str(files("myriad"))) / "data" / "calibration" / "training.yaml"
+FOLDER = Path(str(files("myriad"))) / "data" / "calibration"
+PATH = FOLDER / "training.yaml"
+HELD_OUT = FOLDER / "held-out.csv"
 
 
 @lru_cache(maxsize=1)
 def training_fit() -> TrainingFit:
     """The shipped calibration of training estimates."""
     return read_spec(PATH, TrainingFit)
+
+
+@lru_cache(maxsize=1)
+def held_out() -> Mapping[str, Mapping[str, float]]:
+    """Row -> what was left out of the fit -> predicted / measured - 1 of that row by the rest."""
+    with HELD_OUT.open(encoding="utf-8", newline="") as file:
+        return {row.pop("id"): {kind: float(error) for kind, error in row.items()} for row in csv.DictReader(file)}
 
 
 def factors_of(kind: str, name: str, factors: Iterable[Factor]) -> dict[tuple[str, ...], float]:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from myriad.spec.base import Fraction, Spec
+from myriad.spec.model import Family
 
 
 class Factor(Spec):
@@ -25,17 +26,17 @@ class Factor(Spec):
 
 
 class Bands(Spec):
-    """Half-widths of the band around an estimate, in ln of the step time, that holds so much of what is measured.
+    """Half-widths of bands around an estimate, in ln of the step time, from runs that the fit had not seen."""
 
-    Each is of runs that the fit had not seen: `known` of other models on known hardware and software.
-    """
-
-    share: Fraction = 0.8
-    dense: float = Field(gt=0)
-    moe: float = Field(gt=0)
-    hybrid: float = Field(gt=0)
-    unknown_stack: float = Field(gt=0)
-    unknown_accelerator: float = Field(gt=0)
+    share: Fraction
+    """So many of the measured runs lie within."""
+    families: dict[Family, float]
+    """For models that are dense, mixtures of experts or hybrids, on accelerators and software that were fitted:
+    from runs of lines of models that were left out."""
+    unknown_stack: float = Field(ge=0)
+    """Added, in squares, for software that no run was fitted of: from runs of software left out."""
+    unknown_accelerator: float = Field(ge=0)
+    """The same for accelerators."""
 
 
 class TrainingFit(Spec):
@@ -49,6 +50,12 @@ class TrainingFit(Spec):
     """The command."""
     rows: int
     mean_abs_error: float
-    """Of the rows fitted."""
+    """Of predicted / measured - 1 on the rows fitted."""
     factors: tuple[Factor, ...]
-    bands: Bands | None = None
+    stacks: dict[str, int]
+    """Software -> rows fitted."""
+    accelerators: dict[str, int]
+    """Accelerator -> rows fitted."""
+    bands: Bands
+    coverage: dict[str, Fraction]
+    """What was left out -> share of those runs inside their band, where the band came from the other runs."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pydantic import Field
 
-from myriad.spec.base import Spec
+from myriad.spec.base import Fraction, Spec
+from myriad.spec.model import Family
 
 GROUP_KINDS = ("source", "accelerator", "family", "lineage", "precision", "gpus", "stack", "parallelism")
 """What rows are grouped by: `family` is dense, moe or hybrid; `lineage` the name that a line of models shares;
@@ -30,12 +31,14 @@ class RowResult(Spec):
     predicted: float
     error: float
     """predicted / measured - 1."""
+    left_out_errors: dict[str, float] = Field(default={})
+    """The same by fits that left its group out, by `LEFT_OUT_KINDS`; empty for runs that nothing was fitted to."""
     unit: str = "tokens/s/GPU"
     measured_from: str
     """What the source prints and how it became tokens/s."""
     source: str
     model: str
-    family: Literal["dense", "moe", "hybrid"]
+    family: Family
     lineage: str
     accelerator: str
     num_gpus: int
@@ -72,6 +75,31 @@ class MemoryJudgement(Spec):
     peak_bias: float
 
 
+LEFT_OUT_KINDS = ("lineage", "stack", "accelerator", "gpus")
+"""What is left out in turn, group by group, when the estimate is judged by runs that it was not fitted to."""
+
+
+class LeftOut(Spec):
+    """Errors of runs predicted by a fit to all others: every group of one kind was left out in turn."""
+
+    overall: GroupError
+    groups: dict[str, GroupError]
+    in_band: Fraction | None = None
+    """Share of the runs inside the band that their estimate would have stated, the band coming from other runs."""
+
+
+class Fitted(Spec):
+    """What was fitted to the judged runs, and how the estimate does without them."""
+
+    parameters: int
+    rows: int
+    """Runs fitted."""
+    band_share: Fraction
+    """Share of the runs that bands are to hold."""
+    left_out: dict[str, LeftOut]
+    """By `LEFT_OUT_KINDS`."""
+
+
 class Validation(Spec):
     """The whole judgement; `per_row` has the largest errors first."""
 
@@ -87,3 +115,5 @@ class Validation(Spec):
     """Kind of group (`GROUP_KINDS`) -> name of the group -> its errors."""
     per_row: tuple[RowResult, ...]
     memory: MemoryJudgement
+    fitted: Fitted | None = None
+    """For the shipped runs, which the estimate is fitted to."""

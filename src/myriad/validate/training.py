@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from myriad.errors import InfeasibleError, MissingDataError, SpecError
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout
-from myriad.spec.model import GatedDeltaNet, Mamba2, MixtureOfExperts, Model
+from myriad.spec.model import Model
 from myriad.spec.result import TrainingEstimate
 from myriad.spec.validation import GROUP_KINDS, GroupError, MemoryJudgement, RowResult, Validation
 from myriad.validate.layouts import Run, SkipError, run_of
@@ -22,14 +22,6 @@ from myriad.validate.rows import TrainingRow
 Predict = Callable[[Model, Cluster, Layout, TrainingWork], TrainingEstimate]
 
 _NO_MODELS: Final[Mapping[str, Model]] = {}
-
-
-def family(model: Model) -> Literal["dense", "moe", "hybrid"]:
-    """`hybrid` if any layer mixes tokens by a recurrence, else `moe` if any has experts, else `dense`."""
-    blocks = [model.blocks[kind] for kind, _ in model.layers]
-    if any(isinstance(b.mixer, (Mamba2, GatedDeltaNet)) for b in blocks):
-        return "hybrid"
-    return "moe" if any(isinstance(b.feed_forward, MixtureOfExperts) for b in blocks) else "dense"
 
 
 def lineage(name: str) -> str:
@@ -87,7 +79,7 @@ def judge(run: Run, predict: Predict) -> RowResult:
         measured_from=run.measured_from,
         source=row.source,
         model=row.model,
-        family=family(run.model),
+        family=run.model.family,
         lineage=lineage(row.model),
         accelerator=run.cluster.accelerator_id,
         num_gpus=run.cluster.num_accelerators,
@@ -106,7 +98,8 @@ def judge(run: Run, predict: Predict) -> RowResult:
     )
 
 
-def _group_of(result: RowResult, kind: str) -> str:
+def group_of(result: RowResult, kind: str) -> str:
+    """The group of a row, for a kind of `GROUP_KINDS`."""
     return gpu_decade(result.num_gpus) if kind == "gpus" else str(getattr(result, kind))
 
 
@@ -115,7 +108,7 @@ def _groups(results: Sequence[RowResult]) -> dict[str, dict[str, GroupError]]:
     for kind in GROUP_KINDS:
         errors: dict[str, list[float]] = {}
         for result in results:
-            errors.setdefault(_group_of(result, kind), []).append(result.error)
+            errors.setdefault(group_of(result, kind), []).append(result.error)
         groups[kind] = {name: group_error(errors[name]) for name in sorted(errors)}
     return groups
 

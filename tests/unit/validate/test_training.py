@@ -12,7 +12,7 @@ from myriad.spec.model import Block, DenseFeedForward, GroupedQueryAttention, Ma
 from myriad.spec.result import TrainingEstimate
 from myriad.spec.validation import GROUP_KINDS
 from myriad.validate.rows import TrainingRow
-from myriad.validate.training import family, group_error, parallelism, validate_rows
+from myriad.validate.training import group_error, parallelism, validate_rows
 
 ATTENTION = GroupedQueryAttention(heads=8, kv_heads=8, head_dim=64)
 BLOCK = Block(mixer=ATTENTION, feed_forward=DenseFeedForward(width=2048))
@@ -135,10 +135,10 @@ def test_json_has_the_agreed_shape():
 def test_families():
     moe = Block(mixer=ATTENTION, feed_forward=MixtureOfExperts(experts=8, top_k=2, expert_width=64))
     mamba = Block(mixer=Mamba2(heads=8, head_dim=64, state_dim=16, groups=1))
-    assert family(MODELS["tiny"]) == "dense"
-    assert family(MODELS["tiny"].model_copy(update={"blocks": {"a": moe}})) == "moe"
+    assert MODELS["tiny"].family == "dense"
+    assert MODELS["tiny"].model_copy(update={"blocks": {"a": moe}}).family == "moe"
     two = MODELS["tiny"].model_copy(update={"blocks": {"a": moe, "b": mamba}, "layers": (("a", 1), ("b", 1))})
-    assert family(two) == "hybrid"
+    assert two.family == "hybrid"
 
 
 def test_parallelism_names():
