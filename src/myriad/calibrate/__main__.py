@@ -1,4 +1,4 @@
-"""`python -m myriad.calibrate kernels|links --ops DIR [--write]`: fit, say how well, and write the entries."""
+"""`python -m myriad.calibrate kernels|links|memory`: fit, say how well, and write the entries of kernels."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from myriad import catalog
 from myriad.calibrate.entries import default_text, entry_text
 from myriad.calibrate.kernels import KernelFits, fit_kernels
 from myriad.calibrate.links import fit_link
+from myriad.calibrate.memory import PeakFit, fit_fragmentation, judge, leave_one_out, peaks_of
 from myriad.errors import MyriadError, SpecError
 
 #: Entry -> (table, title, accelerators, generation of FlashAttention).
@@ -69,15 +70,39 @@ def _links(ops: Path) -> None:
         )
 
 
+def _memory(validation: Path) -> None:
+    peaks = peaks_of(validation)
+
+    def write(name: str, fit: PeakFit) -> None:
+        sys.stdout.write(
+            f"{name}: fragmentation_fraction {fit.fragmentation_fraction:.3f}  ({fit.num_rows} rows, "
+            f"{fit.mean_abs_error:.1%} mean error, bias {fit.bias:+.1%})\n"
+        )
+
+    write("all", judge(peaks, fit_fragmentation(peaks)))
+    for stack, fit in leave_one_out(peaks).items():
+        write(f"{stack}, by the others", fit)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 2 after one line that says what was wrong."""
     parser = argparse.ArgumentParser(prog="python -m myriad.calibrate", description=__doc__)
-    parser.add_argument("what", choices=("kernels", "links"))
-    parser.add_argument("--ops", type=Path, required=True, help="folder of <accelerator>__<operator>.parquet files")
+    parser.add_argument("what", choices=("kernels", "links", "memory"))
+    parser.add_argument("--ops", type=Path, help="kernels, links: folder of <accelerator>__<operator>.parquet files")
+    parser.add_argument("--validation", type=Path, help="memory: what `myriad validate training --json` wrote")
     parser.add_argument("--write", action="store_true", help="write the kernel entries of the catalog")
     given = parser.parse_args(arguments)
+    needed = "--validation" if given.what == "memory" else "--ops"
+    if getattr(given, needed[2:]) is None:
+        parser.error(f"{given.what} needs {needed}")
     try:
-        _kernels(given.ops, given.write) if given.what == "kernels" else _links(given.ops)
+        match given.what:
+            case "kernels":
+                _kernels(given.ops, given.write)
+            case "links":
+                _links(given.ops)
+            case "memory":
+                _memory(given.validation)
     except MyriadError as error:
         sys.stderr.write(f"{error}\n")
         return 2
