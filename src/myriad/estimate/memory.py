@@ -52,12 +52,13 @@ def block_input_bytes(model: Model, cells: Cells) -> Array:
 
 
 def logits_bytes(model: Model, cells: Cells, stack: Stack) -> Array:
-    """What the loss holds at its peak, for one micro-batch and one prediction, in bytes.
+    """What the losses of one micro-batch hold at their peak, in bytes.
 
-    Prediction depths run one after the other and free theirs in between.
+    Prediction depths have logits of their own; all losses are there before the first backward pass.
     """
     sharded = stack.logit_bytes if stack.sharded_logit_bytes is None else stack.sharded_logit_bytes
-    return np.where(cells.tp > 1, sharded, stack.logit_bytes) * cells.tokens * model.vocab / cells.tp
+    per_logit = np.where(cells.tp > 1, sharded, stack.logit_bytes)
+    return per_logit * (1 + model.mtp_depths) * cells.tokens * model.vocab / cells.tp
 
 
 def block_activation_bytes(

@@ -9,7 +9,7 @@ from myriad.estimate.layers import recomputed_modules
 from myriad.estimate.memory import block_activation_bytes, block_input_bytes, fragmentation_bytes, logits_bytes
 from myriad.spec.layout import RECOMPUTE_MODULES, Layout, recompute_mask
 from myriad.spec.model import Block, DenseFeedForward, GatedDeltaNet, GroupedQueryAttention, Mamba2
-from small_setting import DENSE_BLOCK, MOE_BLOCK, WORK, cells, columns, dense_model, one, stack
+from small_setting import DENSE_BLOCK, MOE_BLOCK, WORK, cells, columns, dense_model, moe_model, one, stack
 
 TOKENS, HIDDEN = 4096, 1024
 MAMBA = Mamba2(heads=16, head_dim=64, state_dim=64, groups=2)
@@ -118,6 +118,11 @@ def test_loss_takes_more_where_the_vocabulary_is_split_by_elementary_operations(
     plain, split = stack(logit_bytes=12), stack(logit_bytes=12, sharded_logit_bytes=16)
     for software, tp, per_logit in ((plain, 1, 12), (plain, 4, 12 / 4), (split, 1, 12), (split, 4, 16 / 4)):
         assert one(logits_bytes(dense_model(), cells(tp=tp), software)) == per_logit * TOKENS * 32000
+
+
+def test_every_prediction_depth_has_logits_of_its_own():
+    once, twice = (logits_bytes(moe_model(mtp_depths=d, mtp_block="moe"), cells(), stack()) for d in (1, 2))
+    assert one(twice) == 1.5 * one(once)
 
 
 def test_gaps_fill_what_is_left_and_no_more():
