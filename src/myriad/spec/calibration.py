@@ -68,7 +68,10 @@ Framework = Literal["megatron-core", "torchtitan", "fsdp", "own"]
 Launched = Literal["mixer", "router", "dense", "experts"]
 """Parts of a block that one CUDA graph can hold: norm and mixer; norm and routing; dense feed-forward; experts."""
 
-Switch = Literal["graph-mixers", "graph-routers", "graph-step", "overlap-experts", "portable-attention", "count-layers"]
+Switch = Literal[
+    "graph-mixers", "graph-routers", "graph-step", "overlap-experts", "portable-attention", "count-layers",
+    "join-outputs",
+]  # fmt: skip
 """Switches of a software that a job may turn on, see `Stack.switched`."""
 
 StageOutputs = Literal["freed", "in-flight", "whole-step"]
@@ -144,7 +147,9 @@ class Stack(Spec):
           (`moe_a2a_overlap`), 0.8 of them hidden: those of the ramp and of the first layer are not;
         - `portable-attention`: attention kernels of the chip generation before;
         - `count-layers`: pipeline stages are filled with equal counts of layers in turn, whatever the ends weigh
-          (DeepSpeed's `partition_method="type:transformer"`).
+          (DeepSpeed's `partition_method="type:transformer"`);
+        - `join-outputs`: the last pipeline stage keeps and joins the logits of the whole step
+          (torch.distributed.pipelining before 2025's `return_outputs=False`).
         """
         changes: dict[str, object] = {}
         graphed = dict.fromkeys(self.graphed)
@@ -162,4 +167,6 @@ class Stack(Spec):
                     changes["native_attention"] = False
                 case "count-layers":
                     changes["counts_layers"] = True
+                case "join-outputs":
+                    changes["stage_outputs"] = "whole-step"
         return self.model_copy(update={**changes, "graphed": tuple(graphed)})

@@ -127,18 +127,21 @@ _SWITCHES: Final[tuple[tuple[str, Switch], ...]] = (
 def switches(row: TrainingRow) -> tuple[Switch, ...]:
     """What the row says is switched on; what it does not say is off, the default of the software."""
     found: tuple[Switch, ...] = tuple(switch for pattern, switch in _SWITCHES if re.search(pattern, row.overlap))
-    if row.source.startswith(_BEFORE_NATIVE_ATTENTION):
-        found = (*found, "portable-attention")
-    return (*found, "count-layers") if row.source.startswith(_COUNTS_LAYERS) else found
+    by_source = tuple(switch for switch, sources in _SWITCHED_BY_SOURCE.items() if row.source.startswith(sources))
+    return (*found, *by_source)
 
 
-#: Sources whose containers are older than summer 2024, when TransformerEngine came to prefer cuDNN's attention
-#: on Hopper; before, it took FlashAttention-2.
-_BEFORE_NATIVE_ATTENTION: Final = ("NeMo user guide", "MLPerf Training v3")
-
-#: Sources whose pipeline stages were filled by layers alone. The BLOOM run counted its embeddings as layers instead
-#: (`type:transformer|embedding`), which is what its 70 layers on 12 stages were chosen for.
-_COUNTS_LAYERS: Final = ("BigScience", "vTrain")
+#: What a publisher's software did at the time of all its rows.
+_SWITCHED_BY_SOURCE: Final[dict[Switch, tuple[str, ...]]] = {
+    # Containers older than summer 2024, when TransformerEngine came to prefer cuDNN's attention on Hopper; before,
+    # it took FlashAttention-2.
+    "portable-attention": ("NeMo user guide", "MLPerf Training v3"),
+    # Pipeline stages filled by layers alone. The BLOOM run counted its embeddings as layers instead
+    # (`type:transformer|embedding`), which is what its 70 layers on 12 stages were chosen for.
+    "count-layers": ("BigScience", "vTrain"),
+    # Benchmarks of December 2024 and June 2025.
+    "join-outputs": ("torchtitan",),
+}
 
 
 #: Start of the row's `precision`, lower case -> Precision; the first match counts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from myriad import catalog
 from myriad.api.training import setting_of
 from myriad.estimate.training import estimate_layout
 from myriad.spec.job import TrainingWork
@@ -48,6 +49,12 @@ def test_torchtitan_prints_gib_that_the_allocator_reserved():
 
 def test_checkpointing_by_operation_keeps_every_other_product():
     assert recompute(row("torchtitan benchmarks", recompute="selective (per-op SAC)")) == ("every_other_product",)
+
+
+def test_pipelines_of_2024_joined_their_outputs():
+    (switch,) = switches(row("torchtitan benchmarks"))
+    assert catalog.stack("torchtitan").stage_outputs == "in-flight"
+    assert catalog.stack("torchtitan").switched((switch,)).stage_outputs == "whole-step"
 
 
 def test_the_sweep_of_bigscience_counted_layers_and_the_final_run_did_not():
