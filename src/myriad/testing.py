@@ -15,7 +15,7 @@ from myriad.estimate.training import Setting
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.calibration import AttentionEfficiency, GemmEfficiency, Stack
 from myriad.spec.cluster import Cluster, Link
-from myriad.spec.job import TrainingWork
+from myriad.spec.job import Optimizer, TrainingWork
 from myriad.spec.layout import PIPELINE_SCHEDULES, RECOMPUTE_MODULES, Layout
 from myriad.spec.model import (
     Block,
@@ -120,6 +120,9 @@ def stacks(draw: st.DrawFn) -> Stack:
         host_s_per_kernel=draw(st.floats(0, 2e-5)), step_overhead_s=draw(st.floats(0, 0.1)),
         dispatch_once_per_domain=draw(st.booleans()), grouped_kernels=draw(st.booleans()),
         reserved_bytes=draw(st.floats(0, 4e9)), fragmentation_fraction=draw(st.floats(0, 0.2)),
+        stage_outputs=draw(st.sampled_from(["freed", "in-flight", "whole-step"])),
+        gathers_from_master=draw(st.booleans()), counts_layers=draw(st.booleans()),
+        sharded_logit_bytes=draw(st.sampled_from([None, 16.0])),
     )  # fmt: skip
 
 
@@ -129,6 +132,7 @@ def works(draw: st.DrawFn) -> TrainingWork:
     return TrainingWork(
         seq_len=draw(st.sampled_from([1024, 4096])), global_batch=GLOBAL_BATCH,
         expert_imbalance=draw(st.floats(1.0, 2.0)),
+        optimizer=Optimizer(step_bytes=draw(st.sampled_from([0.0, 6.0])), flat_step_copies=draw(st.booleans())),
     )  # fmt: skip
 
 

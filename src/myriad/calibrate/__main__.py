@@ -1,4 +1,4 @@
-"""`python -m myriad.calibrate kernels|links|training`: fit, say how well, and write what the catalog ships."""
+"""`python -m myriad.calibrate kernels|links|memory|training`: fit, say how well, and write what the catalog ships."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from myriad.calibrate import job
 from myriad.calibrate.entries import default_text, entry_text
 from myriad.calibrate.kernels import KernelFits, fit_kernels
 from myriad.calibrate.links import fit_link
+from myriad.calibrate.memory import PeakFit, fit_fragmentation, judge, leave_one_out, peaks_of
 from myriad.catalog.fitted import FOLDER
 from myriad.errors import MyriadError, SpecError
 from myriad.validate.rows import shipped_rows
@@ -96,6 +97,20 @@ def _training(cold: bool, rounds: int, workers: int, write: bool) -> None:
         job.write(FOLDER, runs, fitted)
 
 
+def _memory(validation: Path) -> None:
+    peaks = peaks_of(validation)
+
+    def write(name: str, fit: PeakFit) -> None:
+        sys.stdout.write(
+            f"{name}: fragmentation_fraction {fit.fragmentation_fraction:.3f}  ({fit.num_rows} rows, "
+            f"{fit.mean_abs_error:.1%} mean error, bias {fit.bias:+.1%})\n"
+        )
+
+    write("all", judge(peaks, fit_fragmentation(peaks)))
+    for stack, fit in leave_one_out(peaks).items():
+        write(f"{stack}, by the others", fit)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 2 after one line that says what was wrong."""
     parser = argparse.ArgumentParser(prog="python -m myriad.calibrate", description=__doc__)
@@ -105,6 +120,8 @@ def main(arguments: list[str] | None = None) -> int:
         own.add_argument("--ops", type=Path, required=True, help="folder of <accelerator>__<operator>.parquet files")
         if verb == "kernels":
             own.add_argument("--write", action="store_true", help="write the kernel entries of the catalog")
+    memory = verbs.add_parser("memory", help="fragmentation from printed memory peaks")
+    memory.add_argument("--validation", type=Path, required=True, help="what `myriad validate training --json` wrote")
     training = verbs.add_parser("training", help="factors of training estimates from the shipped measured runs")
     training.add_argument("--write", action="store_true", help="write the shipped calibration")
     training.add_argument("--cold", action="store_true", help="start from the assumed figures, not from the last fit")
@@ -112,12 +129,15 @@ def main(arguments: list[str] | None = None) -> int:
     training.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     given = parser.parse_args(arguments)
     try:
-        if given.verb == "training":
-            _training(given.cold, given.rounds, given.workers, given.write)
-        elif given.verb == "kernels":
-            _kernels(given.ops, given.write)
-        else:
-            _links(given.ops)
+        match given.verb:
+            case "kernels":
+                _kernels(given.ops, given.write)
+            case "links":
+                _links(given.ops)
+            case "memory":
+                _memory(given.validation)
+            case _:
+                _training(given.cold, given.rounds, given.workers, given.write)
     except MyriadError as error:
         sys.stderr.write(f"{error}\n")
         return 2

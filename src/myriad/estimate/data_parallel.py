@@ -141,21 +141,35 @@ def optimizer_s(
     return np.where(layouts.offload_optimizer > 0, moved, on_device)
 
 
-def state_bytes(
-    layouts: LayoutTable, dense_parameters: Array, expert_parameters: Array, optimizer: Optimizer
-) -> dict[str, Array]:
-    """Weights, gradients and optimizer states of one rank, in bytes; parameters (C, P), results (C, P)."""
+def spread_parameters(layouts: LayoutTable, dense: Array, expert: Array, from_stage: int) -> Array:
+    """Parameters of which one rank holds what is sharded from that ZeRO stage on; all arrays (C, P)."""
     r = replicas(layouts)
-    zero = layouts.zero[:, None]
+    sharded = layouts.zero[:, None] >= from_stage
+    return np.asarray(
+        dense / np.where(sharded, r.dense_shard[:, None], 1.0)
+        + expert / np.where(sharded, r.expert_shard[:, None], 1.0)
+    )
+
+
+def state_bytes(
+    layouts: LayoutTable, dense_parameters: Array, expert_parameters: Array, optimizer: Optimizer, stack: Stack
+) -> dict[str, Array]:
+    """Weights, gradients and optimizer states of one rank, in bytes; parameters (C, P), results (C, P).
+
+    FSDP keeps no 16-bit copy of sharded weights beside the master copy. Flat copies of the gradient that the step
+    makes count as optimizer states: the allocator keeps their memory.
+    """
 
     def spread(from_stage: int) -> Array:
-        dense = np.where(zero >= from_stage, r.dense_shard[:, None], 1.0)
-        expert = np.where(zero >= from_stage, r.expert_shard[:, None], 1.0)
-        return dense_parameters / dense + expert_parameters / expert
+        return spread_parameters(layouts, dense_parameters, expert_parameters, from_stage)
 
     on_device = 1.0 - layouts.offload_optimizer[:, None]
+    cast = stack.gathers_from_master and optimizer.master_bytes > 0
+    weights = optimizer.weight_bytes * np.where(cast & (layouts.zero[:, None] == 3), on_device == 0, 1.0)
+    per_parameter = optimizer.master_bytes + optimizer.moment_bytes
+    per_parameter += optimizer.step_bytes if optimizer.flat_step_copies else 0.0
     return {
-        "weights": optimizer.weight_bytes * spread(3),
+        "weights": weights * spread(3),
         "gradients": optimizer.gradient_bytes * spread(2),
-        "optimizer": (optimizer.master_bytes + optimizer.moment_bytes) * spread(1) * on_device,
+        "optimizer": per_parameter * spread(1) * on_device,
     }

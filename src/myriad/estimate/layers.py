@@ -13,7 +13,7 @@ import numpy as np
 
 from myriad.estimate.device import Device
 from myriad.estimate.exchange import block_exchange, vocabulary_exchange_s
-from myriad.estimate.memory import block_activation_bytes, block_input_bytes
+from myriad.estimate.memory import block_activation_bytes, block_input_bytes, logits_bytes
 from myriad.estimate.operations import (
     Array,
     Cells,
@@ -126,13 +126,20 @@ def recomputed_modules(masks: IntArray) -> dict[str, Array]:
     return {m: np.maximum(np.maximum(on, bit["full"]), inside_moe.get(m, 0.0 * on)) for m, on in bit.items()}
 
 
+def recomputed_share(operation: Operation, recomputed: dict[str, Array]) -> Array:
+    """How much of an operation of a block runs again in the backward pass: 0, a half or 1."""
+    by_operation = {"gemm": 0.5, "attention": 0.0}.get(operation.part, 1.0)
+    named = recomputed[operation.module or "full"]
+    return np.maximum(named, by_operation * recomputed["every_other_product"])
+
+
 def _block_costs(
     block: Block, model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...], recomputed: dict[str, Array]
 ) -> Costs:
     operations = block_operations(block, model, cells, shop)
     stack = shop.stack
     zero = np.zeros_like(cells.tp)
-    again = {id(op): recomputed[op.module] if op.module else recomputed["full"] for op in operations}
+    again = {id(op): recomputed_share(op, recomputed) for op in operations}
     recompute_s = sum((again[id(op)] * op.forward_s for op in operations), zero)
     recompute_flops = sum((again[id(op)] * op.forward_flops for op in operations), zero)
 
@@ -281,5 +288,5 @@ def _head_costs(model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...])
     return replace(
         costs,
         dense_parameters=vocabulary + depths * mtp_depth_extra_parameters(model),
-        working_bytes=shop.stack.logit_bytes * cells.tokens * model.vocab / cells.tp,
+        working_bytes=logits_bytes(model, cells, shop.stack),
     )

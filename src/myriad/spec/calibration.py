@@ -79,9 +79,13 @@ Launched = Literal["mixer", "router", "dense", "experts"]
 """Parts of a block that one CUDA graph can hold: norm and mixer; norm and routing; dense feed-forward; experts."""
 
 Switch = Literal[
-    "graph-mixers", "graph-routers", "graph-step", "overlap-experts", "overlap-tensor", "compile", "portable-attention"
-]
+    "graph-mixers", "graph-routers", "graph-step", "overlap-experts", "overlap-tensor", "compile", "portable-attention",
+    "count-layers", "join-outputs",
+]  # fmt: skip
 """Switches of a software that a job may turn on, see `Stack.switched`."""
+
+StageOutputs = Literal["freed", "in-flight", "whole-step"]
+"""How long a pipeline stage keeps what it has sent on."""
 
 Traffic = Literal["tp", "cp", "ep", "pp", "dp"]
 """Kinds of communication, by the parallelism that causes it."""
@@ -149,12 +153,23 @@ class Stack(Spec):
     """Tokens travel once to each scale-up domain and are copied there (DeepEP, HybridEP), not once per expert."""
     grouped_kernels: bool = False
     """All experts of a rank run as one kernel; else each expert has its own, and its own quantisation."""
+    counts_layers: bool = False
+    """Layers that do not divide fill the stages in turn, ends uncounted; else the ends count as layers."""
     logit_bytes: float = Field(default=6.0, ge=0)
     """Memory of the loss per logit at its peak: 6 for a fused cross-entropy (logits in fp32, gradient in bf16)."""
+    sharded_logit_bytes: float | None = Field(default=None, ge=0)
+    """The same where tensor parallelism splits the vocabulary; `None` if that changes nothing."""
+    stage_outputs: StageOutputs = "freed"
+    """Outputs of a pipeline stage: `freed` once sent (Megatron-Core), kept `in-flight` until their backward pass, or
+    besides, on the last stage, all logits to the end of the step, which are then joined to one tensor (`whole-step`,
+    torch.distributed.pipelining)."""
+    gathers_from_master: bool = False
+    """Sharded parameters rest in the master copy alone and are cast when gathered (FSDP); else both rest."""
     reserved_bytes: Bytes
     """Memory that the context, NCCL and the library work spaces take before the first tensor."""
     fragmentation_fraction: Fraction
-    """Share of the allocated bytes that the caching allocator holds unused."""
+    """Memory that the caching allocator holds unused, as a share of what comes and goes: activations, logits and
+    buffers. States are allocated once and leave no gaps. See `estimate.memory.fragmentation_bytes`."""
 
     releases: dict[str, Release] = Field(default={})
     """Releases known to differ, oldest first."""
@@ -183,7 +198,11 @@ class Stack(Spec):
           (`moe_a2a_overlap`);
         - `overlap-tensor`: tensor-parallel traffic runs beside the products it belongs to (async TP);
         - `compile`: element-wise work is fused by a compiler (`torch.compile`);
-        - `portable-attention`: attention kernels of the chip generation before.
+        - `portable-attention`: attention kernels of the chip generation before;
+        - `count-layers`: pipeline stages are filled with equal counts of layers in turn, whatever the ends weigh
+          (DeepSpeed's `partition_method="type:transformer"`);
+        - `join-outputs`: the last pipeline stage keeps and joins the logits of the whole step
+          (torch.distributed.pipelining before 2025's `return_outputs=False`).
         """
         changes: dict[str, object] = {}
         graphed = dict.fromkeys(self.graphed)
@@ -203,4 +222,8 @@ class Stack(Spec):
                     changes["stream_passes"] = self.compiled_passes or self.stream_passes
                 case "portable-attention":
                     changes["native_attention"] = False
+                case "count-layers":
+                    changes["counts_layers"] = True
+                case "join-outputs":
+                    changes["stage_outputs"] = "whole-step"
         return self.model_copy(update={**changes, "graphed": tuple(graphed)})

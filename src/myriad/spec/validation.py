@@ -58,21 +58,58 @@ class RowResult(Spec):
     judges_memory: bool
     """Whether the layout can be written in full, so that `fits` can be held against the run."""
     measured_memory_peak_bytes: float | None = None
+    read_memory_parts_bytes: dict[str, float] | None = None
+    """The estimate of what the source prints as its peak, by part: perhaps of the last stage, or without context."""
+
+
+class PeakError(Spec):
+    """One printed memory peak and the estimate of it."""
+
+    id: str
+    stack: str
+    model: str
+    layout: str
+    measured_bytes: float
+    predicted_bytes: float
+    fragmenting_bytes: float
+    """What comes and goes in the prediction, where the source counts the gaps that it leaves; else 0."""
+    other_bytes: float
+    """The rest of the prediction, fragmentation left out."""
+    error: float
+    """predicted / measured - 1."""
+
+
+class MemoryGroup(Spec):
+    """The memory judgement of one software or accelerator."""
+
+    rows: int
+    fitting: int
+    least_spare_fraction: float | None
+    """Share of the device's memory left over in the fullest run; below 0 it is judged not to fit."""
+    peak: GroupError | None
+    """`None` where no row prints a peak."""
 
 
 class MemoryJudgement(Spec):
-    """Whether runs that ran are judged to fit."""
+    """Whether runs that ran are judged to fit, and how near printed peaks are met."""
 
     rows: int
     """Rows whose layout can be written in full."""
     fitting: int
     fitting_fraction: float
+    fitting_with_margin: dict[float, int]
+    """Share of the device's memory -> rows judged to leave at least that much of it over."""
     not_fitting: tuple[str, ...]
     """Ids of the runs that ran and are judged not to fit."""
     peak_rows: int
     """Rows that print a memory peak."""
     peak_mean_abs_error: float
+    peak_p90_abs_error: float
     peak_bias: float
+    peaks: tuple[PeakError, ...]
+    """Largest errors first."""
+    groups: dict[str, dict[str, MemoryGroup]]
+    """`stack` or `accelerator` -> name -> its judgement."""
 
 
 LEFT_OUT_KINDS = ("lineage", "stack", "accelerator", "gpus")

@@ -13,16 +13,22 @@ import myriad.catalog as catalog
 from myriad.spec.calibration import Precision, Switch
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import RECOMPUTE_MODULES
+from myriad.units import GB, GIB
 from myriad.validate.rows import TrainingRow
 
 ADAM_FP32_GRADIENTS: Final = Optimizer()
 """bf16 weights, gradients accumulated and reduced in fp32."""
 
-ADAM_BF16_GRADIENTS: Final = Optimizer(gradient_bytes=2.0, gradient_reduce_bytes=2.0)
+ADAM_BF16_GRADIENTS: Final = Optimizer(gradient_bytes=2.0, gradient_reduce_bytes=2.0, step_bytes=4.0)
 """Gradients kept and reduced in bf16: NVIDIA's benchmark recipes (`grad_reduce_in_fp32` off), InternEvo."""
 
-ADAM_FP16: Final = Optimizer(gradient_bytes=2.0, gradient_reduce_bytes=2.0)
-"""fp16 gradients under loss scaling; the fp32 copy is made per shard at the step (Megatron, DeepSpeed)."""
+ADAM_FP16: Final = Optimizer(gradient_bytes=2.0, gradient_reduce_bytes=2.0, step_bytes=4.0)
+"""fp16 gradients under loss scaling; the fp32 copy is made per shard at the step (Megatron)."""
+
+ADAM_FP16_FLATTENED: Final = Optimizer(
+    gradient_bytes=2.0, gradient_reduce_bytes=2.0, step_bytes=6.0, flat_step_copies=True
+)
+"""The same in DeepSpeed, which flattens the fp16 gradients of the shard first (`stage_1_and_2.py`, `step`)."""
 
 ADAM_BF16_AND_FP32_GRADIENTS: Final = Optimizer(gradient_bytes=6.0)
 """DeepSpeed's BF16_Optimizer: bf16 gradients beside the fp32 sums of BLOOM."""
@@ -67,6 +73,9 @@ class Convention:
 # Pages and submissions that leave the column out ran the same recipes.
 _NEMO: Final = Convention("nemo", optimizer=ADAM_BF16_GRADIENTS, layers_per_chunk=2)
 _MEGATRON_2021: Final = Convention("megatron-lm-2021", zero=0, sequence_parallel=False, optimizer=ADAM_FP16)
+_MEGATRON_DEEPSPEED: Final = Convention(
+    "megatron-lm-2021", zero=0, sequence_parallel=False, optimizer=ADAM_FP16_FLATTENED
+)
 
 #: Start of `source` -> convention; the first match counts.
 _BY_SOURCE: Final[tuple[tuple[str, Convention], ...]] = (
@@ -89,10 +98,10 @@ _BY_SOURCE: Final[tuple[tuple[str, Convention], ...]] = (
     ("InternEvo", Convention("internevo", sequence_parallel=False, optimizer=ADAM_BF16_GRADIENTS)),
     ("Megatron SC21", _MEGATRON_2021),
     ("Megatron-LM 2020", _MEGATRON_2021),
-    ("BigScience", _MEGATRON_2021),
-    ("BLOOM", _MEGATRON_2021),
-    ("GPT-NeoX", _MEGATRON_2021),
-    ("vTrain", _MEGATRON_2021),
+    ("BigScience", _MEGATRON_DEEPSPEED),
+    ("BLOOM", _MEGATRON_DEEPSPEED),
+    ("GPT-NeoX", _MEGATRON_DEEPSPEED),
+    ("vTrain", _MEGATRON_DEEPSPEED),
     ("Reducing Activation", Convention("megatron-lm-2021", zero=0, optimizer=ADAM_FP16)),
 )
 
@@ -144,12 +153,21 @@ _SWITCHES: Final[tuple[tuple[str, Switch], ...]] = (
 def switches(row: TrainingRow) -> tuple[Switch, ...]:
     """What the row says is switched on; what it does not say is off, the default of the software."""
     found: tuple[Switch, ...] = tuple(switch for pattern, switch in _SWITCHES if re.search(pattern, row.overlap))
-    return (*found, "portable-attention") if row.source.startswith(_BEFORE_NATIVE_ATTENTION) else found
+    by_source = tuple(switch for switch, sources in _SWITCHED_BY_SOURCE.items() if row.source.startswith(sources))
+    return (*found, *by_source)
 
 
-#: Sources whose containers are older than summer 2024, when TransformerEngine came to prefer cuDNN's attention
-#: on Hopper; before, it took FlashAttention-2.
-_BEFORE_NATIVE_ATTENTION: Final = ("NeMo user guide", "MLPerf Training v3")
+#: What a publisher's software did at the time of all its rows.
+_SWITCHED_BY_SOURCE: Final[dict[Switch, tuple[str, ...]]] = {
+    # Containers older than summer 2024, when TransformerEngine came to prefer cuDNN's attention on Hopper; before,
+    # it took FlashAttention-2.
+    "portable-attention": ("NeMo user guide", "MLPerf Training v3"),
+    # Pipeline stages filled by layers alone. The BLOOM run counted its embeddings as layers instead
+    # (`type:transformer|embedding`), which is what its 70 layers on 12 stages were chosen for.
+    "count-layers": ("BigScience", "vTrain"),
+    # Benchmarks of December 2024 and June 2025.
+    "join-outputs": ("torchtitan",),
+}
 
 
 #: Start of the row's `precision`, lower case -> Precision; the first match counts.
@@ -181,8 +199,7 @@ def precision(row: TrainingRow) -> Precision | None:
 def recompute(row: TrainingRow) -> tuple[str, ...] | None:
     """The recomputed modules, `None` where the source does not say.
 
-    PyTorch's selective checkpointing by operation saves every second matrix product and recomputes the
-    rest with norms and activations; the nearest of our modules are `layernorm` and `mlp`.
+    torchtitan's selective checkpointing by operation is `every_other_product`.
     """
     text = row.recompute.lower()
     if not text or text.startswith("unknown"):
@@ -192,8 +209,35 @@ def recompute(row: TrainingRow) -> tuple[str, ...] | None:
     if text.startswith("full"):
         return ("full",)
     if "per-op" in text or "activation checkpointing" in text:
-        return ("layernorm", "mlp")
+        return ("every_other_product",)
     named = re.findall(r"'(\w+)'", text)
     if named:
         return tuple(named) if set(named) <= set(RECOMPUTE_MODULES) else None
     return ("core_attn",) if text.startswith("selective") else None
+
+
+@dataclass(frozen=True)
+class PeakReading:
+    """What a publisher means by peak memory."""
+
+    counts: Literal["device", "reserved", "allocated"] = "device"
+    """All that the device holds (nvidia-smi); what the caching allocator took from it, without context and
+    communication channels; or what tensors filled of that."""
+    unit: float = 1.0
+    """Bytes meant by a printed byte: sources that print GiB are read by the tables as if they printed GB."""
+    stage: Literal["fullest", "last"] = "fullest"
+    """The pipeline stage whose rank prints it."""
+
+
+#: Start of `source` -> reading; the first match counts. Elsewhere the device's, of the fullest stage, in GB.
+_READINGS: Final[tuple[tuple[str, PeakReading], ...]] = (
+    # `max_reserved_gib` of its metrics; under a pipeline the ranks that know the loss print it.
+    ("torchtitan", PeakReading("reserved", GIB / GB, "last")),
+    # `mem-max-allocated-gigabytes` of its log, which the last rank of all writes.
+    ("Megatron-Bridge", PeakReading("allocated", stage="last")),
+)
+
+
+def peak_reading(row: TrainingRow) -> PeakReading:
+    """How the row's source reads its peak memory."""
+    return next((found for start, found in _READINGS if row.source.startswith(start)), PeakReading())

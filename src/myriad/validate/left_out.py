@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from myriad.spec.fitted import TrainingFit
 from myriad.spec.validation import LEFT_OUT_KINDS, Fitted, LeftOut, RowResult, Validation
-from myriad.validate.training import group_error, group_of
+from myriad.validate.errors import group_error
+from myriad.validate.training import group_of
 
 
 def with_left_out(result: Validation, fit: TrainingFit, held_out: Mapping[str, Mapping[str, float]]) -> Validation:

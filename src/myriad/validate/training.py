@@ -7,16 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-import numpy as np
-
 from myriad.errors import InfeasibleError, MissingDataError, SpecError
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout
 from myriad.spec.model import Model
 from myriad.spec.result import TrainingEstimate
-from myriad.spec.validation import GROUP_KINDS, GroupError, MemoryJudgement, RowResult, Validation
+from myriad.spec.validation import GROUP_KINDS, GroupError, RowResult, Validation
+from myriad.validate.conventions import peak_reading
+from myriad.validate.errors import group_error
 from myriad.validate.layouts import Run, SkipError, run_of
+from myriad.validate.memory import memory_judgement, read_parts_bytes
 from myriad.validate.rows import TrainingRow
 
 Predict = Callable[[Model, Cluster, Layout, TrainingWork], TrainingEstimate]
@@ -51,19 +52,6 @@ def gpu_decade(num_gpus: int) -> str:
     return f"{low}-{10 * low - 1}"
 
 
-def group_error(errors: Sequence[float]) -> GroupError:
-    """Mean, median and 90th percentile of the absolute errors, and the mean signed one, of at least one row."""
-    signed = np.asarray(errors)
-    absolute = np.abs(signed)
-    return GroupError(
-        rows=len(errors),
-        mean_abs_error=float(absolute.mean()),
-        median_abs_error=float(np.median(absolute)),
-        p90_abs_error=float(np.quantile(absolute, 0.9)),
-        bias=float(signed.mean()),
-    )
-
-
 def judge(run: Run, predict: Predict) -> RowResult:
     """The estimate of one run beside its measurement."""
     for layout in run.layouts:
@@ -71,6 +59,7 @@ def judge(run: Run, predict: Predict) -> RowResult:
         if estimate.fits:
             break
     row, predicted = run.row, estimate.tokens_per_s_per_gpu
+    reading, printed_bytes = peak_reading(row), row.peak_memory_bytes
     return RowResult(
         id=row.id,
         measured=run.measured_tokens_per_s_per_gpu,
@@ -94,7 +83,8 @@ def judge(run: Run, predict: Predict) -> RowResult:
         memory_peak_bytes=estimate.memory_peak_bytes,
         memory_capacity_bytes=estimate.memory_capacity_bytes,
         judges_memory=run.judges_memory,
-        measured_memory_peak_bytes=row.peak_memory_bytes,
+        measured_memory_peak_bytes=printed_bytes * reading.unit if printed_bytes else None,
+        read_memory_parts_bytes=read_parts_bytes(estimate, reading) if printed_bytes else None,
     )
 
 
@@ -111,22 +101,6 @@ def _groups(results: Sequence[RowResult]) -> dict[str, dict[str, GroupError]]:
             errors.setdefault(group_of(result, kind), []).append(result.error)
         groups[kind] = {name: group_error(errors[name]) for name in sorted(errors)}
     return groups
-
-
-def _memory(results: Sequence[RowResult]) -> MemoryJudgement:
-    judged = [r for r in results if r.judges_memory]
-    peaks = [r.memory_peak_bytes / r.measured_memory_peak_bytes - 1.0 for r in results if r.measured_memory_peak_bytes]
-    peak = group_error(peaks) if peaks else None
-    fitting = sum(r.fits for r in judged)
-    return MemoryJudgement(
-        rows=len(judged),
-        fitting=fitting,
-        fitting_fraction=fitting / len(judged) if judged else 1.0,
-        not_fitting=tuple(r.id for r in judged if not r.fits),
-        peak_rows=len(peaks),
-        peak_mean_abs_error=peak.mean_abs_error if peak else 0.0,
-        peak_bias=peak.bias if peak else 0.0,
-    )
 
 
 def validate_rows(
@@ -161,5 +135,5 @@ def validate_rows(
         bias=overall.bias,
         groups=_groups(results),
         per_row=tuple(results),
-        memory=_memory(results),
+        memory=memory_judgement(results),
     )
