@@ -26,7 +26,8 @@ FULL = GemmEfficiency(peak_fraction=1.0, half_k=0.0, wave_loss=0.0)
 DEVICE = Device(
     name="ideal", gemm_flops_per_s=1e15, attention_flops_per_s=1e15, gemm=FULL, grouped_gemm=FULL,
     attention=AttentionEfficiency(forward_fraction=1.0, backward_fraction=1.0, half_tokens=0.0),
-    num_sms=1, memory_bytes=80e9, memory_bytes_per_s=1e12, operand_bytes=2.0, launch_s=0.0, scan_share=0.25,
+    num_sms=1, memory_bytes=80e9, memory_bytes_per_s=1e12, operand_bytes=2.0, cast_bytes=0.0,
+    launch_s=0.0, scan_share=0.25,
     sustained_fraction=1.0, calibrated=True,
 )  # fmt: skip
 STACK = Stack(

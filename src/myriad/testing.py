@@ -84,7 +84,8 @@ def devices(draw: st.DrawFn) -> Device:
             forward_fraction=draw(shares), backward_fraction=draw(shares), half_tokens=draw(st.floats(0, 2000))
         ),
         num_sms=draw(st.integers(1, 200)), memory_bytes=80e9, memory_bytes_per_s=3e12,
-        operand_bytes=draw(st.sampled_from([0.5625, 1.0, 2.0])), launch_s=draw(st.floats(0, 1e-5)),
+        operand_bytes=draw(st.sampled_from([0.5625, 1.0, 2.0])), cast_bytes=draw(st.sampled_from([0.0, 4.0])),
+        launch_s=draw(st.floats(0, 1e-5)),
         scan_share=draw(st.floats(0.05, 0.5)),
         sustained_fraction=draw(shares), calibrated=True,
     )  # fmt: skip

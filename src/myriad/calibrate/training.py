@@ -21,7 +21,7 @@ import numpy.typing as npt
 from myriad import catalog
 from myriad.catalog import Kind
 from myriad.catalog.fitted import factors_of, with_factors
-from myriad.estimate.device import Device, device
+from myriad.estimate.device import Device, device, kernel_precision
 from myriad.estimate.training import Setting, estimate_table
 from myriad.spec.base import Spec
 from myriad.spec.calibration import Kernels, Stack
@@ -99,8 +99,7 @@ def touches(factor: Factor, one: Measured) -> bool:
         kind, name, *keys = figure.split("/")
         if name not in ("*", one.kernels_id if kind == "kernels" else software):
             continue
-        precision = "bf16" if one.run.work.precision == "fp16" else one.run.work.precision
-        if keys[0] == "training_share" and keys[1] != precision:
+        if keys[0] == "training_share" and keys[1] != kernel_precision(one.run.work.precision):
             continue
         if keys[0] == "releases" and keys[1] != release:
             continue

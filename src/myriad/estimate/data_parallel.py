@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from myriad.estimate.collectives import all_gather_s, all_reduce_s, place, reduce_scatter_s
+from myriad.estimate.collectives import Placement, all_gather_s, all_reduce_s, place, reduce_scatter_s
 from myriad.estimate.operations import Array
 from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Link
@@ -100,6 +100,8 @@ def exposed_s(
         everything = place(shard * copies, stride, links)
         reduce_s = reduce_s + np.where(layouts.zero == 0, all_reduce_s(gradient_bytes, everything), scattered)
         gather_s = gather_s + all_gather_s(optimizer.weight_bytes * parameters, inner)
+        if stack.gathers_by_broadcast:
+            gather_s = gather_s + np.where(parameters > 0, shard * _ring_latency_s(inner), 0.0)
     gather_s = np.where(layouts.zero == 0, 0.0, gather_s)
 
     sharded = layouts.zero == 3
@@ -112,6 +114,15 @@ def exposed_s(
     total = gathers * gather_s + reduces * backward_total
     hidden = gathers * forward_hidden + reduces * backward_hidden
     return stack.stretch_of("dp") * (total - (1.0 - stack.contention) * hidden), hidden
+
+
+def _ring_latency_s(group: Placement) -> Array:
+    """Seconds that the first byte takes from member to member through the whole group."""
+    hops, latency_s = group.size - 1.0, np.zeros_like(group.size)
+    for tier in reversed(group.tiers):
+        far = np.maximum(np.minimum(tier.members - 1.0, hops), 0.0)
+        latency_s, hops = latency_s + far * tier.latency_s, hops - far
+    return np.asarray(latency_s + hops * group.tiers[0].latency_s)
 
 
 def optimizer_s(

@@ -19,6 +19,7 @@ _RATE_FIGURES: Final[dict[Precision, tuple[str, ...]]] = {
     "fp16": ("fp16_flops_per_s", "bf16_flops_per_s"),
     "bf16": ("bf16_flops_per_s",),
     "fp8": ("fp8_flops_per_s",),
+    "fp8-row": ("fp8_flops_per_s",),
     "fp8-block": ("fp8_flops_per_s",),
     "mxfp8": ("fp8_flops_per_s",),
     "nvfp4": ("fp4_flops_per_s",),
@@ -31,10 +32,32 @@ OPERAND_BYTES: Final[dict[Precision, float]] = {
     "fp16": 2.0,
     "bf16": 2.0,
     "fp8": 1.0,
+    "fp8-row": 1.0,
     "fp8-block": 1.0 + 4.0 / (128 * 128),
     "mxfp8": 1.0 + 1.0 / 32,
     "nvfp4": 0.5 + 1.0 / 16,
 }
+
+
+#: Precision -> the one whose measured kernels it runs.
+_KERNELS_OF: Final[dict[Precision, Precision]] = {"fp16": "bf16", "fp8-row": "fp8"}
+
+
+def kernel_precision(precision: Precision) -> Precision:
+    """The precision whose kernel efficiencies hold for another of the same matrix rate."""
+    return _KERNELS_OF.get(precision, precision)
+
+
+def cast_bytes(precision: Precision) -> float:
+    """Bytes moved to quantise one element of a 16-bit operand; nothing where products run in 16 bits or more.
+
+    Read once, written twice: as it is and transposed, for the two products that use it. Scales per row
+    differ between the two, so that each has its own pass for the largest value and its own for the cast.
+    """
+    operand = OPERAND_BYTES[precision]
+    if operand >= 2.0:
+        return 0.0
+    return 2.0 * (2.0 + 2.0 + operand) if precision == "fp8-row" else 2.0 + 2.0 * operand
 
 
 @dataclass(frozen=True)
@@ -58,6 +81,8 @@ class Device:
     """Datasheet bandwidth times the share that long streams reach."""
     operand_bytes: float
     """Bytes of one element of a matrix operand, scales included."""
+    cast_bytes: float
+    """Bytes moved to quantise one element of an operand, see `cast_bytes`."""
     launch_s: float
     scan_share: float
     """Rate of chunked scans over that of attention."""
@@ -75,16 +100,14 @@ def device(accelerator: Accelerator, kernels: Kernels, precision: Precision, cal
     if precision not in PRECISIONS:
         raise SpecError(unknown_name("precision", str(precision), PRECISIONS))
     attention: Precision = precision if precision in ("fp32", "tf32", "fp16") else "bf16"
-    kernel_precision: Precision = "bf16" if precision == "fp16" else precision
-    matrix = kernels.training_share.get(kernel_precision, 1.0)
+    own = kernel_precision(precision)
+    matrix = kernels.training_share.get(own, 1.0)
     return Device(
         name=accelerator.name,
         gemm_flops_per_s=_rate(accelerator, precision),
         attention_flops_per_s=_rate(accelerator, attention),
-        gemm=_scaled(_efficiency(kernels.gemm, kernel_precision, "gemm", accelerator.name), matrix),
-        grouped_gemm=_scaled(
-            _efficiency(kernels.grouped_gemm, kernel_precision, "grouped_gemm", accelerator.name), matrix
-        ),
+        gemm=_scaled(_efficiency(kernels.gemm, own, "gemm", accelerator.name), matrix),
+        grouped_gemm=_scaled(_efficiency(kernels.grouped_gemm, own, "grouped_gemm", accelerator.name), matrix),
         attention=_scaled(
             _efficiency(kernels.attention, "bf16", "attention", accelerator.name), kernels.attention_training_share
         ),
@@ -92,6 +115,7 @@ def device(accelerator: Accelerator, kernels: Kernels, precision: Precision, cal
         memory_bytes=accelerator.usable_memory_bytes or _figure(accelerator, "memory_bytes"),
         memory_bytes_per_s=_figure(accelerator, "memory_bytes_per_s") * kernels.memory_fraction,
         operand_bytes=OPERAND_BYTES[precision],
+        cast_bytes=cast_bytes(precision),
         launch_s=kernels.launch_s,
         scan_share=kernels.scan_share / kernels.attention_training_share,
         sustained_fraction=kernels.sustained_fraction,

@@ -204,10 +204,10 @@ class Shop:
         return 5.0 if self.device.operand_bytes > 1.02 or self.device.operand_bytes < 1.0 else 4.0
 
     def _cast_s(self, elements: Array) -> Array:
-        """Quantising one operand: read bf16, write it twice (as is and transposed). Nothing in 16 bits."""
-        if self.device.operand_bytes >= ACTIVATION_BYTES:
+        """Quantising one operand, see `device.cast_bytes`."""
+        if not self.device.cast_bytes:
             return np.zeros_like(elements)
-        return memory_bound_s(elements * (ACTIVATION_BYTES + 2 * self.device.operand_bytes), self.device)
+        return memory_bound_s(elements * self.device.cast_bytes, self.device)
 
 
 def visible_pairs(seq_len: float, window: float | None = None, chunk: float | None = None) -> float:

@@ -13,10 +13,11 @@ from pydantic import Field
 from myriad.errors import SpecError, unknown_name
 from myriad.spec.base import Bytes, Fraction, Seconds, Spec
 
-Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp8-block", "mxfp8", "nvfp4"]
-"""Matrix precision: `fp8` scales per tensor, `fp8-block` per 128x128 block, `mxfp8` per 32 values."""
+Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp8-row", "fp8-block", "mxfp8", "nvfp4"]
+"""Matrix precision. `fp8` has a scale per tensor, `fp8-row` per row, `fp8-block` per 128x128 block, `mxfp8` per 32
+values."""
 
-PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "fp16", "bf16", "fp8", "fp8-block", "mxfp8", "nvfp4")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 Share = Annotated[float, Field(gt=0)]
 """A ratio to something estimated; above 1 where reality is faster than what it is measured against."""
@@ -149,6 +150,8 @@ class Stack(Spec):
     experts need it per layer unless they are graphed, since the host must know their token counts."""
     step_overhead_s: Seconds
     """Fixed time per step: data loading, logging, gradient norm, synchronisation."""
+    gathers_by_broadcast: bool = False
+    """ZeRO-1 gathers parameters by one broadcast from every rank after the step, each through a ring of all ranks."""
     dispatch_once_per_domain: bool = False
     """Tokens travel once to each scale-up domain and are copied there (DeepEP, HybridEP), not once per expert."""
     grouped_kernels: bool = False

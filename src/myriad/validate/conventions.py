@@ -177,6 +177,7 @@ _PRECISIONS: Final[tuple[tuple[str, Precision], ...]] = (
     ("bf16", "bf16"),
     ("mxfp8", "mxfp8"),
     ("fp8-block", "fp8-block"),
+    ("fp8 rowwise", "fp8-row"),
     ("fp8", "fp8"),
     ("nvfp4", "nvfp4"),
     ("tf32", "tf32"),

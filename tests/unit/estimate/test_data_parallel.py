@@ -160,3 +160,18 @@ def test_flat_copies_of_the_gradient_are_sharded_with_the_moments():
     lean = Optimizer(step_bytes=6, flat_step_copies=True)
     assert states(Layout(dp=4), lean)["optimizer"] == 18 * (DENSE + EXPERT) / 4
     assert states(Layout(dp=4), Optimizer(step_bytes=6)) == states(Layout(dp=4))
+
+
+def test_broadcasts_in_turn_cost_a_ring_each():
+    layouts, parameters = columns(Layout(dp=4), Layout(dp=64)), np.full(2, 1e9)
+    window = np.zeros(2)
+
+    def exposed(**more: object) -> np.ndarray:
+        links = tuple(link.model_copy(update={"latency_s": 1e-3}) for link in LINKS)
+        return exposed_s(layouts, np.ones(2, int), parameters, np.zeros(2), window, window, ADAM, stack(**more), links)[
+            0
+        ]
+
+    more_s = exposed(gathers_by_broadcast=True) - exposed()
+    # 4 ranks of one domain: 4 rings of 3 hops; 64 ranks of 8 domains: 64 rings of 63 hops.
+    assert more_s == pytest.approx([4 * 3e-3, 64 * 63e-3])

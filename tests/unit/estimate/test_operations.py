@@ -114,7 +114,7 @@ def test_older_attention_kernels_are_slower():
 
 
 def test_narrow_operands_cost_their_quantisation_and_more_kernels():
-    narrow = Shop(replace(DEVICE, operand_bytes=1.0), stack(), WORK)
+    narrow = Shop(replace(DEVICE, operand_bytes=1.0, cast_bytes=4.0), stack(), WORK)
     wide_up, narrow_up = operations()["ffn up"], operations(tools=narrow)["ffn up"]
     product_s = one(gemm_s(4096.0, 8192.0, 1024.0, narrow.device))
     assert one(narrow_up.forward_s) - product_s == pytest.approx(4096 * 1024 * (2 + 2 * 1) / 1e12)
