@@ -218,7 +218,7 @@ class SourcedFigure(Spec):
     """Catalog id, or `this file`."""
     figure: str
     value: str
-    kind: Literal["datasheet", "measured", "published", "derived", "assumed", "given"]
+    kind: Literal["datasheet", "measured", "published", "derived", "assumed", "fitted", "given"]
     source: str
     note: str = ""
 

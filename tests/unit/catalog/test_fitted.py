@@ -22,7 +22,7 @@ def nemo(*factors: Factor) -> Stack:
 
 
 def test_factors_multiply_the_assumed_figure_of_their_entries():
-    before, own = nemo(), "stacks/nemo"
+    before = nemo()
     after = nemo(
         factor(2.0, "stacks/*/stream_passes"), factor(1.5, "stacks/nemo/stream_passes", "stacks/nemo/gemm_share")
     )
