@@ -26,12 +26,13 @@ FULL = GemmEfficiency(peak_fraction=1.0, half_k=0.0, wave_loss=0.0)
 DEVICE = Device(
     name="ideal", gemm_flops_per_s=1e15, attention_flops_per_s=1e15, gemm=FULL, grouped_gemm=FULL,
     attention=AttentionEfficiency(forward_fraction=1.0, backward_fraction=1.0, half_tokens=0.0),
-    num_sms=1, memory_bytes=80e9, memory_bytes_per_s=1e12, operand_bytes=2.0, launch_s=0.0,
+    num_sms=1, memory_bytes=80e9, memory_bytes_per_s=1e12, operand_bytes=2.0, cast_bytes=0.0,
+    launch_s=0.0, scan_share=0.25,
     sustained_fraction=1.0, calibrated=True,
 )  # fmt: skip
 STACK = Stack(
     name="bare", tp_overlap=0, cp_overlap=0, ep_overlap=0, pp_overlap=0, dp_overlap=0, fsdp_overlap=0,
-    fused_memory_bound=0, host_s_per_kernel=0, step_overhead_s=0, reserved_bytes=0, fragmentation_fraction=0,
+    stream_passes=2, host_s_per_kernel=0, step_overhead_s=0, reserved_bytes=0, fragmentation_fraction=0,
 )  # fmt: skip
 NEAR, FAR = 400e9, 50e9
 LINKS = (

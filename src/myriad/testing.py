@@ -15,7 +15,7 @@ from myriad.estimate.training import Setting
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.calibration import AttentionEfficiency, GemmEfficiency, Stack
 from myriad.spec.cluster import Cluster, Link
-from myriad.spec.job import TrainingWork
+from myriad.spec.job import Optimizer, TrainingWork
 from myriad.spec.layout import PIPELINE_SCHEDULES, RECOMPUTE_MODULES, Layout
 from myriad.spec.model import (
     Block,
@@ -84,7 +84,9 @@ def devices(draw: st.DrawFn) -> Device:
             forward_fraction=draw(shares), backward_fraction=draw(shares), half_tokens=draw(st.floats(0, 2000))
         ),
         num_sms=draw(st.integers(1, 200)), memory_bytes=80e9, memory_bytes_per_s=3e12,
-        operand_bytes=draw(st.sampled_from([0.5625, 1.0, 2.0])), launch_s=draw(st.floats(0, 1e-5)),
+        operand_bytes=draw(st.sampled_from([0.5625, 1.0, 2.0])), cast_bytes=draw(st.sampled_from([0.0, 4.0])),
+        launch_s=draw(st.floats(0, 1e-5)),
+        scan_share=draw(st.floats(0.05, 0.5)),
         sustained_fraction=draw(shares), calibrated=True,
     )  # fmt: skip
 
@@ -122,11 +124,14 @@ def stacks(draw: st.DrawFn) -> Stack:
     return Stack(
         name="drawn", tp_overlap=draw(fractions), cp_overlap=draw(fractions), ep_overlap=draw(fractions),
         pp_overlap=draw(fractions), dp_overlap=draw(fractions), fsdp_overlap=draw(fractions),
-        fused_attention=draw(st.booleans()), contention=draw(st.floats(0, 0.5)), fused_memory_bound=draw(fractions),
+        fused_attention=draw(st.booleans()), contention=draw(st.floats(0, 0.5)), stream_passes=draw(st.floats(0.5, 3)),
         host_s_per_kernel=draw(st.floats(0, 2e-5)), host_runs_ahead=draw(st.booleans()),
         step_overhead_s=draw(st.floats(0, 0.1)),
         dispatch_once_per_domain=draw(st.booleans()), grouped_kernels=draw(st.booleans()),
         reserved_bytes=draw(st.floats(0, 4e9)), fragmentation_fraction=draw(st.floats(0, 0.2)),
+        stage_outputs=draw(st.sampled_from(["freed", "in-flight", "whole-step"])),
+        gathers_from_master=draw(st.booleans()), counts_layers=draw(st.booleans()),
+        sharded_logit_bytes=draw(st.sampled_from([None, 16.0])),
     )  # fmt: skip
 
 
@@ -136,6 +141,7 @@ def works(draw: st.DrawFn) -> TrainingWork:
     return TrainingWork(
         seq_len=draw(st.sampled_from([1024, 4096])), global_batch=GLOBAL_BATCH,
         expert_imbalance=draw(st.floats(1.0, 2.0)),
+        optimizer=Optimizer(step_bytes=draw(st.sampled_from([0.0, 6.0])), flat_step_copies=draw(st.booleans())),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 
+from myriad.estimate.memory import STUCK_SHARE
 from myriad.estimate.training import (
     Setting,
     TrainingTable,
@@ -21,10 +22,11 @@ from myriad.estimate.training import (
 )
 from myriad.search.rules import Case, first_violation
 from myriad.spec.layout import Layout, LayoutTable
-from myriad.spec.result import MEMORY_PARTS, TIME_PARTS
+from myriad.spec.result import MEMORY_PARTS, TIME_PARTS, TrainingEstimate
 from myriad.testing import laid_out, layouts, settings
 
 SLACK = 1 + 1e-9
+STATES = ("weights", "gradients", "optimizer")
 few = runs(max_examples=20)
 """Each example is a whole estimate or several; over the tests there are hundreds."""
 
@@ -37,6 +39,11 @@ def plain(drawn: tuple[Setting, Layout]) -> tuple[Setting, Layout]:
     """The same under 1F1B: zero-bubble fills its bubble with weight gradients, so slower ones may pay; GPipe holds
     the whole batch however it is cut."""
     return drawn[0], drawn[1].model_copy(update={"schedule": "1f1b"})
+
+
+def in_use(found: TrainingEstimate) -> float:
+    """Bytes of the fullest stage without what the allocator wastes, which stops at the end of the device."""
+    return max(stage.total_bytes - stage.parts_bytes["fragmentation"] for stage in found.memory)
 
 
 def with_stack(setting: Setting, **changes: object) -> Setting:
@@ -147,7 +154,39 @@ def test_larger_micro_batches_take_more_memory(drawn):
     more = layout.model_copy(update={"micro_batch": 2 * layout.micro_batch})
     before, after = estimate_layout(setting, layout), estimate_layout(setting, more)
     if before.num_micro_batches >= 4 * layout.pp * layout.vpp:  # else fewer are in flight
-        assert after.memory_peak_bytes > before.memory_peak_bytes
+        assert after.memory_peak_bytes >= before.memory_peak_bytes
+        assert in_use(after) > in_use(before)
+
+
+@few
+@given(laid_out())
+def test_splitting_tensors_and_layers_takes_less_memory(drawn):
+    """Twice the tensor-parallel ranks, or twice the stages, with as many replicas."""
+    setting, layout = plain(drawn)
+    setting = with_stack(setting, stage_outputs="freed")
+    if layout.tp > 1:  # the first split adds gathered sequences
+        split = layout.model_copy(update={"tp": 2 * layout.tp})
+        assert in_use(estimate_layout(setting, split)) <= in_use(estimate_layout(setting, layout)) * SLACK
+    if layout.pp == 1 and setting.model.num_layers % 2 == 0 and not setting.model.mtp_depths:
+        halves = estimate_layout(setting, layout.model_copy(update={"pp": 2}))
+        states = [sum(s.parts_bytes[p] for p in STATES) for s in halves.memory]
+        whole = sum(estimate_layout(setting, layout).memory[0].parts_bytes[p] for p in STATES)
+        assert max(states) <= whole * SLACK
+
+
+@few
+@given(laid_out())
+def test_the_allocator_gives_back_what_it_can_before_memory_runs_out(drawn):
+    setting, layout = drawn
+    found = estimate_layout(setting, layout)
+    for stage in found.memory:
+        wasted = stage.parts_bytes["fragmentation"]
+        loose = setting.stack.fragmentation_fraction * sum(
+            stage.parts_bytes[p] for p in ("activations", "logits", "buffers")
+        )
+        assert STUCK_SHARE * loose / SLACK <= wasted <= loose * SLACK + 1
+        if stage.total_bytes > setting.device.memory_bytes * SLACK:
+            assert wasted == pytest.approx(STUCK_SHARE * loose, abs=1)
 
 
 @few

@@ -34,6 +34,7 @@ def devices(draw: st.DrawFn) -> Device:
         ),
         num_sms=draw(st.integers(1, 200)), memory_bytes=80e9, memory_bytes_per_s=3e12,
         operand_bytes=draw(st.sampled_from([0.5625, 1.0, 2.0])), launch_s=draw(st.floats(0, 1e-5)),
+        cast_bytes=0.0, scan_share=0.25,
         sustained_fraction=draw(fractions), calibrated=True,
     )  # fmt: skip
 

@@ -20,13 +20,13 @@ def test_sets_come_from_published_runs_and_from_one_node(result):
 
 
 def test_layouts_are_ranked_no_worse_than_before(result):
-    assert result.overall.median_spearman > 0.91
-    assert result.overall.mean_regret < 0.06
+    assert result.overall.median_spearman > 0.9
+    assert result.overall.mean_regret < 0.05
     assert result.overall.worst_regret < 0.29
 
 
 def test_models_that_nothing_was_fitted_to_are_ranked_too(result):
     wide = [found for found in result.per_set if found.model.startswith("vtrain-gpt-h2048")]
     correlations = sorted(found.spearman for found in wide)
-    assert correlations[len(wide) // 2] > 0.88
-    assert sum(found.regret for found in wide) / len(wide) < 0.07
+    assert correlations[len(wide) // 2] > 0.85
+    assert sum(found.regret for found in wide) / len(wide) < 0.05

@@ -38,7 +38,8 @@ def sources_of(system: System, clusters: Mapping[str, Cluster], jobs: tuple[JobP
         name = system.models.get(job.model, job.model)
         if isinstance(name, str):
             entries["models", name] = catalog.entry("models", name)
-        entries["stacks", job.stack] = catalog.entry("stacks", job.stack)
+        software = job.stack.partition("@")[0]
+        entries["stacks", software] = catalog.entry("stacks", software)
     for name, pool in system.pools.items():
         chip = clusters[name].accelerator_id
         entries["accelerators", chip] = catalog.entry("accelerators", chip)

@@ -15,21 +15,30 @@ from myriad.estimate.device import device
 from myriad.estimate.flops import DEFINITIONS
 from myriad.estimate.training import (
     Setting,
-    end_layers,
     estimate_layout,
     estimate_table,
     layout_operations,
     model_flops_per_token,
     state_bytes_bound,
 )
+from myriad.estimate.uncertainty import band
 from myriad.search.rank import Objective, Progress, Ranking, distinct_rows, loses_by, pareto_rows, rank
 from myriad.search.rules import DIVISION_RULES, Case, runs_on, violations
 from myriad.search.space import Enumerated, default_space, enumerate_layouts
 from myriad.spec.cluster import Cluster
+from myriad.spec.fitted import TrainingFit
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import IntArray, Layout, LayoutTable
 from myriad.spec.model import Model
-from myriad.spec.result import COMPUTED_FLOPS, TIME_PARTS, OperationTime, RankedLayout, SearchResult, TrainingEstimate
+from myriad.spec.result import (
+    COMPUTED_FLOPS,
+    TIME_PARTS,
+    BandBasis,
+    OperationTime,
+    RankedLayout,
+    SearchResult,
+    TrainingEstimate,
+)
 from myriad.spec.system import MEMORY_HEADROOM
 from myriad.units import format_bytes
 
@@ -87,7 +96,7 @@ def _by_definition(estimate: TrainingEstimate, setting: Setting, name: str) -> T
 
 def case_of(setting: Setting) -> Case:
     """What the rules of layouts look at."""
-    return Case(setting.model, setting.cluster, setting.work, end_layers(setting))
+    return Case(setting.model, setting.cluster, setting.work, setting.end_layers)
 
 
 def check_divides(setting: Setting, layout: Layout) -> None:
@@ -107,7 +116,20 @@ def open_up(setting: Setting, layout: Layout) -> TrainingEstimate:
     """The estimate of one layout with what frameworks say to it and how far it is trusted."""
     case = case_of(setting)
     estimate = estimate_layout(setting, layout)
-    return estimate.model_copy(update={"runs_on": runs_on(case, layout), "caveats": caveats(setting, layout)})
+    fit = catalog.training_fit()
+    around = band(estimate.step_s, fit.bands, setting.model.family, band_basis(setting, fit))
+    return estimate.model_copy(
+        update={"runs_on": runs_on(case, layout), "band": around, "caveats": caveats(setting, layout)}
+    )
+
+
+def band_basis(setting: Setting, fit: TrainingFit) -> BandBasis:
+    """Whether runs of this software, and on this accelerator, were fitted."""
+    stack = catalog.find("stacks", setting.work.stack.partition("@")[0]) in fit.stacks
+    accelerator = setting.cluster.accelerator_id in fit.accelerators
+    if stack:
+        return "known" if accelerator else "unknown accelerator"
+    return "unknown stack" if accelerator else "unknown both"
 
 
 def operations_of(

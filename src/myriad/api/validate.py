@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from myriad import catalog
 from myriad.api.training import setting_of
 from myriad.estimate.training import estimate_layout, estimate_table
 from myriad.spec.cluster import Cluster
@@ -16,6 +17,7 @@ from myriad.spec.layout import Layout, LayoutTable
 from myriad.spec.model import Model
 from myriad.spec.result import TrainingEstimate
 from myriad.spec.validation import RankingValidation, Validation
+from myriad.validate.left_out import with_left_out
 from myriad.validate.models import models_from_yaml
 from myriad.validate.ranking import validate_ranking as judge_ranking
 from myriad.validate.rows import read_rows, shipped_rows
@@ -41,7 +43,8 @@ def validate_training(
             progress(judged, len(table))
         return estimate_layout(setting_of(model, cluster, work), layout)
 
-    return validate_rows(table, predict, known)
+    result = validate_rows(table, predict, known)
+    return result if rows is not None else with_left_out(result, catalog.training_fit(), catalog.held_out())
 
 
 def validate_ranking(rows: Path | None = None, models: Path | None = None) -> RankingValidation:

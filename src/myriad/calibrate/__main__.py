@@ -1,18 +1,26 @@
-"""`python -m myriad.calibrate kernels|links --ops DIR [--write]`, `... single-node`: fit, say how well, and write."""
+"""`python -m myriad.calibrate kernels|links|memory|training|single-node`: fit, say how well, and write entries."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import resources
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import Progress, TimeElapsedColumn
+
 from myriad import catalog
+from myriad.calibrate import job
 from myriad.calibrate.entries import default_text, entry_text
 from myriad.calibrate.kernels import KernelFits, fit_kernels
 from myriad.calibrate.links import fit_link
+from myriad.calibrate.memory import PeakFit, fit_fragmentation, judge, leave_one_out, peaks_of
 from myriad.calibrate.single_node import fit_host, jobs
+from myriad.catalog.fitted import FOLDER
 from myriad.errors import MyriadError, SpecError
+from myriad.validate.rows import shipped_rows
 
 #: Entry -> (table, title, accelerators, generation of FlashAttention).
 ENTRIES: dict[str, tuple[str, str, list[str], int]] = {
@@ -71,6 +79,40 @@ def _links(ops: Path) -> None:
         )
 
 
+def _training(cold: bool, rounds: int, workers: int, write: bool) -> None:
+    runs = job.measured_runs(list(shipped_rows()))
+    start = job.starting(() if cold else job.before())
+    with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"fitting {len(start)} parameters to {len(runs)} runs")
+        fitted = job.fit_runs(runs, start, rounds, workers, lambda n, of: bar.update(task, completed=n, total=of))
+    result = job.calibration(runs, fitted)
+    for factor in result.factors:
+        sys.stdout.write(
+            f"{factor.factor:6.3f}  ln +- {factor.uncertainty:.2f} of {factor.spread:.2f}  {factor.rows:4} runs  "
+            f"{factor.meaning}\n"
+        )
+    sys.stdout.write(
+        f"{len(result.factors)} parameters, {result.rows} runs; mean error of the fitted runs "
+        f"{result.mean_abs_error:.1%}; bands hold {', '.join(f'{v:.0%} by {k}' for k, v in result.coverage.items())}\n"
+    )
+    if write:
+        job.write(FOLDER, runs, fitted)
+
+
+def _memory(validation: Path) -> None:
+    peaks = peaks_of(validation)
+
+    def write(name: str, fit: PeakFit) -> None:
+        sys.stdout.write(
+            f"{name}: fragmentation_fraction {fit.fragmentation_fraction:.3f}  ({fit.num_rows} rows, "
+            f"{fit.mean_abs_error:.1%} mean error, bias {fit.bias:+.1%})\n"
+        )
+
+    write("all", judge(peaks, fit_fragmentation(peaks)))
+    for stack, fit in leave_one_out(peaks).items():
+        write(f"{stack}, by the others", fit)
+
+
 def _single_node() -> None:
     found = fit_host(jobs())
     fit = found.fit
@@ -84,20 +126,33 @@ def _single_node() -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 2 after one line that says what was wrong."""
     parser = argparse.ArgumentParser(prog="python -m myriad.calibrate", description=__doc__)
-    parser.add_argument("what", choices=("kernels", "links", "single-node"))
-    parser.add_argument("--ops", type=Path, help="folder of <accelerator>__<operator>.parquet files")
-    parser.add_argument("--write", action="store_true", help="write the kernel entries of the catalog")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for verb, text in (("kernels", "kernel efficiencies"), ("links", "figures of scale-up links")):
+        own = verbs.add_parser(verb, help=f"{text} from measured operators")
+        own.add_argument("--ops", type=Path, required=True, help="folder of <accelerator>__<operator>.parquet files")
+        if verb == "kernels":
+            own.add_argument("--write", action="store_true", help="write the kernel entries of the catalog")
+    memory = verbs.add_parser("memory", help="fragmentation from printed memory peaks")
+    memory.add_argument("--validation", type=Path, required=True, help="what `myriad validate training --json` wrote")
+    training = verbs.add_parser("training", help="factors of training estimates from the shipped measured runs")
+    training.add_argument("--write", action="store_true", help="write the shipped calibration")
+    training.add_argument("--cold", action="store_true", help="start from the assumed figures, not from the last fit")
+    training.add_argument("--rounds", type=int, default=3, help="times that the estimate is linearised and solved")
+    training.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    verbs.add_parser("single-node", help="host time per kernel from the shipped steps of small models on one node")
     given = parser.parse_args(arguments)
     try:
-        match given.what, given.ops:
-            case "single-node", _:
+        match given.verb:
+            case "kernels":
+                _kernels(given.ops, given.write)
+            case "links":
+                _links(given.ops)
+            case "memory":
+                _memory(given.validation)
+            case "single-node":
                 _single_node()
-            case what, None:
-                raise SpecError(f"{what}: needs --ops DIR, the folder of measured operator times")
-            case "kernels", ops:
-                _kernels(ops, given.write)
-            case _, ops:
-                _links(ops)
+            case _:
+                _training(given.cold, given.rounds, given.workers, given.write)
     except MyriadError as error:
         sys.stderr.write(f"{error}\n")
         return 2

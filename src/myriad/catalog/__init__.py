@@ -13,6 +13,7 @@ from myriad.catalog.entry import (
     FigureKind,
     Kind,
     Source,
+    assumed,
     entries,
     entry,
     find,
@@ -20,6 +21,7 @@ from myriad.catalog.entry import (
     names,
     search,
 )
+from myriad.catalog.fitted import held_out, training_fit
 from myriad.catalog.reading import located, read_spec
 from myriad.errors import MissingDataError
 from myriad.spec.accelerator import Accelerator
@@ -30,10 +32,34 @@ from myriad.spec.model import Model
 from myriad.spec.price import PriceList
 
 __all__ = [
-    "KINDS", "USER_CATALOG", "Entry", "Figure", "FigureKind", "Kind", "Source",
-    "accelerator", "cluster", "cluster_of", "entries", "entry", "find", "kernels", "kernels_entry",
-    "load", "located", "model", "names",
-    "node", "price_list", "read_spec", "search", "stack", "usd_per_currency",
+    "KINDS",
+    "USER_CATALOG",
+    "Entry",
+    "Figure",
+    "FigureKind",
+    "Kind",
+    "Source",
+    "accelerator",
+    "assumed",
+    "cluster",
+    "cluster_of",
+    "entries",
+    "entry",
+    "find",
+    "held_out",
+    "kernels",
+    "kernels_entry",
+    "load",
+    "located",
+    "model",
+    "names",
+    "node",
+    "price_list",
+    "read_spec",
+    "search",
+    "stack",
+    "training_fit",
+    "usd_per_currency",
 ]  # fmt: skip
 
 _T = TypeVar("_T", bound=Spec)
@@ -61,8 +87,13 @@ def model(name: str) -> Model:
 
 
 def stack(name: str) -> Stack:
-    """The training software with this id or alias. Raises SpecError with the nearest names."""
-    return _spec("stacks", name, Stack)
+    """The training software with this id or alias; `NAME@RELEASE`, `nemo@25.02` for example, is one release of it.
+
+    Raises SpecError with the nearest names.
+    """
+    software, _, release = name.partition("@")
+    found = _spec("stacks", software, Stack)
+    return found.at_release(release) if release else found
 
 
 def price_list(name: str) -> PriceList:

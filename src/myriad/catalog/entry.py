@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Final, Literal, get_args
 
 from pydantic import Field
 
+from myriad.catalog.fitted import factors_of, training_fit, with_factors
 from myriad.catalog.reading import validated
 from myriad.catalog.yaml_file import Node, describe, read_mapping
 from myriad.errors import SpecError, unknown_name
@@ -23,10 +24,13 @@ from myriad.spec.price import PriceList
 
 Kind = Literal["accelerators", "nodes", "models", "stacks", "kernels", "prices"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-FigureKind = Literal["datasheet", "measured", "published", "derived", "assumed"]
+FigureKind = Literal["datasheet", "measured", "published", "derived", "assumed", "fitted"]
 
 USER_CATALOG: Final = "MYRIAD_CATALOG"
 """Environment variable: a folder laid out like the shipped data, whose entries add to it or replace it."""
+
+FITTED_KINDS: Final[tuple[Kind, ...]] = ("stacks", "kernels")
+"""Kinds whose figures are fitted to measured runs."""
 
 _SPECS: Final[dict[Kind, type[Spec]]] = {
     "accelerators": Accelerator, "nodes": ClusterNode, "models": Model,
@@ -85,6 +89,13 @@ class Entry:
     figures: dict[str, Figure]
     notes: tuple[str, ...]
     sources: dict[str, Source]
+
+
+def assumed(kind: Kind, name: str) -> Entry:
+    """The shipped entry with this id before anything was fitted. Raises SpecError for a name that has no file."""
+    if name not in (found := _paths(kind, _folders()[:1])):
+        raise SpecError(unknown_name(_singular(kind), name, found))
+    return load(kind, found[name])
 
 
 def names(kind: Kind) -> list[str]:
@@ -217,4 +228,30 @@ def _aliases(kind: Kind, folders: tuple[Path, ...]) -> dict[str, str]:
 
 @lru_cache(maxsize=2048)
 def _load(kind: Kind, path: Path) -> Entry:
-    return load(kind, path)
+    """The entry; a shipped one with the factors that were fitted to measured runs."""
+    one = load(kind, path)
+    return _fitted(one) if path.parent.parent == _folders()[0] and kind in FITTED_KINDS else one
+
+
+def _fitted(one: Entry) -> Entry:
+    fit = training_fit()
+    factors = factors_of(one.kind, one.id, fit.factors)
+    if not factors:
+        return one
+    spec = with_factors(one.spec, factors)
+    figures = dict(one.figures)
+    for keys, factor in factors.items():
+        value: object = spec.model_dump()
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, float):
+            path = ".".join(keys)
+            note = f"the assumed figure times {factor:.3g}, fitted to {fit.rows} measured runs"
+            before = f"{one.figures[path].value} ({one.figures[path].kind})" if path in one.figures else ""
+            figures[path] = Figure(path=path, value=value, kind="fitted", source=_FIT, note=note, conflict=before)
+    source = Source(title=fit.title, read_on=fit.fitted_on, note=fit.fitted_by)
+    return replace(one, spec=spec, figures=figures, sources={**one.sources, _FIT: source})
+
+
+_FIT: Final = "training-runs"
+"""Key of the source of fitted figures."""

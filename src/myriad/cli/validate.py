@@ -10,11 +10,12 @@ import typer
 
 from myriad.cli.options import JsonFile, read_flag
 from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
+from myriad.units import format_bytes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from myriad.spec.validation import RankingGroup, RankingValidation, Validation
+    from myriad.spec.validation import MemoryJudgement, RankingGroup, RankingValidation, Validation
 
 
 EXAMPLES: Final = """\b
@@ -90,17 +91,56 @@ def _text(result: Validation, listed: int) -> Iterable[RenderableType]:
         f"median {_percent(result.median_abs_error)}, 90th percentile {_percent(result.p90_abs_error)} (absolute); "
         f"bias {_percent(result.bias, signed=True)}"
     )
-    memory = result.memory
-    if memory.rows:
-        yield Text(f"memory: {memory.fitting} of {memory.rows} runs with a full layout judged to fit")
-    if memory.peak_rows:
-        yield Text(
-            f"memory peak: mean error {_percent(memory.peak_mean_abs_error)}, "
-            f"bias {_percent(memory.peak_bias, signed=True)}, on {memory.peak_rows} runs that print one"
-        )
     yield from _groups(result)
     if listed:
         yield from _worst(result, listed)
+    yield from _memory(result.memory, listed)
+
+
+def _memory(memory: MemoryJudgement, listed: int) -> Iterable[RenderableType]:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    if not (memory.rows or memory.peak_rows):
+        return
+    yield Text("\nmemory", style="bold")
+    if memory.rows:
+        spare = ", ".join(f"{rows} with {share:.0%}" for share, rows in memory.fitting_with_margin.items())
+        yield Text(
+            f"{memory.fitting} of {memory.rows} runs with a full layout judged to fit; to spare: {spare} or more"
+        )
+    if memory.not_fitting:
+        yield Text(f"  ran, but judged not to fit: {', '.join(memory.not_fitting)}")
+    if memory.peak_rows:
+        yield Text(
+            f"peak, predicted / measured - 1: mean {_percent(memory.peak_mean_abs_error)}, "
+            f"90th percentile {_percent(memory.peak_p90_abs_error)} (absolute); "
+            f"bias {_percent(memory.peak_bias, signed=True)}; on {memory.peak_rows} runs that print one"
+        )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
+    table.add_column("group", overflow="fold")
+    for head in ("runs", "fit", "least spare", "peaks", "mean", "p90", "bias"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for kind, groups in memory.groups.items():
+        table.add_section()
+        table.add_row(f"by {kind}", style="bold")
+        for name, group in groups.items():
+            least = "" if group.least_spare_fraction is None else f"{group.least_spare_fraction:.0%}"
+            cells = [f"  {name}", str(group.rows), str(group.fitting), least]
+            if group.peak is not None:
+                errors = _percent(group.peak.mean_abs_error), _percent(group.peak.p90_abs_error)
+                cells += [str(group.peak.rows), *errors, _percent(group.peak.bias, signed=True)]
+            table.add_row(*cells)
+    yield ""
+    yield table
+    if memory.peaks[:listed]:
+        yield Text(f"\nworst {min(listed, memory.peak_rows)} peaks", style="bold")
+    for peak in memory.peaks[:listed]:
+        yield Text(
+            f"{_percent(peak.error, signed=True):>9}  {peak.id}: {peak.model}, {peak.stack}, {peak.layout}\n"
+            f"           measured {format_bytes(peak.measured_bytes)}, predicted {format_bytes(peak.predicted_bytes)}"
+        )
 
 
 def _groups(result: Validation) -> Iterable[RenderableType]:

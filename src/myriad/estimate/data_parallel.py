@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from myriad.estimate.collectives import all_gather_s, all_reduce_s, place, reduce_scatter_s
+from myriad.estimate.collectives import Placement, all_gather_s, all_reduce_s, place, reduce_scatter_s
 from myriad.estimate.operations import Array
 from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Link
@@ -100,6 +100,8 @@ def exposed_s(
         everything = place(shard * copies, stride, links)
         reduce_s = reduce_s + np.where(layouts.zero == 0, all_reduce_s(gradient_bytes, everything), scattered)
         gather_s = gather_s + all_gather_s(optimizer.weight_bytes * parameters, inner)
+        if stack.gathers_by_broadcast:
+            gather_s = gather_s + np.where(parameters > 0, shard * _ring_latency_s(inner), 0.0)
     gather_s = np.where(layouts.zero == 0, 0.0, gather_s)
 
     sharded = layouts.zero == 3
@@ -111,7 +113,16 @@ def exposed_s(
     reduces = np.where(layouts.zero >= 2, num_micro_batches, 1.0)
     total = gathers * gather_s + reduces * backward_total
     hidden = gathers * forward_hidden + reduces * backward_hidden
-    return total - (1.0 - stack.contention) * hidden, hidden
+    return stack.stretch_of("dp") * (total - (1.0 - stack.contention) * hidden), hidden
+
+
+def _ring_latency_s(group: Placement) -> Array:
+    """Seconds that the first byte takes from member to member through the whole group."""
+    hops, latency_s = group.size - 1.0, np.zeros_like(group.size)
+    for tier in reversed(group.tiers):
+        far = np.maximum(np.minimum(tier.members - 1.0, hops), 0.0)
+        latency_s, hops = latency_s + far * tier.latency_s, hops - far
+    return np.asarray(latency_s + hops * group.tiers[0].latency_s)
 
 
 def optimizer_s(
@@ -141,21 +152,35 @@ def optimizer_s(
     return np.where(layouts.offload_optimizer > 0, moved, on_device)
 
 
-def state_bytes(
-    layouts: LayoutTable, dense_parameters: Array, expert_parameters: Array, optimizer: Optimizer
-) -> dict[str, Array]:
-    """Weights, gradients and optimizer states of one rank, in bytes; parameters (C, P), results (C, P)."""
+def spread_parameters(layouts: LayoutTable, dense: Array, expert: Array, from_stage: int) -> Array:
+    """Parameters of which one rank holds what is sharded from that ZeRO stage on; all arrays (C, P)."""
     r = replicas(layouts)
-    zero = layouts.zero[:, None]
+    sharded = layouts.zero[:, None] >= from_stage
+    return np.asarray(
+        dense / np.where(sharded, r.dense_shard[:, None], 1.0)
+        + expert / np.where(sharded, r.expert_shard[:, None], 1.0)
+    )
+
+
+def state_bytes(
+    layouts: LayoutTable, dense_parameters: Array, expert_parameters: Array, optimizer: Optimizer, stack: Stack
+) -> dict[str, Array]:
+    """Weights, gradients and optimizer states of one rank, in bytes; parameters (C, P), results (C, P).
+
+    FSDP keeps no 16-bit copy of sharded weights beside the master copy. Flat copies of the gradient that the step
+    makes count as optimizer states: the allocator keeps their memory.
+    """
 
     def spread(from_stage: int) -> Array:
-        dense = np.where(zero >= from_stage, r.dense_shard[:, None], 1.0)
-        expert = np.where(zero >= from_stage, r.expert_shard[:, None], 1.0)
-        return dense_parameters / dense + expert_parameters / expert
+        return spread_parameters(layouts, dense_parameters, expert_parameters, from_stage)
 
     on_device = 1.0 - layouts.offload_optimizer[:, None]
+    cast = stack.gathers_from_master and optimizer.master_bytes > 0
+    weights = optimizer.weight_bytes * np.where(cast & (layouts.zero[:, None] == 3), on_device == 0, 1.0)
+    per_parameter = optimizer.master_bytes + optimizer.moment_bytes
+    per_parameter += optimizer.step_bytes if optimizer.flat_step_copies else 0.0
     return {
-        "weights": optimizer.weight_bytes * spread(3),
+        "weights": weights * spread(3),
         "gradients": optimizer.gradient_bytes * spread(2),
-        "optimizer": (optimizer.master_bytes + optimizer.moment_bytes) * spread(1) * on_device,
+        "optimizer": per_parameter * spread(1) * on_device,
     }

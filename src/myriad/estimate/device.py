@@ -10,6 +10,7 @@ from myriad.spec.accelerator import Accelerator
 from myriad.spec.calibration import PRECISIONS, AttentionEfficiency, GemmEfficiency, Kernels, Precision
 
 T = TypeVar("T")
+E = TypeVar("E", GemmEfficiency, AttentionEfficiency)
 
 #: Precision -> figures of the accelerator that state its matrix rate, the first one present counts.
 _RATE_FIGURES: Final[dict[Precision, tuple[str, ...]]] = {
@@ -18,6 +19,7 @@ _RATE_FIGURES: Final[dict[Precision, tuple[str, ...]]] = {
     "fp16": ("fp16_flops_per_s", "bf16_flops_per_s"),
     "bf16": ("bf16_flops_per_s",),
     "fp8": ("fp8_flops_per_s",),
+    "fp8-row": ("fp8_flops_per_s",),
     "fp8-block": ("fp8_flops_per_s",),
     "mxfp8": ("fp8_flops_per_s",),
     "nvfp4": ("fp4_flops_per_s",),
@@ -30,10 +32,32 @@ OPERAND_BYTES: Final[dict[Precision, float]] = {
     "fp16": 2.0,
     "bf16": 2.0,
     "fp8": 1.0,
+    "fp8-row": 1.0,
     "fp8-block": 1.0 + 4.0 / (128 * 128),
     "mxfp8": 1.0 + 1.0 / 32,
     "nvfp4": 0.5 + 1.0 / 16,
 }
+
+
+#: Precision -> the one whose measured kernels it runs.
+_KERNELS_OF: Final[dict[Precision, Precision]] = {"fp16": "bf16", "fp8-row": "fp8"}
+
+
+def kernel_precision(precision: Precision) -> Precision:
+    """The precision whose kernel efficiencies hold for another of the same matrix rate."""
+    return _KERNELS_OF.get(precision, precision)
+
+
+def cast_bytes(precision: Precision) -> float:
+    """Bytes moved to quantise one element of a 16-bit operand; nothing where products run in 16 bits or more.
+
+    Read once, written twice: as it is and transposed, for the two products that use it. Scales per row
+    differ between the two, so that each has its own pass for the largest value and its own for the cast.
+    """
+    operand = OPERAND_BYTES[precision]
+    if operand >= 2.0:
+        return 0.0
+    return 2.0 * (2.0 + 2.0 + operand) if precision == "fp8-row" else 2.0 + 2.0 * operand
 
 
 @dataclass(frozen=True)
@@ -57,7 +81,11 @@ class Device:
     """Datasheet bandwidth times the share that long streams reach."""
     operand_bytes: float
     """Bytes of one element of a matrix operand, scales included."""
+    cast_bytes: float
+    """Bytes moved to quantise one element of an operand, see `cast_bytes`."""
     launch_s: float
+    scan_share: float
+    """Rate of chunked scans over that of attention."""
     sustained_fraction: float
     calibrated: bool
     """Whether the efficiencies were fitted for this accelerator, or are the default ones."""
@@ -72,22 +100,33 @@ def device(accelerator: Accelerator, kernels: Kernels, precision: Precision, cal
     if precision not in PRECISIONS:
         raise SpecError(unknown_name("precision", str(precision), PRECISIONS))
     attention: Precision = precision if precision in ("fp32", "tf32", "fp16") else "bf16"
-    kernel_precision: Precision = "bf16" if precision == "fp16" else precision
+    own = kernel_precision(precision)
+    matrix = kernels.training_share.get(own, 1.0)
     return Device(
         name=accelerator.name,
         gemm_flops_per_s=_rate(accelerator, precision),
         attention_flops_per_s=_rate(accelerator, attention),
-        gemm=_efficiency(kernels.gemm, kernel_precision, "gemm", accelerator.name),
-        grouped_gemm=_efficiency(kernels.grouped_gemm, kernel_precision, "grouped_gemm", accelerator.name),
-        attention=_efficiency(kernels.attention, "bf16", "attention", accelerator.name),
+        gemm=_scaled(_efficiency(kernels.gemm, own, "gemm", accelerator.name), matrix),
+        grouped_gemm=_scaled(_efficiency(kernels.grouped_gemm, own, "grouped_gemm", accelerator.name), matrix),
+        attention=_scaled(
+            _efficiency(kernels.attention, "bf16", "attention", accelerator.name), kernels.attention_training_share
+        ),
         num_sms=accelerator.num_sms or 1,
         memory_bytes=accelerator.usable_memory_bytes or _figure(accelerator, "memory_bytes"),
         memory_bytes_per_s=_figure(accelerator, "memory_bytes_per_s") * kernels.memory_fraction,
         operand_bytes=OPERAND_BYTES[precision],
+        cast_bytes=cast_bytes(precision),
         launch_s=kernels.launch_s,
+        scan_share=kernels.scan_share / kernels.attention_training_share,
         sustained_fraction=kernels.sustained_fraction,
         calibrated=calibrated,
     )
+
+
+def _scaled(fit: E, share: float) -> E:
+    """The efficiency times a share, never above the datasheet rate."""
+    peaks = ("peak_fraction", "forward_fraction", "backward_fraction")
+    return fit.model_copy(update={p: min(getattr(fit, p) * share, 1.0) for p in peaks if hasattr(fit, p)})
 
 
 def _rate(accelerator: Accelerator, precision: Precision) -> float:

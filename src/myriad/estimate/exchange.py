@@ -73,8 +73,10 @@ def block_exchange(
         + (moe is not None and moe.shared_width > 0)
         + (moe is not None and moe.dense_width > 0)
     )
-    # Inputs of 8-bit products are quantised before they are gathered; sums travel in bf16.
-    gathered = activation * min(OPERAND_BYTES[work.precision] / ACTIVATION_BYTES, 1.0)
+    # Inputs of 8-bit products are quantised before they are gathered, but not per row, which the two products of an
+    # input cut differently; sums travel in bf16.
+    early = 1.0 if work.precision == "fp8-row" else min(OPERAND_BYTES[work.precision] / ACTIVATION_BYTES, 1.0)
+    gathered = activation * early
     scattered = all_gather_s(gathered, tp_place) + reduce_scatter_s(activation, tp_place)
     reduced = all_reduce_s(activation, tp_place)
     tp_one_way = sharded_parts * np.where(cells.sp > 0, scattered, reduced)

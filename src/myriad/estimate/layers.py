@@ -13,7 +13,7 @@ import numpy as np
 
 from myriad.estimate.device import Device
 from myriad.estimate.exchange import block_exchange, vocabulary_exchange_s
-from myriad.estimate.memory import block_activation_bytes, block_input_bytes
+from myriad.estimate.memory import block_activation_bytes, block_input_bytes, logits_bytes
 from myriad.estimate.operations import (
     Array,
     Cells,
@@ -126,13 +126,20 @@ def recomputed_modules(masks: IntArray) -> dict[str, Array]:
     return {m: np.maximum(np.maximum(on, bit["full"]), inside_moe.get(m, 0.0 * on)) for m, on in bit.items()}
 
 
+def recomputed_share(operation: Operation, recomputed: dict[str, Array]) -> Array:
+    """How much of an operation of a block runs again in the backward pass: 0, a half or 1."""
+    by_operation = {"gemm": 0.5, "attention": 0.0}.get(operation.part, 1.0)
+    named = recomputed[operation.module or "full"]
+    return np.maximum(named, by_operation * recomputed["every_other_product"])
+
+
 def _block_costs(
     block: Block, model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...], recomputed: dict[str, Array]
 ) -> Costs:
     operations = block_operations(block, model, cells, shop)
     stack = shop.stack
     zero = np.zeros_like(cells.tp)
-    again = {id(op): recomputed[op.module] if op.module else recomputed["full"] for op in operations}
+    again = {id(op): recomputed_share(op, recomputed) for op in operations}
     recompute_s = sum((again[id(op)] * op.forward_s for op in operations), zero)
     recompute_flops = sum((again[id(op)] * op.forward_flops for op in operations), zero)
 
@@ -154,13 +161,14 @@ def _block_costs(
     compute = {part: _both_s(operations, part, zero) for part in COMPUTE_PARTS}
     lost = 1.0 - stack.contention
     exposed = {
-        "tp_comm": tp_s - lost * tp_hidden,
-        "cp_comm": exchange.cp_forward_s + cp_backward_s - lost * cp_hidden,
-        "ep_comm": ep_s - lost * ep_hidden,
+        "tp_comm": stack.stretch_of("tp") * (tp_s - lost * tp_hidden),
+        "cp_comm": stack.stretch_of("cp") * (exchange.cp_forward_s + cp_backward_s - lost * cp_hidden),
+        "ep_comm": stack.stretch_of("ep") * (ep_s - lost * ep_hidden),
     }
-    expert_comm_s = exchange.ep_forward_s * (1.0 - lost * stack.ep_overlap)
-    cp_forward_s = exchange.cp_forward_s - lost * cp_forward_hidden
-    forward_comm_s = exchange.tp_forward_s * (1.0 - lost * stack.tp_overlap) + cp_forward_s + expert_comm_s
+    expert_comm_s = stack.stretch_of("ep") * exchange.ep_forward_s * (1.0 - lost * stack.ep_overlap)
+    cp_forward_s = stack.stretch_of("cp") * (exchange.cp_forward_s - lost * cp_forward_hidden)
+    tp_forward_s = stack.stretch_of("tp") * exchange.tp_forward_s * (1.0 - lost * stack.tp_overlap)
+    forward_comm_s = tp_forward_s + cp_forward_s + expert_comm_s
     comm = _Exposed(
         forward_s=forward_comm_s,
         backward_s=sum(exposed.values(), zero) - forward_comm_s,
@@ -292,7 +300,7 @@ def _end_costs(
     tp_s = exchanges * vocabulary_exchange_s(model, cells, links)
     tp_hidden = shop.stack.tp_overlap * tp_s
     parts = {part: _both_s(operations, part, zero) for part in COMPUTE_PARTS}
-    exposed_s = tp_s - (1.0 - shop.stack.contention) * tp_hidden
+    exposed_s = shop.stack.stretch_of("tp") * (tp_s - (1.0 - shop.stack.contention) * tp_hidden)
     never = {id(op): zero for op in operations}
     host_forward, host_backward = _host_waits(
         operations, never, _Exposed(exposed_s / 2, exposed_s / 2, zero, zero, zero), shop
@@ -330,5 +338,5 @@ def _head_costs(model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...])
     return replace(
         costs,
         dense_parameters=vocabulary + depths * mtp_depth_extra_parameters(model),
-        working_bytes=shop.stack.logit_bytes * cells.tokens * model.vocab / cells.tp,
+        working_bytes=logits_bytes(model, cells, shop.stack),
     )

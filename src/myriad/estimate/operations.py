@@ -35,15 +35,6 @@ ACTIVATION_BYTES = 2.0
 SCAN_CHUNK_TOKENS = 128.0
 """Chunk of the chunked scans of Mamba-2 and gated delta nets (both reference kernels use 64 to 256)."""
 
-SCAN_SHARE = 0.25
-"""Rate of chunked scans over that of attention: on an A100 the scan of Mamba-2 passes FlashAttention-2 at
-about 2,048 tokens (Dao and Gu, arXiv 2405.21060, figure 10), where it has a quarter of the FLOPs. The kernels
-are written in Triton for that generation, so that later chips run them at their `portable_share`."""
-
-UNFUSED_PASSES = 2.0
-"""Element-wise traffic of one kernel per elementary operation over that of the usual fused kernels, whose passes
-are counted here: bias, dropout, residual and norm 10 against 5, SwiGLU 5 against 3, rotary 6 against 2."""
-
 
 @dataclass(frozen=True)
 class Cells:
@@ -97,7 +88,7 @@ class Shop:
     ) -> Operation:
         """A dense product with its two backward products (by inputs and by weights)."""
         n, k = np.broadcast_to(n, m.shape).astype(float), np.broadcast_to(k, m.shape).astype(float)
-        forward, backward = self.device.gemm, self._backward(self.device.gemm)
+        forward, backward = self._directions(self.device.gemm, self.stack.gemm_share)
         weight_grad = grouped_gemm_s(1.0, n, k, m, self.device, backward)
         return Operation(
             name, part, module,
@@ -119,9 +110,8 @@ class Shop:
         n, k = np.broadcast_to(n, tokens.shape).astype(float), np.broadcast_to(k, tokens.shape).astype(float)
         at_once = self.stack.grouped_kernels
         times = np.ones_like(groups) if at_once else groups
-        fit, share = self.device.grouped_gemm, groups / times
-        backward = self._backward(fit)
-        own = tokens / times
+        share, own = groups / times, tokens / times
+        forward, backward = self._directions(self.device.grouped_gemm, self.stack.gemm_share * self.stack.expert_share)
         weight_grad = times * grouped_gemm_s(share, own, n, k, self.device, backward)
         input_grad = times * grouped_gemm_s(share, own, k, n, self.device, backward)
         launches = times * self._kernels_per_product()
@@ -129,7 +119,7 @@ class Shop:
         gaps = self.device.launch_s * (launches - times)
         return Operation(
             name, "expert_gemm", "moe",
-            forward_s=times * grouped_gemm_s(share, own, n, k, self.device, fit) + self._cast_s(tokens * k) + gaps,
+            forward_s=times * grouped_gemm_s(share, own, n, k, self.device, forward) + self._cast_s(tokens * k) + gaps,
             backward_s=input_grad + weight_grad + self._cast_s(tokens * n) + gaps,
             weight_grad_s=weight_grad,
             forward_flops=2 * tokens * n * k,
@@ -138,8 +128,13 @@ class Shop:
             sizes=(("experts", groups), ("m", tokens), ("n", n), ("k", k)),
         )  # fmt: skip
 
-    def _backward(self, fit: GemmEfficiency) -> GemmEfficiency:
-        return fit.model_copy(update={"peak_fraction": fit.peak_fraction * fit.backward_share})
+    def _directions(self, fit: GemmEfficiency, share: float) -> tuple[GemmEfficiency, GemmEfficiency]:
+        """The efficiency of forward and of backward products in this software; never above the datasheet rate."""
+        forward = min(fit.peak_fraction * share, 1.0)
+        return (
+            fit.model_copy(update={"peak_fraction": forward}),
+            fit.model_copy(update={"peak_fraction": forward * fit.backward_share}),
+        )
 
     def softmax_attention(
         self, name: str, module: str, flops: Array, score_elements: Array, query_tokens: Array, io_elements: Array
@@ -171,7 +166,7 @@ class Shop:
     def scan(self, name: str, flops: Array, query_tokens: Array, io_elements: Array) -> Operation:
         """A chunked linear-attention or state-space scan; its backward pass does about twice the work."""
         io_s = memory_bound_s(io_elements * ACTIVATION_BYTES, self.device)
-        work = flops / (SCAN_SHARE * self.device.attention.portable_share)
+        work = flops / (self.device.scan_share * self.device.attention.portable_share)
         return Operation(
             name, "recurrent", "core_attn",
             forward_s=np.maximum(attention_s(work, query_tokens, self.device), io_s),
@@ -186,7 +181,7 @@ class Shop:
         part: str = "memory_bound",
     ) -> Operation:  # fmt: skip
         """Element-wise and normalisation work; bytes and kernels are given as the usual fused kernels have them."""
-        kept = UNFUSED_PASSES * (1.0 - self.stack.fused_memory_bound)
+        kept = self.stack.stream_passes / (self.stack.expert_share if module in ("moe", "moe_act") else 1.0)
         fused_kernels = np.maximum(kernels * kept, 1.0)
         return Operation(
             name, part, module,
@@ -209,10 +204,10 @@ class Shop:
         return 5.0 if self.device.operand_bytes > 1.02 or self.device.operand_bytes < 1.0 else 4.0
 
     def _cast_s(self, elements: Array) -> Array:
-        """Quantising one operand: read bf16, write it twice (as is and transposed). Nothing in 16 bits."""
-        if self.device.operand_bytes >= ACTIVATION_BYTES:
+        """Quantising one operand, see `device.cast_bytes`."""
+        if not self.device.cast_bytes:
             return np.zeros_like(elements)
-        return memory_bound_s(elements * (ACTIVATION_BYTES + 2 * self.device.operand_bytes), self.device)
+        return memory_bound_s(elements * self.device.cast_bytes, self.device)
 
 
 def visible_pairs(seq_len: float, window: float | None = None, chunk: float | None = None) -> float:

@@ -18,23 +18,29 @@ ONE_F_ONE_B, GPIPE, ZERO_BUBBLE, DUALPIPE = range(len(PIPELINE_SCHEDULES))
 
 
 @lru_cache(maxsize=4096)
-def chunk_sizes(num_layers: int, num_chunks: int, end_layers: int = 1) -> tuple[int, ...]:
+def chunk_sizes(num_layers: int, num_chunks: int, end_layers: int = 1, in_turn: bool = False) -> tuple[int, ...]:
     """Layers per chunk, first to last.
 
     Layers that divide are dealt out equally, as frameworks do unless told otherwise. If they do not, the
     embedding counts as one layer and what follows the last layer (multi-token prediction, loss) as
     `end_layers`, and chunks are filled to the same level (Megatron's
-    `--account-for-embedding-in-pipeline-split` and custom pipeline layouts).
+    `--account-for-embedding-in-pipeline-split` and custom pipeline layouts). With `in_turn` the ends count
+    nothing and each chunk takes the rounded-up share while there is any (DeepSpeed's `partition_balanced`).
 
     >>> chunk_sizes(126, 16)[:2], chunk_sizes(126, 16)[-1], sum(chunk_sizes(126, 16))
     ((7, 8), 7, 126)
     >>> chunk_sizes(61, 16, end_layers=4)
     (4, 5, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 0)
+    >>> chunk_sizes(70, 12, in_turn=True)
+    (6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 4)
     """
     if num_layers + 2 < num_chunks:
         raise InfeasibleError(f"{num_layers} layers cannot fill {num_chunks} pipeline chunks")
     if num_layers % num_chunks == 0:
         return (num_layers // num_chunks,) * num_chunks
+    if in_turn:
+        share = -(-num_layers // num_chunks)
+        return tuple(min(share, max(0, num_layers - share * chunk)) for chunk in range(num_chunks))
     held = [1] + [0] * (num_chunks - 2) + [end_layers]
     level = fill_level(num_layers, num_chunks, end_layers)
     sizes = [max(0, level - h) for h in held]
@@ -53,11 +59,13 @@ def fill_level(num_layers: int, num_chunks: int, end_layers: int) -> int:
     return level
 
 
-def stage_counts(layer_kinds: Sequence[str], kinds: Sequence[str], pp: int, vpp: int, end_layers: int = 1) -> Array:
+def stage_counts(
+    layer_kinds: Sequence[str], kinds: Sequence[str], pp: int, vpp: int, end_layers: int = 1, in_turn: bool = False
+) -> Array:
     """Layers of each kind on each stage, array (K, P). Chunk c is on stage c mod pp."""
     counts = np.zeros((len(kinds), pp))
     position = 0
-    for chunk, size in enumerate(chunk_sizes(len(layer_kinds), pp * vpp, end_layers)):
+    for chunk, size in enumerate(chunk_sizes(len(layer_kinds), pp * vpp, end_layers, in_turn)):
         for kind in layer_kinds[position : position + size]:
             counts[kinds.index(kind), chunk % pp] += 1
         position += size

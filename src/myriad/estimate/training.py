@@ -11,7 +11,7 @@ code with one row, opened up stage by stage.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,6 +29,7 @@ from myriad.estimate.layers import (
     cells_of,
     model_costs,
     recomputed_modules,
+    recomputed_share,
 )
 from myriad.estimate.operations import (
     ACTIVATION_BYTES,
@@ -42,6 +43,7 @@ from myriad.estimate.operations import (
 )
 from myriad.estimate.parameters import model_parameters
 from myriad.estimate.pipeline import DUALPIPE, bubble_s, in_flight, stage_counts
+from myriad.estimate.stage_memory import Held, stage_memory
 from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
@@ -66,6 +68,24 @@ class Setting:
         alone = LayoutTable.from_layouts([Layout(sp=False)])
         balanced = self.work.model_copy(update={"expert_imbalance": 1.0, "expert_capacity": None})
         return model_costs(self.model, alone, balanced, self.device, self.stack, self.cluster.links)
+
+    @cached_property
+    def end_layers(self) -> int:
+        """How many usual layers the work after the last layer amounts to: head, loss, multi-token prediction."""
+        model, costs = self.model, self.uncut_costs
+        flops = costs.blocks.model_flops[:, 0]
+        kinds = model.layer_kinds()
+        usual = flops[costs.kinds.index(max(set(kinds), key=kinds.count))]
+        end = costs.last.model_flops[0, 0]
+        if model.mtp_depths and model.mtp_block is not None:
+            end = end + model.mtp_depths * flops[costs.kinds.index(model.mtp_block)]
+        return max(1, round(float(end / usual)))
+
+    def on(self, device: Device, stack: Stack) -> Setting:
+        """The same work with another device or software; FLOPs, and what follows from them alone, stay."""
+        other = replace(self, device=device, stack=stack)
+        vars(other)["end_layers"] = self.end_layers
+        return other
 
 
 @dataclass(frozen=True)
@@ -96,18 +116,6 @@ def model_flops_per_token(setting: Setting) -> float:
     return float(flops / setting.work.seq_len)
 
 
-def end_layers(setting: Setting) -> int:
-    """How many usual layers the work after the last layer amounts to: head, loss, multi-token prediction."""
-    model, costs = setting.model, setting.uncut_costs
-    flops = costs.blocks.model_flops[:, 0]
-    kinds = model.layer_kinds()
-    usual = flops[costs.kinds.index(max(set(kinds), key=kinds.count))]
-    end = costs.last.model_flops[0, 0]
-    if model.mtp_depths and model.mtp_block is not None:
-        end = end + model.mtp_depths * flops[costs.kinds.index(model.mtp_block)]
-    return max(1, round(float(end / usual)))
-
-
 def _with_mtp(counts: Array, model: Model, costs: ModelCosts) -> Array:
     if model.mtp_depths and model.mtp_block is not None:
         counts = counts.copy()
@@ -119,7 +127,7 @@ def estimate_table(setting: Setting, layouts: LayoutTable) -> TrainingTable:
     """Time and memory of every layout. Layouts must divide (see `search.rules`); nothing is checked here."""
     cuts, index = _distinct_cuts(layouts)
     costs = model_costs(setting.model, cuts, setting.work, setting.device, setting.stack, setting.cluster.links)
-    ends = end_layers(setting)
+    ends = setting.end_layers
     size = len(layouts)
     columns = {
         "parts_s": np.empty((len(TIME_PARTS), size)),
@@ -158,7 +166,7 @@ def state_bytes_bound(setting: Setting, layouts: LayoutTable) -> Array:
     stages = layouts.pp.astype(float)
     dense = (every_token + vocabulary) / (layouts.tp * stages)
     spread = experts / (layouts.ep * layouts.etp * stages)
-    states = state_bytes(layouts, dense[:, None], spread[:, None], setting.work.optimizer)
+    states = state_bytes(layouts, dense[:, None], spread[:, None], setting.work.optimizer, setting.stack)
     return np.asarray(setting.stack.reserved_bytes + sum(values[:, 0] for values in states.values()))
 
 
@@ -191,7 +199,8 @@ class _Group:
 
     def __init__(self, setting: Setting, layouts: LayoutTable, costs: ModelCosts, pp: int, vpp: int, ends: int) -> None:
         self.setting, self.layouts, self.costs, self.pp, self.vpp = setting, layouts, costs, pp, vpp
-        counts = stage_counts(setting.model.layer_kinds(), costs.kinds, pp, vpp, ends)
+        in_turn = setting.stack.counts_layers
+        counts = stage_counts(setting.model.layer_kinds(), costs.kinds, pp, vpp, ends, in_turn)
         self.counts_KP = _with_mtp(counts, setting.model, costs)
         self.num_micro_batches = np.maximum(setting.work.global_batch // (layouts.dp * layouts.micro_batch), 1)
         self.forward_CP, self.backward_CP = self._stages("forward_s"), self._stages("backward_s")
@@ -271,7 +280,7 @@ class _Group:
         one_bytes = ACTIVATION_BYTES * cells.tokens * setting.model.hidden / cells.sequence_shard
         # Neighbours may be near, but where the whole pipeline leaves a domain, one boundary does, and it sets the pace.
         span = self.pp * layouts.tp * layouts.cp * np.where(layouts.order == 1, 1, layouts.dp)
-        one_s = send_recv_s(one_bytes, span / 2, setting.cluster.links)
+        one_s = setting.stack.stretch_of("pp") * send_recv_s(one_bytes, span / 2, setting.cluster.links)
         steady = 2 * self.vpp * micro_batches * (1 - setting.stack.pp_overlap)
         return np.asarray(one_s * (steady + 2 * (self.pp - 1)))
 
@@ -279,34 +288,19 @@ class _Group:
         """Bytes by `MEMORY_PARTS`, each (C, P)."""
         setting, layouts = self.setting, self.layouts
         dense, expert = self._parameters()
-        parts = state_bytes(layouts, dense, expert, setting.work.optimizer)
         # The two copies of a stage that DualPipe keeps share one set of optimizer states.
         shared = np.where(layouts.schedule == DUALPIPE, 0.5, 1.0)[:, None]
-        parts["optimizer"] = parts["optimizer"] * shared
-        flight = in_flight(layouts.schedule, self.pp, self.vpp, self.num_micro_batches)
-        working = self.costs.blocks.working_bytes.max(axis=0)
-        parts["activations"] = self._with_mirrored(self._stages("activation_bytes")) * shared * flight
-        parts["activations"] += working[:, None]
-        logits = np.zeros_like(flight)
-        logits[:, -1] = self.costs.last.working_bytes[0]
-        parts["logits"] = logits
-        parts["buffers"] = self._buffers()
-        parts["reserved"] = np.full_like(flight, setting.stack.reserved_bytes)
-        used = sum(parts[p] for p in ("weights", "gradients", "optimizer", "activations", "logits", "buffers"))
-        parts["fragmentation"] = setting.stack.fragmentation_fraction * np.asarray(used)
-        return parts
-
-    def _buffers(self) -> Array:
-        """Gathered parameters of two blocks and the gradients of one under ZeRO-3; the gathered sequence under TP."""
-        layouts, setting = self.layouts, self.setting
-        blocks = self.costs.blocks
-        largest = (blocks.dense_parameters + blocks.expert_parameters).max(axis=0)
-        optimizer = setting.work.optimizer
-        gathered = largest * (2 * optimizer.weight_bytes + optimizer.gradient_reduce_bytes)
-        cells = cells_of(layouts, setting.work.seq_len)
-        sequence = np.where(layouts.tp > 1, 2 * ACTIVATION_BYTES * cells.tokens * setting.model.hidden, 0.0)
-        one = np.where(layouts.zero == 3, gathered, 0.0) + sequence
-        return np.broadcast_to(one[:, None], (len(layouts), self.pp))
+        return stage_memory(
+            Held(
+                dense_parameters=dense,
+                expert_parameters=expert,
+                optimizer_share=shared,
+                activation_bytes=self._with_mirrored(self._stages("activation_bytes")) * shared,
+                in_flight=in_flight(layouts.schedule, self.pp, self.vpp, self.num_micro_batches),
+                num_micro_batches=self.num_micro_batches,
+            ),
+            layouts, self.costs, setting.model, setting.work, setting.stack, setting.device.memory_bytes,
+        )  # fmt: skip
 
     def recompute_flops_per_token(self) -> npt.NDArray[np.float64]:
         ranks = (self.layouts.tp * self.layouts.cp).astype(float)
@@ -324,7 +318,7 @@ def estimate_layout(setting: Setting, layout: Layout) -> TrainingEstimate:
     layouts = LayoutTable.from_layouts([layout])
     table = estimate_table(setting, layouts)
     costs = model_costs(setting.model, layouts, setting.work, setting.device, setting.stack, setting.cluster.links)
-    group = _Group(setting, layouts, costs, layout.pp, layout.vpp, end_layers(setting))
+    group = _Group(setting, layouts, costs, layout.pp, layout.vpp, setting.end_layers)
     stages = {part: values[0] for part, values in group.memory().items()}
     work, device = setting.work, setting.device
     step_s = float(table.step_s[0])
@@ -375,7 +369,7 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
     layouts = LayoutTable.from_layouts([layout])
     work, device = setting.work, setting.device
     costs = model_costs(setting.model, layouts, work, device, setting.stack, setting.cluster.links)
-    group = _Group(setting, layouts, costs, layout.pp, layout.vpp, end_layers(setting))
+    group = _Group(setting, layouts, costs, layout.pp, layout.vpp, setting.end_layers)
     stage = int(group.slowest[0])
     micro_batches = float(group.num_micro_batches[0])
     shop = Shop(device, setting.stack, work)
@@ -385,7 +379,7 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
 
     def add(operations: Sequence[Operation], times: float, inside_blocks: bool = False) -> None:
         for op in operations:
-            again = float(recomputed[op.module or "full"][0]) if inside_blocks else 0.0
+            again = float(recomputed_share(op, recomputed)[0]) if inside_blocks else 0.0
             seconds = float(((1 + again) * op.forward_s + op.backward_s)[0]) * times * micro_batches
             shape = ", ".join(f"{name} {float(size[0]):,.6g}" for name, size in op.sizes)
             before = merged.get((op.name, shape))

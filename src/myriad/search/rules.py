@@ -160,6 +160,7 @@ def _uneven(case: Case, x: LayoutTable) -> Mask:
 
 
 _FULL = 1 << RECOMPUTE_MODULES.index("full")
+_EVERY_OTHER_PRODUCT = 1 << RECOMPUTE_MODULES.index("every_other_product")
 
 _EVEN_CHUNKS = _rule("interleaved chunks would be too unequal", "pp vpp", _uneven)
 _WHOLE_ROUNDS = _rule(
@@ -180,6 +181,10 @@ FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
             lambda c, x: (x.tp > 1) & (x.sp == 0) & bool(_experts(c.model)),
         ),
         _rule("schedule is not offered", "schedule", lambda _, x: x.schedule != 0),
+        _rule(
+            "recomputation by operation is not offered", "recompute",
+            lambda _, x: (x.recompute & _EVERY_OTHER_PRODUCT) > 0,
+        ),
     ),
     "torchtitan": (
         _WHOLE_ROUNDS,
@@ -193,7 +198,7 @@ FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
         ),
         _rule(
             "recompute is none, selective or full", "recompute",
-            lambda _, x: (x.recompute != 0) & (x.recompute != 1) & (x.recompute != _FULL),
+            lambda _, x: ~np.isin(x.recompute, (0, 1, _EVERY_OTHER_PRODUCT, _FULL)),
         ),
         _rule("optimizer offload is not offered", "offload_optimizer", lambda _, x: x.offload_optimizer > 0),
         _rule("DualPipe excludes chunks", "schedule vpp", lambda _, x: (x.schedule == 3) & (x.vpp > 1)),

@@ -6,16 +6,21 @@ software. None belongs to one model or one measured run.
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
+from myriad.errors import SpecError, unknown_name
 from myriad.spec.base import Bytes, Fraction, Seconds, Spec
 
-Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp8-block", "mxfp8", "nvfp4"]
-"""Matrix precision: `fp8` scales per tensor, `fp8-block` per 128x128 block, `mxfp8` per 32 values."""
+Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp8-row", "fp8-block", "mxfp8", "nvfp4"]
+"""Matrix precision. `fp8` has a scale per tensor, `fp8-row` per row, `fp8-block` per 128x128 block, `mxfp8` per 32
+values."""
 
-PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "fp16", "bf16", "fp8", "fp8-block", "mxfp8", "nvfp4")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+Share = Annotated[float, Field(gt=0)]
+"""A ratio to something estimated; above 1 where reality is faster than what it is measured against."""
 
 
 class GemmEfficiency(Spec):
@@ -56,10 +61,16 @@ class Kernels(Spec):
     """Time of the smallest kernel, launch gap included, when the host keeps up."""
     sustained_fraction: Fraction = 1.0
     """Share of the isolated kernel rate left under the power limit of a long run."""
+    training_share: dict[Precision, Share] = Field(default={})
+    """Rate of matrix products of a training step over all of the above: clocks of whole steps, backward products,
+    other libraries than those of the measured operators. By the precision of the job; 1 where it is not given."""
+    attention_training_share: Share = 1.0
+    """The same for attention, forward and backward."""
+    scan_share: Fraction = 0.25
+    """Rate of chunked scans (Mamba-2, delta nets) over that of attention: on an A100 the scan of Mamba-2 passes
+    FlashAttention-2 at about 2,048 tokens (arXiv 2405.21060, figure 10), where it has a quarter of the FLOPs. They
+    are written in Triton for that generation, so that later chips run them at their `portable_share`."""
 
-
-EXPERT_OVERLAP: Final = 0.8
-"""Assumed; the Megatron-Core documentation says that most of the exchange is hidden."""
 
 Framework = Literal["megatron-core", "torchtitan", "fsdp", "own"]
 """Whose rules limit layouts; `own` is in-house software, taken to run whatever divides."""
@@ -69,8 +80,26 @@ Launched = Literal["mixer", "router", "dense", "experts", "ends"]
 """What one CUDA graph can hold: norm and mixer; norm and routing; dense feed-forward; experts; and, only where the
 whole step is one graph, the embedding and the head with the loss."""
 
-Switch = Literal["graph-mixers", "graph-routers", "graph-step", "overlap-experts", "portable-attention"]
+Switch = Literal[
+    "graph-mixers", "graph-routers", "graph-step", "overlap-experts", "overlap-tensor", "compile", "portable-attention",
+    "count-layers", "join-outputs",
+]  # fmt: skip
 """Switches of a software that a job may turn on, see `Stack.switched`."""
+
+StageOutputs = Literal["freed", "in-flight", "whole-step"]
+"""How long a pipeline stage keeps what it has sent on."""
+
+Traffic = Literal["tp", "cp", "ep", "pp", "dp"]
+"""Kinds of communication, by the parallelism that causes it."""
+
+
+class Release(Spec):
+    """What one release of a software does better or worse than the software in general."""
+
+    gemm_share: Share = 1.0
+    """Factor on the `gemm_share` of the software."""
+    expert_share: Share = 1.0
+    """Factor on its `expert_share`."""
 
 
 class Stack(Spec):
@@ -93,13 +122,26 @@ class Stack(Spec):
     """Attention never writes its score matrix (FlashAttention); otherwise it is stored and read again."""
     native_attention: bool = True
     """Attention kernels are written for the chip at hand; else the chip's `portable_share` applies."""
-    attention_share: Fraction = 1.0
-    """Rate of its attention kernels over FlashAttention-2's, where they are of an earlier kind."""
+    gemm_share: Share = 1.0
+    """Rate of its matrix products over those of the accelerator: what is lost around them, and gained by tuning."""
+    expert_share: Share = 1.0
+    """Rate of its routed experts over those of the accelerator: grouped products, permutation, routing."""
+    attention_share: Share = 1.0
+    """Rate of its attention kernels over the accelerator's, where they are of another kind."""
     contention: Fraction = 0.0
     """Compute time lost per time of hidden communication: collectives occupy multiprocessors and memory."""
-    fused_memory_bound: Fraction
-    """Share of element-wise traffic that fusion removes, against one kernel per elementary operation; the usual
-    fused kernels (norm; bias, dropout and residual; activation; rotary) remove 0.5."""
+    stretch: dict[Traffic, Share] = Field(default={})
+    """Exposed communication over the time of the same collectives alone: ranks arrive late, and traffic meets."""
+    expert_overlap: Fraction = 0.8
+    """Share of dispatch and combine hidden where `overlap-experts` is on: not those of the ramp and the first layer."""
+    tensor_overlap: Fraction = 0.6
+    """Share of tensor-parallel traffic hidden where `overlap-tensor` is on."""
+    stream_passes: float = Field(gt=0)
+    """Time of element-wise work over that of the usual fused kernels (norm; bias, dropout and residual; activation;
+    rotary) at the rate of long streams. One kernel per elementary operation moves about twice as much: bias, dropout,
+    residual and norm 10 passes against 5, SwiGLU 5 against 3, rotary 6 against 2."""
+    compiled_passes: float | None = Field(default=None, gt=0)
+    """`stream_passes` where `compile` is on."""
     host_s_per_kernel: Seconds
     """Host time per kernel launch; binds when kernels are shorter than this."""
     host_runs_ahead: bool = True
@@ -111,16 +153,45 @@ class Stack(Spec):
     experts need it per layer unless they are graphed, since the host must know their token counts."""
     step_overhead_s: Seconds
     """Fixed time per step: data loading, logging, gradient norm, synchronisation."""
+    gathers_by_broadcast: bool = False
+    """ZeRO-1 gathers parameters by one broadcast from every rank after the step, each through a ring of all ranks."""
     dispatch_once_per_domain: bool = False
     """Tokens travel once to each scale-up domain and are copied there (DeepEP, HybridEP), not once per expert."""
     grouped_kernels: bool = False
     """All experts of a rank run as one kernel; else each expert has its own, and its own quantisation."""
+    counts_layers: bool = False
+    """Layers that do not divide fill the stages in turn, ends uncounted; else the ends count as layers."""
     logit_bytes: float = Field(default=6.0, ge=0)
     """Memory of the loss per logit at its peak: 6 for a fused cross-entropy (logits in fp32, gradient in bf16)."""
+    sharded_logit_bytes: float | None = Field(default=None, ge=0)
+    """The same where tensor parallelism splits the vocabulary; `None` if that changes nothing."""
+    stage_outputs: StageOutputs = "freed"
+    """Outputs of a pipeline stage: `freed` once sent (Megatron-Core), kept `in-flight` until their backward pass, or
+    besides, on the last stage, all logits to the end of the step, which are then joined to one tensor (`whole-step`,
+    torch.distributed.pipelining)."""
+    gathers_from_master: bool = False
+    """Sharded parameters rest in the master copy alone and are cast when gathered (FSDP); else both rest."""
     reserved_bytes: Bytes
     """Memory that the context, NCCL and the library work spaces take before the first tensor."""
     fragmentation_fraction: Fraction
-    """Share of the allocated bytes that the caching allocator holds unused."""
+    """Memory that the caching allocator holds unused, as a share of what comes and goes: activations, logits and
+    buffers. States are allocated once and leave no gaps. See `estimate.memory.fragmentation_bytes`."""
+
+    releases: dict[str, Release] = Field(default={})
+    """Releases known to differ, oldest first."""
+
+    def stretch_of(self, traffic: Traffic) -> float:
+        """Seconds of exposed communication per second that the same collectives take alone."""
+        return self.stretch.get(traffic, 1.0)
+
+    def at_release(self, release: str) -> Stack:
+        """The software as of one release. Raises SpecError with the releases that are known."""
+        if release not in self.releases:
+            known = tuple(self.releases) or ("none",)
+            raise SpecError(unknown_name(f"release of {self.name}", release, known))
+        own = self.releases[release]
+        shares = {"gemm_share": self.gemm_share * own.gemm_share, "expert_share": self.expert_share * own.expert_share}
+        return self.model_copy(update=shares)
 
     def switched(self, switches: tuple[Switch, ...]) -> Stack:
         """The software with some of its switches turned on.
@@ -130,8 +201,14 @@ class Stack(Spec):
         - `graph-step`: the whole step is one CUDA graph (`cuda_graph_impl=full_iteration`); dropless experts
           then work on buffers of fixed size and no host waits;
         - `overlap-experts`: dispatch and combine run beside the compute of another micro-batch
-          (`moe_a2a_overlap`), 0.8 of them hidden: those of the ramp and of the first layer are not;
-        - `portable-attention`: attention kernels of the chip generation before.
+          (`moe_a2a_overlap`);
+        - `overlap-tensor`: tensor-parallel traffic runs beside the products it belongs to (async TP);
+        - `compile`: element-wise work is fused by a compiler (`torch.compile`);
+        - `portable-attention`: attention kernels of the chip generation before;
+        - `count-layers`: pipeline stages are filled with equal counts of layers in turn, whatever the ends weigh
+          (DeepSpeed's `partition_method="type:transformer"`);
+        - `join-outputs`: the last pipeline stage keeps and joins the logits of the whole step
+          (torch.distributed.pipelining before 2025's `return_outputs=False`).
         """
         changes: dict[str, object] = {}
         graphed = dict.fromkeys(self.graphed)
@@ -144,7 +221,15 @@ class Stack(Spec):
                 case "graph-step":
                     graphed |= dict.fromkeys(get_args(Launched))
                 case "overlap-experts":
-                    changes["ep_overlap"] = max(self.ep_overlap, EXPERT_OVERLAP)
+                    changes["ep_overlap"] = max(self.ep_overlap, self.expert_overlap)
+                case "overlap-tensor":
+                    changes["tp_overlap"] = max(self.tp_overlap, self.tensor_overlap)
+                case "compile":
+                    changes["stream_passes"] = self.compiled_passes or self.stream_passes
                 case "portable-attention":
                     changes["native_attention"] = False
+                case "count-layers":
+                    changes["counts_layers"] = True
+                case "join-outputs":
+                    changes["stage_outputs"] = "whole-step"
         return self.model_copy(update={**changes, "graphed": tuple(graphed)})

@@ -22,6 +22,12 @@ class Optimizer(Spec):
     """All moments together: 8 for Adam in fp32."""
     gradient_reduce_bytes: float = Field(default=4.0, ge=0)
     """Bytes per parameter on the wire when gradients are reduced."""
+    step_bytes: float = Field(default=0.0, ge=0)
+    """Copies of the gradient that the step makes and drops again, sharded with the moments: 4 where 16-bit gradients
+    are cast to fp32, 6 where they are also flattened first (DeepSpeed)."""
+    flat_step_copies: bool = False
+    """These copies are one tensor each, which finds no place in the gaps that activations left; else they are made
+    parameter by parameter and do."""
 
 
 class TrainingWork(Spec):

@@ -16,9 +16,11 @@ from myriad.spec.base import Count, CountOrZero, Spec
 IntArray = npt.NDArray[np.int64]
 
 #: Activations that can be recomputed in the backward pass, after Megatron-Core's `--recompute-modules`,
-#: with `full` for whole layers. A selection is stored as a bit mask.
+#: with `full` for whole layers; `every_other_product` keeps a layer's input, the outputs of attention and of
+#: every second matrix product, and recomputes the rest (torchtitan's selective checkpointing by operation).
+#: A selection is stored as a bit mask.
 RECOMPUTE_MODULES: tuple[str, ...] = (
-    "core_attn", "layernorm", "mlp", "moe", "moe_act", "mla_up_proj", "shared_experts", "full",
+    "core_attn", "layernorm", "mlp", "moe", "moe_act", "mla_up_proj", "shared_experts", "full", "every_other_product",
 )  # fmt: skip
 RECOMPUTE_ALIASES: dict[str, tuple[str, ...]] = {"none": (), "selective": ("core_attn",), "full": ("full",)}
 

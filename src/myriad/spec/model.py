@@ -14,6 +14,8 @@ from pydantic import Field, model_validator
 from myriad.errors import unknown_name
 from myriad.spec.base import Count, CountOrZero, Spec
 
+Family = Literal["dense", "moe", "hybrid"]
+
 
 class GroupedQueryAttention(Spec):
     """Softmax attention with `kv_heads` shared by the query heads; multi-head when both are equal."""
@@ -203,6 +205,14 @@ class Model(Spec):
         if self.mtp_depths and self.mtp_block not in self.blocks:
             raise ValueError(unknown_name("mtp_block", str(self.mtp_block), self.blocks))
         return self
+
+    @property
+    def family(self) -> Family:
+        """`hybrid` if any layer mixes tokens by a recurrence, else `moe` if any has experts, else `dense`."""
+        blocks = [self.blocks[kind] for kind, _ in self.layers]
+        if any(isinstance(block.mixer, (Mamba2, GatedDeltaNet)) for block in blocks):
+            return "hybrid"
+        return "moe" if any(isinstance(block.feed_forward, MixtureOfExperts) for block in blocks) else "dense"
 
     @property
     def num_layers(self) -> int:

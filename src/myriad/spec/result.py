@@ -46,6 +46,19 @@ class StageMemory(Spec):
     total_bytes: float
 
 
+BandBasis = Literal["known", "unknown stack", "unknown accelerator", "unknown both"]
+"""Whether measured runs on the accelerator and of the software were there to fit."""
+
+
+class Band(Spec):
+    """Where the measured step time lies, for so large a share of runs that nothing was fitted to."""
+
+    share: float
+    low_step_s: float
+    high_step_s: float
+    basis: BandBasis
+
+
 class TrainingEstimate(Spec):
     """One layout of one job on one cluster: time, memory, rates."""
 
@@ -75,6 +88,8 @@ class TrainingEstimate(Spec):
     num_micro_batches: int
     runs_on: dict[str, str]
     """Framework -> empty text if it can run the layout, else the rule that it violates."""
+    band: Band | None = None
+    """Around `step_s`; estimates inside a search have none."""
     caveats: tuple[str, ...] = ()
     """Where the estimate leaves the domain that it was checked on."""
     lower_bound_s: float
@@ -203,7 +218,7 @@ class SourcedFigure(Spec):
     """Catalog id, or `this file`."""
     figure: str
     value: str
-    kind: Literal["datasheet", "measured", "published", "derived", "assumed", "given"]
+    kind: Literal["datasheet", "measured", "published", "derived", "assumed", "fitted", "given"]
     source: str
     note: str = ""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pydantic import Field
 
-from myriad.spec.base import Spec
+from myriad.spec.base import Fraction, Spec
+from myriad.spec.model import Family
 
-GROUP_KINDS = ("source", "accelerator", "family", "precision", "gpus", "stack", "parallelism")
-"""What rows are grouped by: `family` is dense, moe or hybrid; `gpus` the decade of the GPU count."""
+GROUP_KINDS = ("source", "accelerator", "family", "lineage", "precision", "gpus", "stack", "parallelism")
+"""What rows are grouped by: `family` is dense, moe or hybrid; `lineage` the name that a line of models shares;
+`gpus` the decade of the GPU count."""
 
 
 class GroupError(Spec):
@@ -29,16 +31,21 @@ class RowResult(Spec):
     predicted: float
     error: float
     """predicted / measured - 1."""
+    left_out_errors: dict[str, float] = Field(default={})
+    """The same by fits that left its group out, by `LEFT_OUT_KINDS`; empty for runs that nothing was fitted to."""
     unit: str = "tokens/s/GPU"
     measured_from: str
     """What the source prints and how it became tokens/s."""
     source: str
     model: str
-    family: Literal["dense", "moe", "hybrid"]
+    family: Family
+    lineage: str
     accelerator: str
     num_gpus: int
     precision: str
     stack: str
+    release: str = ""
+    """Of the software, where the catalog tells it from others."""
     parallelism: str
     layout: str
     """The layout in one line, see `Layout.text`."""
@@ -51,21 +58,83 @@ class RowResult(Spec):
     judges_memory: bool
     """Whether the layout can be written in full, so that `fits` can be held against the run."""
     measured_memory_peak_bytes: float | None = None
+    read_memory_parts_bytes: dict[str, float] | None = None
+    """The estimate of what the source prints as its peak, by part: perhaps of the last stage, or without context."""
+
+
+class PeakError(Spec):
+    """One printed memory peak and the estimate of it."""
+
+    id: str
+    stack: str
+    model: str
+    layout: str
+    measured_bytes: float
+    predicted_bytes: float
+    fragmenting_bytes: float
+    """What comes and goes in the prediction, where the source counts the gaps that it leaves; else 0."""
+    other_bytes: float
+    """The rest of the prediction, fragmentation left out."""
+    error: float
+    """predicted / measured - 1."""
+
+
+class MemoryGroup(Spec):
+    """The memory judgement of one software or accelerator."""
+
+    rows: int
+    fitting: int
+    least_spare_fraction: float | None
+    """Share of the device's memory left over in the fullest run; below 0 it is judged not to fit."""
+    peak: GroupError | None
+    """`None` where no row prints a peak."""
 
 
 class MemoryJudgement(Spec):
-    """Whether runs that ran are judged to fit."""
+    """Whether runs that ran are judged to fit, and how near printed peaks are met."""
 
     rows: int
     """Rows whose layout can be written in full."""
     fitting: int
     fitting_fraction: float
+    fitting_with_margin: dict[float, int]
+    """Share of the device's memory -> rows judged to leave at least that much of it over."""
     not_fitting: tuple[str, ...]
     """Ids of the runs that ran and are judged not to fit."""
     peak_rows: int
     """Rows that print a memory peak."""
     peak_mean_abs_error: float
+    peak_p90_abs_error: float
     peak_bias: float
+    peaks: tuple[PeakError, ...]
+    """Largest errors first."""
+    groups: dict[str, dict[str, MemoryGroup]]
+    """`stack` or `accelerator` -> name -> its judgement."""
+
+
+LEFT_OUT_KINDS = ("lineage", "stack", "accelerator", "gpus")
+"""What is left out in turn, group by group, when the estimate is judged by runs that it was not fitted to."""
+
+
+class LeftOut(Spec):
+    """Errors of runs predicted by a fit to all others: every group of one kind was left out in turn."""
+
+    overall: GroupError
+    groups: dict[str, GroupError]
+    in_band: Fraction | None = None
+    """Share of the runs inside the band that their estimate would have stated, the band coming from other runs."""
+
+
+class Fitted(Spec):
+    """What was fitted to the judged runs, and how the estimate does without them."""
+
+    parameters: int
+    rows: int
+    """Runs fitted."""
+    band_share: Fraction
+    """Share of the runs that bands are to hold."""
+    left_out: dict[str, LeftOut]
+    """By `LEFT_OUT_KINDS`."""
 
 
 class Validation(Spec):
@@ -83,6 +152,8 @@ class Validation(Spec):
     """Kind of group (`GROUP_KINDS`) -> name of the group -> its errors."""
     per_row: tuple[RowResult, ...]
     memory: MemoryJudgement
+    fitted: Fitted | None = None
+    """For the shipped runs, which the estimate is fitted to."""
 
 
 class RankedSet(Spec):

@@ -6,22 +6,29 @@ A convention belongs to a software and its benchmark recipes, never to a model o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+import myriad.catalog as catalog
 from myriad.spec.calibration import Precision, Switch
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import RECOMPUTE_MODULES
+from myriad.units import GB, GIB
 from myriad.validate.rows import TrainingRow
 
 ADAM_FP32_GRADIENTS: Final = Optimizer()
 """bf16 weights, gradients accumulated and reduced in fp32."""
 
-ADAM_BF16_GRADIENTS: Final = Optimizer(gradient_bytes=2.0, gradient_reduce_bytes=2.0)
+ADAM_BF16_GRADIENTS: Final = Optimizer(gradient_bytes=2.0, gradient_reduce_bytes=2.0, step_bytes=4.0)
 """Gradients kept and reduced in bf16: NVIDIA's benchmark recipes (`grad_reduce_in_fp32` off), InternEvo."""
 
-ADAM_FP16: Final = Optimizer(gradient_bytes=2.0, gradient_reduce_bytes=2.0)
-"""fp16 gradients under loss scaling; the fp32 copy is made per shard at the step (Megatron, DeepSpeed)."""
+ADAM_FP16: Final = Optimizer(gradient_bytes=2.0, gradient_reduce_bytes=2.0, step_bytes=4.0)
+"""fp16 gradients under loss scaling; the fp32 copy is made per shard at the step (Megatron)."""
+
+ADAM_FP16_FLATTENED: Final = Optimizer(
+    gradient_bytes=2.0, gradient_reduce_bytes=2.0, step_bytes=6.0, flat_step_copies=True
+)
+"""The same in DeepSpeed, which flattens the fp16 gradients of the shard first (`stage_1_and_2.py`, `step`)."""
 
 ADAM_BF16_AND_FP32_GRADIENTS: Final = Optimizer(gradient_bytes=6.0)
 """DeepSpeed's BF16_Optimizer: bf16 gradients beside the fp32 sums of BLOOM."""
@@ -30,6 +37,13 @@ ALL_BF16: Final = Optimizer(
     name="adam-bf16", gradient_bytes=2.0, master_bytes=0.0, moment_bytes=4.0, gradient_reduce_bytes=2.0
 )
 """Weights, gradients and moments in bf16, no copy in fp32."""
+
+
+RECOMPUTE_WHERE_UNKNOWN: Final[tuple[tuple[str, ...], ...]] = (
+    (),
+    ("core_attn", "layernorm", "moe_act", "mla_up_proj"),
+    ("full",),
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,8 @@ class Convention:
     """Stages are interleaved in chunks of so many layers where the row gives no `vpp`; 0 means not interleaved."""
     gathers_once_under_pipeline: bool = False
     """FSDP under a pipeline gathers weights once and reduces gradients once per step: ZeRO-1 in effect."""
+    recompute_where_unknown: tuple[tuple[str, ...], ...] = RECOMPUTE_WHERE_UNKNOWN
+    """Tried in this order where the source is silent; the first that fits is taken, since the run did run."""
     micro_batches_follow_stages: bool = False
     """A local batch is cut into as many micro-batches as there are stages where the row says nothing."""
 
@@ -57,6 +73,9 @@ class Convention:
 # Pages and submissions that leave the column out ran the same recipes.
 _NEMO: Final = Convention("nemo", optimizer=ADAM_BF16_GRADIENTS, layers_per_chunk=2)
 _MEGATRON_2021: Final = Convention("megatron-lm-2021", zero=0, sequence_parallel=False, optimizer=ADAM_FP16)
+_MEGATRON_DEEPSPEED: Final = Convention(
+    "megatron-lm-2021", zero=0, sequence_parallel=False, optimizer=ADAM_FP16_FLATTENED
+)
 
 #: Start of `source` -> convention; the first match counts.
 _BY_SOURCE: Final[tuple[tuple[str, Convention], ...]] = (
@@ -79,10 +98,10 @@ _BY_SOURCE: Final[tuple[tuple[str, Convention], ...]] = (
     ("InternEvo", Convention("internevo", sequence_parallel=False, optimizer=ADAM_BF16_GRADIENTS)),
     ("Megatron SC21", _MEGATRON_2021),
     ("Megatron-LM 2020", _MEGATRON_2021),
-    ("BigScience", _MEGATRON_2021),
-    ("BLOOM", _MEGATRON_2021),
-    ("GPT-NeoX", _MEGATRON_2021),
-    ("vTrain", Convention("megatron-deepspeed", zero=0, sequence_parallel=False, optimizer=ADAM_FP16)),
+    ("BigScience", _MEGATRON_DEEPSPEED),
+    ("BLOOM", _MEGATRON_DEEPSPEED),
+    ("GPT-NeoX", _MEGATRON_DEEPSPEED),
+    ("vTrain", replace(_MEGATRON_DEEPSPEED, stack="megatron-deepspeed")),
     ("Reducing Activation", Convention("megatron-lm-2021", zero=0, optimizer=ADAM_FP16)),
 )
 
@@ -90,7 +109,7 @@ _BY_SOURCE: Final[tuple[tuple[str, Convention], ...]] = (
 def convention(row: TrainingRow) -> Convention:
     """The convention of the row's source; for sources unknown here, Megatron-Core's, or FSDP's if it names FSDP."""
     if re.search(r"maxtext|paxml", row.document + " " + row.notes, re.IGNORECASE):
-        return Convention("maxtext", zero=3)
+        return Convention("maxtext", zero=3, recompute_where_unknown=(("full",),))  # remat_policy: full, SAVE_NOTHING
     for start, found in _BY_SOURCE:
         if row.source.startswith(start):
             return found
@@ -106,24 +125,49 @@ def optimizer(row: TrainingRow, default: Optimizer) -> Optimizer:
     return default
 
 
+def stack_at_release(row: TrainingRow, stack: str) -> str:
+    """The software with the row's release, `nemo@25.02`, where the catalog tells that release from others."""
+    release = release_of(row)
+    return f"{stack}@{release}" if release in catalog.stack(stack).releases else stack
+
+
+def release_of(row: TrainingRow) -> str:
+    """The software's release as the source dates it, `25.09` for example; empty where it does not."""
+    for text in (row.notes, row.document):
+        if match := re.search(r"(?:container |@v?|\bv)(2\d\.\d\d)\b|\b(2\d\.\d\d) (?:BF16|FP8)", text):
+            return match[1] or match[2]
+    return ""
+
+
 #: In the row's `overlap` -> what is switched on. Scopes of graphs count only where graphs are made.
 _SWITCHES: Final[tuple[tuple[str, Switch], ...]] = (
     (r"cuda_graph_impl=full_iteration|_full_iteration_", "graph-step"),
     (r"cuda_graph_impl=transformer_engine.*cuda_graph_scope=\[[^]]*\b(attn|mamba)\b", "graph-mixers"),
     (r"cuda_graph_impl=transformer_engine.*cuda_graph_scope=\[[^]]*\bmoe_router\b", "graph-routers"),
     (r"moe_a2a_overlap(=True| on)", "overlap-experts"),
+    (r"(?i)async ?TP", "overlap-tensor"),
+    (r"torch\.compile", "compile"),
 )
 
 
 def switches(row: TrainingRow) -> tuple[Switch, ...]:
     """What the row says is switched on; what it does not say is off, the default of the software."""
     found: tuple[Switch, ...] = tuple(switch for pattern, switch in _SWITCHES if re.search(pattern, row.overlap))
-    return (*found, "portable-attention") if row.source.startswith(_BEFORE_NATIVE_ATTENTION) else found
+    by_source = tuple(switch for switch, sources in _SWITCHED_BY_SOURCE.items() if row.source.startswith(sources))
+    return (*found, *by_source)
 
 
-#: Sources whose containers are older than summer 2024, when TransformerEngine came to prefer cuDNN's attention
-#: on Hopper; before, it took FlashAttention-2.
-_BEFORE_NATIVE_ATTENTION: Final = ("NeMo user guide", "MLPerf Training v3")
+#: What a publisher's software did at the time of all its rows.
+_SWITCHED_BY_SOURCE: Final[dict[Switch, tuple[str, ...]]] = {
+    # Containers older than summer 2024, when TransformerEngine came to prefer cuDNN's attention on Hopper; before,
+    # it took FlashAttention-2.
+    "portable-attention": ("NeMo user guide", "MLPerf Training v3"),
+    # Pipeline stages filled by layers alone. The BLOOM run counted its embeddings as layers instead
+    # (`type:transformer|embedding`), which is what its 70 layers on 12 stages were chosen for.
+    "count-layers": ("BigScience", "vTrain"),
+    # Benchmarks of December 2024 and June 2025.
+    "join-outputs": ("torchtitan",),
+}
 
 
 #: Start of the row's `precision`, lower case -> Precision; the first match counts.
@@ -133,6 +177,7 @@ _PRECISIONS: Final[tuple[tuple[str, Precision], ...]] = (
     ("bf16", "bf16"),
     ("mxfp8", "mxfp8"),
     ("fp8-block", "fp8-block"),
+    ("fp8 rowwise", "fp8-row"),
     ("fp8", "fp8"),
     ("nvfp4", "nvfp4"),
     ("tf32", "tf32"),
@@ -155,8 +200,7 @@ def precision(row: TrainingRow) -> Precision | None:
 def recompute(row: TrainingRow) -> tuple[str, ...] | None:
     """The recomputed modules, `None` where the source does not say.
 
-    PyTorch's selective checkpointing by operation saves every second matrix product and recomputes the
-    rest with norms and activations; the nearest of our modules are `layernorm` and `mlp`.
+    torchtitan's selective checkpointing by operation is `every_other_product`.
     """
     text = row.recompute.lower()
     if not text or text.startswith("unknown"):
@@ -166,16 +210,35 @@ def recompute(row: TrainingRow) -> tuple[str, ...] | None:
     if text.startswith("full"):
         return ("full",)
     if "per-op" in text or "activation checkpointing" in text:
-        return ("layernorm", "mlp")
+        return ("every_other_product",)
     named = re.findall(r"'(\w+)'", text)
     if named:
         return tuple(named) if set(named) <= set(RECOMPUTE_MODULES) else None
     return ("core_attn",) if text.startswith("selective") else None
 
 
-RECOMPUTE_WHERE_UNKNOWN: Final[tuple[tuple[str, ...], ...]] = (
-    (),
-    ("core_attn", "layernorm", "moe_act", "mla_up_proj"),
-    ("full",),
+@dataclass(frozen=True)
+class PeakReading:
+    """What a publisher means by peak memory."""
+
+    counts: Literal["device", "reserved", "allocated"] = "device"
+    """All that the device holds (nvidia-smi); what the caching allocator took from it, without context and
+    communication channels; or what tensors filled of that."""
+    unit: float = 1.0
+    """Bytes meant by a printed byte: sources that print GiB are read by the tables as if they printed GB."""
+    stage: Literal["fullest", "last"] = "fullest"
+    """The pipeline stage whose rank prints it."""
+
+
+#: Start of `source` -> reading; the first match counts. Elsewhere the device's, of the fullest stage, in GB.
+_READINGS: Final[tuple[tuple[str, PeakReading], ...]] = (
+    # `max_reserved_gib` of its metrics; under a pipeline the ranks that know the loss print it.
+    ("torchtitan", PeakReading("reserved", GIB / GB, "last")),
+    # `mem-max-allocated-gigabytes` of its log, which the last rank of all writes.
+    ("Megatron-Bridge", PeakReading("allocated", stage="last")),
 )
-"""Tried in this order where the source is silent; the first that fits is taken, since the run did run."""
+
+
+def peak_reading(row: TrainingRow) -> PeakReading:
+    """How the row's source reads its peak memory."""
+    return next((found for start, found in _READINGS if row.source.startswith(start)), PeakReading())

@@ -33,12 +33,12 @@ from myriad.spec.layout import Layout
 from myriad.spec.model import MixtureOfExperts, Model
 from myriad.spec.system import Pool
 from myriad.validate.conventions import (
-    RECOMPUTE_WHERE_UNKNOWN,
     Convention,
     convention,
     optimizer,
     precision,
     recompute,
+    stack_at_release,
     switches,
 )
 from myriad.validate.measured import measured_tokens_per_s_per_gpu
@@ -223,7 +223,7 @@ def _work(row: TrainingRow, rules: Convention, seq_len: int, global_batch: int, 
         global_batch=global_batch,
         precision=matrix_precision,
         optimizer=optimizer(row, rules.optimizer),
-        stack=rules.stack,
+        stack=stack_at_release(row, rules.stack),
         switches=switches(row),
         expert_capacity=1.0 if drops and is_moe else None,
     )
@@ -261,7 +261,7 @@ def run_of(row: TrainingRow, models: Mapping[str, Model]) -> Run:
         Layout.model_validate(
             {**sizes, "sp": _sequence_parallel(row, rules), "micro_batch": micro_batch, "recompute": modules}
         )
-        for modules in ((stated,) if stated is not None else RECOMPUTE_WHERE_UNKNOWN)
+        for modules in ((stated,) if stated is not None else rules.recompute_where_unknown)
     )
     offloads = re.search(r"offloading_num_layers=[1-9]", row.overlap) is not None
     notes = [assumed] if assumed else []

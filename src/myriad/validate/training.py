@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Literal
-
-import numpy as np
+from typing import Final
 
 from myriad.errors import InfeasibleError, MissingDataError, SpecError
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout
-from myriad.spec.model import GatedDeltaNet, Mamba2, MixtureOfExperts, Model
+from myriad.spec.model import Model
 from myriad.spec.result import TrainingEstimate
-from myriad.spec.validation import GROUP_KINDS, GroupError, MemoryJudgement, RowResult, Validation
+from myriad.spec.validation import GROUP_KINDS, GroupError, RowResult, Validation
+from myriad.validate.conventions import peak_reading
+from myriad.validate.errors import group_error
 from myriad.validate.layouts import Run, SkipError, run_of
+from myriad.validate.memory import memory_judgement, read_parts_bytes
 from myriad.validate.rows import TrainingRow
 
 Predict = Callable[[Model, Cluster, Layout, TrainingWork], TrainingEstimate]
@@ -23,12 +25,14 @@ Predict = Callable[[Model, Cluster, Layout, TrainingWork], TrainingEstimate]
 _NO_MODELS: Final[Mapping[str, Model]] = {}
 
 
-def family(model: Model) -> Literal["dense", "moe", "hybrid"]:
-    """`hybrid` if any layer mixes tokens by a recurrence, else `moe` if any has experts, else `dense`."""
-    blocks = [model.blocks[kind] for kind, _ in model.layers]
-    if any(isinstance(b.mixer, (Mamba2, GatedDeltaNet)) for b in blocks):
-        return "hybrid"
-    return "moe" if any(isinstance(b.feed_forward, MixtureOfExperts) for b in blocks) else "dense"
+def lineage(name: str) -> str:
+    """The name that a line of models shares, whatever their sizes and versions.
+
+    >>> lineage("llama3.1-405b"), lineage("qwen3-30b-a3b"), lineage("gpt-oss-120b"), lineage("bs-gpt-h14336-l72-a64")
+    ('llama', 'qwen', 'gpt-oss', 'bs-gpt')
+    """
+    match = re.match(r"[a-z]+(?:(?:\d+)?-(?:gpt|oss)\b)?", name)
+    return match[0] if match else name
 
 
 def parallelism(layout: Layout) -> str:
@@ -48,19 +52,6 @@ def gpu_decade(num_gpus: int) -> str:
     return f"{low}-{10 * low - 1}"
 
 
-def group_error(errors: Sequence[float]) -> GroupError:
-    """Mean, median and 90th percentile of the absolute errors, and the mean signed one, of at least one row."""
-    signed = np.asarray(errors)
-    absolute = np.abs(signed)
-    return GroupError(
-        rows=len(errors),
-        mean_abs_error=float(absolute.mean()),
-        median_abs_error=float(np.median(absolute)),
-        p90_abs_error=float(np.quantile(absolute, 0.9)),
-        bias=float(signed.mean()),
-    )
-
-
 def judge(run: Run, predict: Predict) -> RowResult:
     """The estimate of one run beside its measurement."""
     for layout in run.layouts:
@@ -68,6 +59,7 @@ def judge(run: Run, predict: Predict) -> RowResult:
         if estimate.fits:
             break
     row, predicted = run.row, estimate.tokens_per_s_per_gpu
+    reading, printed_bytes = peak_reading(row), row.peak_memory_bytes
     return RowResult(
         id=row.id,
         measured=run.measured_tokens_per_s_per_gpu,
@@ -76,11 +68,13 @@ def judge(run: Run, predict: Predict) -> RowResult:
         measured_from=run.measured_from,
         source=row.source,
         model=row.model,
-        family=family(run.model),
+        family=run.model.family,
+        lineage=lineage(row.model),
         accelerator=run.cluster.accelerator_id,
         num_gpus=run.cluster.num_accelerators,
         precision=run.work.precision,
-        stack=run.work.stack,
+        stack=run.work.stack.partition("@")[0],
+        release=run.work.stack.partition("@")[2],
         parallelism=parallelism(estimate.layout),
         layout=estimate.layout.text(),
         assumed=run.assumed,
@@ -89,11 +83,13 @@ def judge(run: Run, predict: Predict) -> RowResult:
         memory_peak_bytes=estimate.memory_peak_bytes,
         memory_capacity_bytes=estimate.memory_capacity_bytes,
         judges_memory=run.judges_memory,
-        measured_memory_peak_bytes=row.peak_memory_bytes,
+        measured_memory_peak_bytes=printed_bytes * reading.unit if printed_bytes else None,
+        read_memory_parts_bytes=read_parts_bytes(estimate, reading) if printed_bytes else None,
     )
 
 
-def _group_of(result: RowResult, kind: str) -> str:
+def group_of(result: RowResult, kind: str) -> str:
+    """The group of a row, for a kind of `GROUP_KINDS`."""
     return gpu_decade(result.num_gpus) if kind == "gpus" else str(getattr(result, kind))
 
 
@@ -102,25 +98,9 @@ def _groups(results: Sequence[RowResult]) -> dict[str, dict[str, GroupError]]:
     for kind in GROUP_KINDS:
         errors: dict[str, list[float]] = {}
         for result in results:
-            errors.setdefault(_group_of(result, kind), []).append(result.error)
+            errors.setdefault(group_of(result, kind), []).append(result.error)
         groups[kind] = {name: group_error(errors[name]) for name in sorted(errors)}
     return groups
-
-
-def _memory(results: Sequence[RowResult]) -> MemoryJudgement:
-    judged = [r for r in results if r.judges_memory]
-    peaks = [r.memory_peak_bytes / r.measured_memory_peak_bytes - 1.0 for r in results if r.measured_memory_peak_bytes]
-    peak = group_error(peaks) if peaks else None
-    fitting = sum(r.fits for r in judged)
-    return MemoryJudgement(
-        rows=len(judged),
-        fitting=fitting,
-        fitting_fraction=fitting / len(judged) if judged else 1.0,
-        not_fitting=tuple(r.id for r in judged if not r.fits),
-        peak_rows=len(peaks),
-        peak_mean_abs_error=peak.mean_abs_error if peak else 0.0,
-        peak_bias=peak.bias if peak else 0.0,
-    )
 
 
 def validate_rows(
@@ -155,5 +135,5 @@ def validate_rows(
         bias=overall.bias,
         groups=_groups(results),
         per_row=tuple(results),
-        memory=_memory(results),
+        memory=memory_judgement(results),
     )

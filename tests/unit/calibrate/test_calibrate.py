@@ -54,11 +54,6 @@ def test_missing_tables_are_one_line_and_exit_code_2(tmp_path, capsys):
     assert capsys.readouterr().err == f"--ops {tmp_path}: there is no file a100_sxm__nccl.parquet\n"
 
 
-def test_tables_must_be_named(capsys):
-    assert main(["links"]) == 2
-    assert capsys.readouterr().err == "links: needs --ops DIR, the folder of measured operator times\n"
-
-
 def test_fit_finds_known_parameters():
     pytest.importorskip("scipy")
     x = np.geomspace(1.0, 1e4, 50)

@@ -23,8 +23,8 @@ def comm(layout: Layout, software=None, micro_batches=4, forward_s=0.0, backward
     return float(exposed[0]), float(hidden[0])
 
 
-def states(layout: Layout, optimizer=ADAM) -> dict[str, float]:
-    found = state_bytes(columns(layout), np.array([[DENSE]]), np.array([[EXPERT]]), optimizer)
+def states(layout: Layout, optimizer=ADAM, **software) -> dict[str, float]:
+    found = state_bytes(columns(layout), np.array([[DENSE]]), np.array([[EXPERT]]), optimizer, stack(**software))
     return {name: float(value.item()) for name, value in found.items()}
 
 
@@ -143,3 +143,35 @@ def test_experts_not_spread_are_sharded_over_tensor_ranks_too():
     """TP 8, DP 4, all experts on every rank: 32 ranks hold the same experts, and 0 means all of them."""
     r = replicas(columns(Layout(tp=8, dp=4)))
     assert (r.expert_shard.item(), r.expert_copies.item()) == (32, 1)
+
+
+def test_fsdp_casts_its_master_copy_and_keeps_no_other():
+    """16 bytes per parameter, not 18; without a master copy, or sharded otherwise, the weights stay."""
+    both = DENSE + EXPERT
+    assert sum(states(Layout(zero=3), gathers_from_master=True).values()) == 16 * both
+    assert sum(states(Layout(zero=3)).values()) == 18 * both
+    assert states(Layout(zero=1), gathers_from_master=True)["weights"] == 2 * both
+    no_master = Optimizer(master_bytes=0, moment_bytes=4, gradient_bytes=2)
+    assert states(Layout(zero=3), no_master, gathers_from_master=True)["weights"] == 2 * both
+    assert states(Layout(zero=3, offload_optimizer=True), gathers_from_master=True)["weights"] == 2 * both
+
+
+def test_flat_copies_of_the_gradient_are_sharded_with_the_moments():
+    lean = Optimizer(step_bytes=6, flat_step_copies=True)
+    assert states(Layout(dp=4), lean)["optimizer"] == 18 * (DENSE + EXPERT) / 4
+    assert states(Layout(dp=4), Optimizer(step_bytes=6)) == states(Layout(dp=4))
+
+
+def test_broadcasts_in_turn_cost_a_ring_each():
+    layouts, parameters = columns(Layout(dp=4), Layout(dp=64)), np.full(2, 1e9)
+    window = np.zeros(2)
+
+    def exposed(**more: object) -> np.ndarray:
+        links = tuple(link.model_copy(update={"latency_s": 1e-3}) for link in LINKS)
+        return exposed_s(layouts, np.ones(2, int), parameters, np.zeros(2), window, window, ADAM, stack(**more), links)[
+            0
+        ]
+
+    more_s = exposed(gathers_by_broadcast=True) - exposed()
+    # 4 ranks of one domain: 4 rings of 3 hops; 64 ranks of 8 domains: 64 rings of 63 hops.
+    assert more_s == pytest.approx([4 * 3e-3, 64 * 63e-3])

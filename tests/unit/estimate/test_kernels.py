@@ -11,7 +11,8 @@ from myriad.estimate.kernels import attention_s, gemm_s, grouped_gemm_s, memory_
 def chip(accelerator: str = "h100-sxm", precision: str = "bf16") -> Device:
     """An accelerator as it runs one kernel alone, whatever a long run leaves of that."""
     kernels, calibrated = catalog.kernels(accelerator)
-    return replace(device(catalog.accelerator(accelerator), kernels, precision, calibrated), sustained_fraction=1.0)
+    alone = kernels.model_copy(update={"training_share": {}, "attention_training_share": 1.0})
+    return replace(device(catalog.accelerator(accelerator), alone, precision, calibrated), sustained_fraction=1.0)
 
 
 def test_one_product_by_hand():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from myriad.estimate.layers import recomputed_modules
-from myriad.estimate.memory import block_activation_bytes, block_input_bytes
+from myriad.estimate.memory import block_activation_bytes, block_input_bytes, fragmentation_bytes, logits_bytes
 from myriad.spec.layout import RECOMPUTE_MODULES, Layout, recompute_mask
-from myriad.spec.model import Block, DenseFeedForward, GroupedQueryAttention
-from small_setting import DENSE_BLOCK, MOE_BLOCK, WORK, cells, columns, dense_model, one, stack
+from myriad.spec.model import Block, DenseFeedForward, GatedDeltaNet, GroupedQueryAttention, Mamba2
+from small_setting import DENSE_BLOCK, MOE_BLOCK, WORK, cells, columns, dense_model, moe_model, one, stack
 
 TOKENS, HIDDEN = 4096, 1024
+MAMBA = Mamba2(heads=16, head_dim=64, state_dim=64, groups=2)
+DELTA = GatedDeltaNet(key_heads=8, value_heads=16, key_head_dim=64, value_head_dim=64)
 OLD = Block(
     mixer=GroupedQueryAttention(heads=16, kv_heads=16, head_dim=64),
     feed_forward=DenseFeedForward(width=4096, gated=False),
@@ -73,7 +76,7 @@ def test_no_recomputation_takes_memory(block, module):
 def test_modules_drop_what_they_name():
     gated = DENSE_BLOCK.feed_forward.width
     assert held() - held(recompute=("mlp",)) == TOKENS * gated * (2 * 2 + 2)
-    assert held() - held(recompute=("layernorm",)) == 2 * 2 * TOKENS * HIDDEN
+    assert held(MOE_BLOCK) - held(MOE_BLOCK, ("layernorm",)) == 2 * 2 * TOKENS * HIDDEN
     assert held(MOE_BLOCK) - held(MOE_BLOCK, ("moe_act",)) == TOKENS * 4 * 2 * 512
     assert held(MOE_BLOCK) - held(MOE_BLOCK, ("shared_experts",)) == TOKENS * 512 * 6
     assert held(MOE_BLOCK) - held(MOE_BLOCK, ("mla_up_proj",)) == 2 * TOKENS * 16 * (2 * 96 + 64)
@@ -88,3 +91,42 @@ def test_full_includes_every_module():
     for on in recomputed_modules(masks).values():
         assert on.tolist() == [1, 0]
     assert recompute_mask(("full",)) == masks[0]
+
+
+def test_norms_fused_with_their_product_are_not_recomputed():
+    """Megatron-Core: `layernorm` finds a module of its own before latent attention and experts alone."""
+    assert held(recompute=("layernorm",)) == held()
+    dense_after_latent = Block(mixer=MOE_BLOCK.mixer, feed_forward=DENSE_BLOCK.feed_forward)
+    assert held(dense_after_latent) - held(dense_after_latent, ("layernorm",)) == 2 * TOKENS * HIDDEN
+
+
+def test_every_other_product_keeps_half_the_products_and_attention():
+    """Llama-like: input h; q, k, v, o, gate, up, down outputs halved; attention output."""
+    q, kv, width = 16 * 64, 2 * 4 * 64, 4096
+    products = q + kv + HIDDEN + 2 * width + HIDDEN
+    assert held(recompute=("every_other_product",)) == 2 * TOKENS * (HIDDEN + q + products / 2)
+
+
+@pytest.mark.parametrize("mixer", [MOE_BLOCK.mixer, MAMBA, DELTA, None])
+@pytest.mark.parametrize("feed_forward", [DENSE_BLOCK.feed_forward, MOE_BLOCK.feed_forward])
+def test_every_other_product_keeps_more_than_the_input_and_less_than_all(mixer, feed_forward):
+    block = Block(mixer=mixer, feed_forward=feed_forward)
+    assert 2 * TOKENS * HIDDEN <= held(block, ("every_other_product",)) < held(block)
+
+
+def test_loss_takes_more_where_the_vocabulary_is_split_by_elementary_operations():
+    plain, split = stack(logit_bytes=12), stack(logit_bytes=12, sharded_logit_bytes=16)
+    for software, tp, per_logit in ((plain, 1, 12), (plain, 4, 12 / 4), (split, 1, 12), (split, 4, 16 / 4)):
+        assert one(logits_bytes(dense_model(), cells(tp=tp), software)) == per_logit * TOKENS * 32000
+
+
+def test_every_prediction_depth_has_logits_of_its_own():
+    once, twice = (logits_bytes(moe_model(mtp_depths=d, mtp_block="moe"), cells(), stack()) for d in (1, 2))
+    assert one(twice) == 1.5 * one(once)
+
+
+def test_gaps_fill_what_is_left_and_no_more():
+    """An allocator that wastes 15 of 100 bytes gives back up to 10 of them."""
+    wasteful = stack(fragmentation_fraction=0.15)
+    left = np.array([50.0, 15.0, 8.0, 2.0, -7.0])
+    assert fragmentation_bytes(np.full(5, 100.0), left, wasteful) == pytest.approx([15, 15, 8, 5, 5])

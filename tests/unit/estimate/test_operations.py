@@ -115,7 +115,7 @@ def test_older_attention_kernels_are_slower():
 
 
 def test_narrow_operands_cost_their_quantisation_and_more_kernels():
-    narrow = Shop(replace(DEVICE, operand_bytes=1.0), stack(), WORK)
+    narrow = Shop(replace(DEVICE, operand_bytes=1.0, cast_bytes=4.0), stack(), WORK)
     wide_up, narrow_up = operations()["ffn up"], operations(tools=narrow)["ffn up"]
     product_s = one(gemm_s(4096.0, 8192.0, 1024.0, narrow.device))
     assert one(narrow_up.forward_s) - product_s == pytest.approx(4096 * 1024 * (2 + 2 * 1) / 1e12)
@@ -123,7 +123,7 @@ def test_narrow_operands_cost_their_quantisation_and_more_kernels():
 
 
 def test_fusion_removes_traffic():
-    bare, half = (operations(tools=shop(fused_memory_bound=share))["ffn activation"] for share in (0.0, 0.5))
+    bare, half = (operations(tools=shop(stream_passes=passes))["ffn activation"] for passes in (2.0, 1.0))
     assert one(half.forward_s) == pytest.approx(one(bare.forward_s) / 2)
     assert one(half.forward_bytes) == pytest.approx(one(bare.forward_bytes) / 2)
 

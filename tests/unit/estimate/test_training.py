@@ -17,10 +17,10 @@ from myriad.estimate.training import (
     model_flops_per_token,
     state_bytes_bound,
 )
-from myriad.spec.job import TrainingWork
+from myriad.spec.job import Optimizer, TrainingWork
 from myriad.spec.layout import Layout
 from myriad.spec.model import Block, DenseFeedForward, GroupedQueryAttention, Model, MultiLatentAttention
-from small_setting import columns, dense_model, moe_model, setting, stack
+from small_setting import WORK, columns, dense_model, moe_model, setting, stack
 
 COMPUTE = {"gemm", "expert_gemm", "attention", "recurrent", "memory_bound", "embedding_loss", "recompute"}
 
@@ -186,8 +186,62 @@ def test_reserved_memory_and_fragmentation_are_lines_of_their_own():
     (found,) = estimate_layout(setting(stack=software), Layout()).memory
     parts = found.parts_bytes
     assert parts["reserved"] == 2e9
-    rest = sum(v for k, v in parts.items() if k not in ("reserved", "fragmentation"))
-    assert parts["fragmentation"] == pytest.approx(0.05 * rest)
+    come_and_go = sum(parts[part] for part in ("activations", "logits", "buffers"))
+    assert parts["fragmentation"] == pytest.approx(0.05 * come_and_go)
+
+
+def test_a_layer_in_work_and_the_logits_are_not_held_at_once():
+    """With full recomputation the last of four stages holds the larger of the two."""
+    with_logits, without = (
+        estimate_layout(setting(stack=stack(logit_bytes=b)), Layout(pp=4, recompute=("full",))).memory[-1].parts_bytes
+        for b in (6, 0)
+    )
+    layer = without["activations"] - 2 * 2 * 4096 * 1024  # two layers' inputs stay
+    assert layer > 0
+    assert with_logits["logits"] == 6 * 4096 * 32000
+    assert with_logits["activations"] == pytest.approx(without["activations"] - min(layer, with_logits["logits"]))
+
+
+def test_outputs_of_stages_are_kept_as_the_software_does():
+    """One layer input per micro-batch in flight and chunk; torch.distributed.pipelining joins all logits besides."""
+    parts = {}
+    for outputs in ("freed", "in-flight", "whole-step"):
+        found = estimate_layout(setting(stack=stack(stage_outputs=outputs)), Layout(pp=4)).memory
+        parts[outputs] = [stage.parts_bytes for stage in found]
+    one = 2 * 4096 * 1024
+    more = [a["activations"] - b["activations"] for a, b in zip(parts["in-flight"], parts["freed"], strict=True)]
+    assert more == pytest.approx([4 * one, 3 * one, 2 * one, 0])
+    assert parts["in-flight"][-1]["logits"] == parts["freed"][-1]["logits"]
+    joined = parts["whole-step"][-1]["logits"] - parts["freed"][-1]["logits"]
+    assert joined == pytest.approx(2 * 64 * 2 * 4096 * 32000)
+
+
+def test_copies_of_the_gradient_take_the_place_of_activations():
+    """They count where they are more: parameter by parameter they reuse what activations left."""
+    few_copies, many = (
+        estimate_layout(setting(work=WORK.model_copy(update={"optimizer": Optimizer(step_bytes=b)})), Layout(tp=8))
+        for b in (0.1, 1000.0)
+    )
+    before = estimate_layout(setting(), Layout(tp=8)).memory[0].parts_bytes
+    assert few_copies.memory[0].parts_bytes == pytest.approx(before)
+    parts = many.memory[0].parts_bytes
+    come_and_go = sum(parts[part] for part in ("activations", "logits", "buffers"))
+    copies = 1000.0 * parts["weights"] / 2
+    assert parts["optimizer"] == pytest.approx(before["optimizer"] + copies - come_and_go)
+
+
+def test_embedding_and_head_stay_gathered_under_fsdp():
+    whole, sharded = (estimate_layout(setting(), Layout(dp=8, zero=z)).memory[0].parts_bytes for z in (2, 3))
+    layer = model_parameters(dense_model(8)).blocks["dense"].total
+    table = 32000 * 1024
+    assert sharded["buffers"] - whole["buffers"] == pytest.approx((2 * 2 + 4) * layer + 2 * 2 * table)
+
+
+def test_layers_may_fill_stages_in_turn():
+    found = estimate_layout(setting(dense_model(10), stack=stack(counts_layers=True)), Layout(pp=4))
+    layer, table = model_parameters(dense_model(10)).blocks["dense"].total, 32000 * 1024
+    weights = [stage.parts_bytes["weights"] / 2 for stage in found.memory]
+    assert weights == pytest.approx([3 * layer + table, 3 * layer, 3 * layer, layer + table])
 
 
 def test_bound_of_states_is_reached_by_the_plainest_layout():

@@ -9,10 +9,11 @@ from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout
 from myriad.spec.model import Block, DenseFeedForward, GroupedQueryAttention, Mamba2, MixtureOfExperts, Model
-from myriad.spec.result import TrainingEstimate
+from myriad.spec.result import StageMemory, TrainingEstimate
 from myriad.spec.validation import GROUP_KINDS
+from myriad.validate.errors import group_error
 from myriad.validate.rows import TrainingRow
-from myriad.validate.training import family, group_error, parallelism, validate_rows
+from myriad.validate.training import parallelism, validate_rows
 
 ATTENTION = GroupedQueryAttention(heads=8, kv_heads=8, head_dim=64)
 BLOCK = Block(mixer=ATTENTION, feed_forward=DenseFeedForward(width=2048))
@@ -40,6 +41,7 @@ def row(name: str, tokens: float, **changes: object) -> TrainingRow:
 def predict(model: Model, cluster: Cluster, layout: Layout, work: TrainingWork) -> TrainingEstimate:
     """Says 1,000 tokens/s per GPU whatever is asked; only full recomputation fits when 2 sequences go at once."""
     fits = layout.micro_batch == 1 or "full" in layout.recompute
+    peak_bytes = 60e9 if fits else 90e9
     return TrainingEstimate(
         layout=layout,
         world_size=layout.world_size,
@@ -54,9 +56,9 @@ def predict(model: Model, cluster: Cluster, layout: Layout, work: TrainingWork) 
         mfu=0.5,
         hfu=0.5,
         peak_flops_per_s=1.0,
-        memory=(),
+        memory=(StageMemory(stage=0, parts_bytes={"weights": peak_bytes}, total_bytes=peak_bytes),),
         memory_capacity_bytes=80e9,
-        memory_peak_bytes=60e9 if fits else 90e9,
+        memory_peak_bytes=peak_bytes,
         fits=fits,
         num_micro_batches=1,
         runs_on={},
@@ -122,6 +124,11 @@ def test_memory_is_judged_where_the_layout_is_whole():
     assert (memory.rows, memory.fitting, memory.not_fitting) == (2, 1, ("does-not",))
     assert memory.fitting_fraction == 0.5
     assert (memory.peak_rows, memory.peak_bias) == (1, pytest.approx(0.2))
+    assert memory.fitting_with_margin == {0.05: 1, 0.1: 1, 0.2: 1, 0.5: 0}
+    group = memory.groups["stack"]["megatron-core"]
+    assert (group.rows, group.fitting, group.least_spare_fraction) == (2, 1, pytest.approx(-0.125))
+    assert group.peak is not None
+    assert group.peak.rows == 1
 
 
 def test_json_has_the_agreed_shape():
@@ -135,10 +142,10 @@ def test_json_has_the_agreed_shape():
 def test_families():
     moe = Block(mixer=ATTENTION, feed_forward=MixtureOfExperts(experts=8, top_k=2, expert_width=64))
     mamba = Block(mixer=Mamba2(heads=8, head_dim=64, state_dim=16, groups=1))
-    assert family(MODELS["tiny"]) == "dense"
-    assert family(MODELS["tiny"].model_copy(update={"blocks": {"a": moe}})) == "moe"
+    assert MODELS["tiny"].family == "dense"
+    assert MODELS["tiny"].model_copy(update={"blocks": {"a": moe}}).family == "moe"
     two = MODELS["tiny"].model_copy(update={"blocks": {"a": moe, "b": mamba}, "layers": (("a", 1), ("b", 1))})
-    assert family(two) == "hybrid"
+    assert two.family == "hybrid"
 
 
 def test_parallelism_names():

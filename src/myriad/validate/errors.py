@@ -1,0 +1,22 @@
+"""Errors of a group of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from myriad.spec.validation import GroupError
+
+
+def group_error(errors: Sequence[float]) -> GroupError:
+    """Mean, median and 90th percentile of the absolute errors, and the mean signed one, of at least one row."""
+    signed = np.asarray(errors)
+    absolute = np.abs(signed)
+    return GroupError(
+        rows=len(errors),
+        mean_abs_error=float(absolute.mean()),
+        median_abs_error=float(np.median(absolute)),
+        p90_abs_error=float(np.quantile(absolute, 0.9)),
+        bias=float(signed.mean()),
+    )
