@@ -118,7 +118,7 @@ def test_unknown_recomputation_offers_more_and_more():
         ("", "bf16"),
         ("bf16 (amp)", "bf16"),
         ("fp8-cs", "fp8"),
-        ("fp8 rowwise", "fp8"),
+        ("fp8 rowwise", "fp8-row"),
         ("fp8-blockwise", "fp8-block"),
         ("mxfp8", "mxfp8"),
         ("nvfp4 or fp8 (both configs in the repo)", "nvfp4"),
