@@ -72,12 +72,13 @@ def _accelerators() -> list[Factor]:
 #: Software -> what its runs can tell apart.
 _SOFTWARE: Final[dict[str, tuple[str, ...]]] = {
     "automodel": ("gemm", "experts"),
+    "bigscience": ("gemm", "streams", "tp", "pp", "dp"),
     "fsdp": ("gemm", "attention", "streams", "dp"),
     "internevo": ("gemm", "tp", "dp"),
     "maxtext": ("gemm", "attention", "streams", "dp"),
     "megatron-bridge": ("gemm", "attention", "streams", "experts", "tp", "ep", "host"),
     "megatron-core": ("gemm", "attention", "streams", "experts", "tp", "ep"),
-    "megatron-lm-2021": ("gemm", "attention", "streams", "tp", "pp", "dp"),
+    "megatron-lm-2021": ("gemm", "tp"),
     "nemo": ("gemm", "attention", "streams", "tp", "dp"),
     "torchtitan": ("gemm", "attention", "tp", "dp"),
 }

@@ -73,9 +73,7 @@ class Convention:
 # Pages and submissions that leave the column out ran the same recipes.
 _NEMO: Final = Convention("nemo", optimizer=ADAM_BF16_GRADIENTS, layers_per_chunk=2)
 _MEGATRON_2021: Final = Convention("megatron-lm-2021", zero=0, sequence_parallel=False, optimizer=ADAM_FP16)
-_MEGATRON_DEEPSPEED: Final = Convention(
-    "megatron-lm-2021", zero=0, sequence_parallel=False, optimizer=ADAM_FP16_FLATTENED
-)
+_MEGATRON_DEEPSPEED: Final = Convention("bigscience", zero=0, sequence_parallel=False, optimizer=ADAM_FP16_FLATTENED)
 
 #: Start of `source` -> convention; the first match counts.
 _BY_SOURCE: Final[tuple[tuple[str, Convention], ...]] = (
