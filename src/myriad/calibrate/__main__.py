@@ -20,8 +20,12 @@ ENTRIES: dict[str, tuple[str, str, list[str], int]] = {
     "h100-500w": ("h100_sxm", "Kernel efficiencies of the H100 at 500 W", ["h100-sxm-96gb"], 3),
     "b200": ("b200_sxm", "B200 kernel efficiencies", ["b200-sxm", "b300-sxm"], 3),
     "gb200": ("gb200", "GB200 kernel efficiencies", ["gb200"], 3),
+    "l40s": ("l40s", "L40S kernel efficiencies", ["l40s"], 2),
     "gb300": ("gb200", "Kernel efficiencies of the GB300 at 1,400 W", ["gb300"], 3),
 }
+
+NOT_IN_DEFAULT = ("l40s",)
+"""Tables whose fits the default entry leaves out: cards for serving, whose small products stay in their L2 cache."""
 
 
 def _describe(name: str, fits: KernelFits) -> str:
@@ -30,6 +34,7 @@ def _describe(name: str, fits: KernelFits) -> str:
         ("gemm", fits.gemm),
         ("grouped_gemm", fits.grouped_gemm),
         ("attention", {"bf16": fits.attention}),
+        ("decode", fits.decode),
     ):
         for precision, fit in table.items():
             values = " ".join(f"{v:.3g}" for v in fit.parameters)
@@ -53,7 +58,8 @@ def _kernels(ops: Path, write: bool) -> None:
                 entry_text(name, title, accelerators, fits, flash_attention, table.replace("_", "-")), "utf-8"
             )
     if write:
-        (folder / "default.yaml").write_text(default_text(list(by_table.values())), "utf-8")
+        trained_on = [fits for table, fits in by_table.items() if table not in NOT_IN_DEFAULT]
+        (folder / "default.yaml").write_text(default_text(trained_on), "utf-8")
 
 
 def _links(ops: Path) -> None:
