@@ -1,4 +1,9 @@
-"""`python -m myriad.calibrate kernels|links --ops DIR [--write]`: fit, say how well, and write the entries."""
+"""Fit kernels or links to measured operators, write catalog entries, or judge the entries that there are.
+
+    python -m myriad.calibrate kernels --ops DIR [--write]
+    python -m myriad.calibrate links --ops DIR
+    python -m myriad.calibrate judge --ops DIR [--write] [--json FILE|-]
+"""
 
 from __future__ import annotations
 
@@ -8,9 +13,11 @@ from importlib import resources
 from pathlib import Path
 
 from myriad import catalog
-from myriad.calibrate.entries import default_text, entry_text
+from myriad.calibrate.entries import DATE, TABLES, default_text, entry_text
+from myriad.calibrate.judging import Judgement, json_text, judge_kernels, judge_links, text
 from myriad.calibrate.kernels import KernelFits, fit_kernels
 from myriad.calibrate.links import fit_link
+from myriad.calibrate.operators import operators
 from myriad.errors import MyriadError, SpecError
 
 #: Entry -> (table, title, accelerators, generation of FlashAttention).
@@ -24,6 +31,8 @@ ENTRIES: dict[str, tuple[str, str, list[str], int]] = {
     "gb300": ("gb200", "Kernel efficiencies of the GB300 at 1,400 W", ["gb300"], 3),
 }
 
+RESIDUALS = "residuals.json"
+"""File of the package's `data/kernels` that keeps the last judgement, for docs and reports."""
 NOT_IN_DEFAULT = ("l40s",)
 """Tables whose fits the default entry leaves out: cards for serving, whose small products stay in their L2 cache."""
 
@@ -46,7 +55,7 @@ def _describe(name: str, fits: KernelFits) -> str:
 
 
 def _kernels(ops: Path, write: bool) -> None:
-    folder = Path(str(resources.files("myriad"))) / "data" / "kernels"
+    folder = _folder()
     by_table: dict[str, KernelFits] = {}
     for name, (table, title, accelerators, flash_attention) in ENTRIES.items():
         if table not in by_table:
@@ -75,15 +84,56 @@ def _links(ops: Path) -> None:
         )
 
 
+def _judge(ops: Path, write: bool, json: str | None) -> None:
+    judgements: list[Judgement] = []
+    left_out: dict[str, dict[str, int]] = {}
+    for name, (table, _, accelerators, _) in ENTRIES.items():
+        if table in left_out:
+            continue
+        accelerator = catalog.accelerator(accelerators[0])
+        given = operators(ops, table)
+        left_out[table] = given.left_out
+        judgements += judge_kernels(table, given, accelerator, catalog.kernels(accelerators[0])[0])
+        if accelerator.scale_up_bytes_per_s_one_way is not None:
+            judgements += judge_links(ops, table, accelerator.scale_up_bytes_per_s_one_way)
+        sys.stderr.write(f"{name}: judged\n")
+    as_json = json_text(judgements, left_out, {"judged_on": DATE, "source": TABLES})
+    if write:
+        (_folder() / RESIDUALS).write_text(as_json, "utf-8")
+    if json == "-":
+        sys.stdout.write(as_json)
+        return
+    if json is not None:
+        Path(json).write_text(as_json, "utf-8")
+    sys.stdout.write(text(judgements, left_out))
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("myriad"))) / "data" / "kernels"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 2 after one line that says what was wrong."""
-    parser = argparse.ArgumentParser(prog="python -m myriad.calibrate", description=__doc__)
-    parser.add_argument("what", choices=("kernels", "links"))
-    parser.add_argument("--ops", type=Path, required=True, help="folder of <accelerator>__<operator>.parquet files")
-    parser.add_argument("--write", action="store_true", help="write the kernel entries of the catalog")
+    parser = argparse.ArgumentParser(
+        prog="python -m myriad.calibrate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = parser.add_subparsers(dest="what", required=True)
+    for verb, does in (("kernels", "fit kernel efficiencies"), ("links", "fit links"), ("judge", "judge the entries")):
+        one = verbs.add_parser(verb, help=does)
+        one.add_argument("--ops", type=Path, required=True, help="folder of <accelerator>__<operator>.parquet files")
+        if verb != "links":
+            one.add_argument("--write", action="store_true", help="write what was found into the catalog")
+        if verb == "judge":
+            one.add_argument("--json", help="write the judgement as JSON to this file, or to standard output for -")
     given = parser.parse_args(arguments)
     try:
-        _kernels(given.ops, given.write) if given.what == "kernels" else _links(given.ops)
+        match given.what:
+            case "kernels":
+                _kernels(given.ops, given.write)
+            case "links":
+                _links(given.ops)
+            case "judge":
+                _judge(given.ops, given.write, given.json)
     except MyriadError as error:
         sys.stderr.write(f"{error}\n")
         return 2

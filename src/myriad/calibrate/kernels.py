@@ -28,6 +28,8 @@ from myriad.spec.calibration import AttentionEfficiency, DecodeEfficiency, Decod
 
 MAX_ROWS = 3000
 """Rows that a fit sees; errors are reckoned on all."""
+NOTHING = 1e-9
+"""Where figures stay that a table says nothing about; written as zero."""
 
 #: Kind -> fitted figure -> where the search starts and what it may not exceed.
 PARAMETERS: Final[dict[Kind, dict[str, tuple[float, float]]]] = {
@@ -138,7 +140,10 @@ def with_figures(chip: Device, kind: Kind, values: tuple[float, ...], named: Kin
 
 
 def _fit(operator: Operator, chip: Device) -> Fit:
-    figures = PARAMETERS[operator.kind]
+    figures = {
+        name: (NOTHING, NOTHING) if name in operator.unseen else limits
+        for name, limits in PARAMETERS[operator.kind].items()
+    }
     rows = sample(np.flatnonzero(operator.fitted))
     own = len(figures)
 

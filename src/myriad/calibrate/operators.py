@@ -77,6 +77,8 @@ class Operator:
     model_s: Callable[[Device, tuple[float, ...], Array], Array]
     """Times of rows by their index, given the device and the values of the extras."""
     extras: tuple[Extra, ...] = ()
+    unseen: tuple[str, ...] = ()
+    """Figures that these rows say nothing about; they stay at zero."""
 
 
 CAST = (Extra("cast_passes", 1.5, 20.0), Extra("cast_launch_s", 3e-6, 5e-5))
@@ -169,7 +171,8 @@ def attention_operator(rows: Any) -> Operator:
             flops[i], query[i], device, head_dim=head[i], longest_keys=longest[i], moved_bytes=moved[i]
         )
 
-    return Operator("attention", "bf16", _times(rows), _fastest(rows) & (head <= 256), model_s)
+    unseen = () if len(np.unique(head)) > 1 else ("half_head",)
+    return Operator("attention", "bf16", _times(rows), _fastest(rows) & (head <= 256), model_s, unseen=unseen)
 
 
 def latent_operator(rows: Any) -> Operator:
