@@ -1,8 +1,8 @@
 """Fit kernels or links to measured operators, write catalog entries, or judge the entries that there are.
 
-    python -m myriad.calibrate kernels --ops DIR [--write]
-    python -m myriad.calibrate links --ops DIR
-    python -m myriad.calibrate judge --ops DIR [--write] [--json FILE|-]
+python -m myriad.calibrate kernels --ops DIR [--write]
+python -m myriad.calibrate links --ops DIR
+python -m myriad.calibrate judge --ops DIR [--write] [--json FILE|-]
 """
 
 from __future__ import annotations

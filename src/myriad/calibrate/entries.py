@@ -37,25 +37,21 @@ TRAINING_ENGINES = {
     "read_on": DATE,
     "note": "quoted from memory",
 }
-#: Entry -> share of the cool chip's rates left in a long run, kind, why. Chosen from what is published, after the
-#: estimate without it was seen to promise too much everywhere; not optimised on training runs.
+#: Entry -> share of the rates of hot, isolated kernels left in a long run, kind, why. Chosen from what is published,
+#: after the estimate without it was seen to promise too much everywhere; not optimised on training runs.
 SUSTAINED: dict[str, tuple[float, str, str]] = {
     "a100": (
         0.93,
         "assumed",
         "less power per area than the H100, and no heat loss found; 0.9 for random operands is reported",
     ),
-    "h100": (
-        0.78,
-        "derived",
-        "720 and 1,280 TFLOP/s over the fitted cool rates of bf16 (0.79) and fp8 (0.78), the mean",
-    ),
-    "h100-500w": (0.70, "derived", "the H100's, times the cube root of 500 W over 700 W: power grows as clock cubed"),
-    "b200": (0.78, "assumed", "as the H100; no long runs published"),
-    "gb200": (0.78, "assumed", "as the H100; no long runs published"),
-    "gb300": (0.82, "derived", "the GB200's, times the cube root of 1,400 W over 1,200 W: same rates, more power"),
-    "l40s": (0.78, "assumed", "as the H100"),
-    "default": (0.78, "assumed", "as the H100"),
+    "h100": (0.94, "derived", "720 and 1,280 TFLOP/s over the hot rates fitted in bf16 (1.0) and fp8 (0.87), the mean"),
+    "h100-500w": (0.84, "derived", "the H100's, times the cube root of 500 W over 700 W: power grows as clock cubed"),
+    "b200": (0.94, "assumed", "as the H100; no long runs published"),
+    "gb200": (0.94, "assumed", "as the H100; no long runs published"),
+    "gb300": (0.99, "derived", "the GB200's, times the cube root of 1,400 W over 1,200 W: same rates, more power"),
+    "l40s": (0.94, "assumed", "as the H100"),
+    "default": (0.94, "assumed", "as the H100"),
 }
 DEFAULT_TILE_ROWS = 128.0
 """Rows of the usual tile, where no grouped products were fitted."""
@@ -261,7 +257,8 @@ def default_text(all_fits: list[KernelFits]) -> str:
         "spec": spec,
     }
     head = (
-        f"# Means (geometric where none is zero) of the fitted entries of training chips ({DATE}), for accelerators that have none of their own.\n"
+        f"# Means (geometric where none is zero) of the fitted entries of training chips ({DATE}).\n"
+        "# For accelerators that have none of their own.\n"
         "# Nothing here was measured on the accelerator that uses it.\n"
     )
     return head + _yaml(body)

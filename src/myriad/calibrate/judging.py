@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from myriad.calibrate.fitting import Array, fit_log, table
-from myriad.calibrate.kernels import PARAMETERS, sample
+from myriad.calibrate.kernels import PARAMETERS, alone, sample
 from myriad.calibrate.links import COLLECTIVES, FITTED, SMALLEST_BYTES, fit_link
 from myriad.calibrate.operators import Operator, Operators
 from myriad.errors import MissingDataError
@@ -66,18 +66,14 @@ def errors(estimated_s: Array, measured_s: Array) -> Errors:
 
 def judge_kernels(name: str, given: Operators, accelerator: Accelerator, kernels: Kernels) -> list[Judgement]:
     """One judgement for each operator that the entry has figures for."""
-    return [
-        judged for operator in given.found if (judged := _judge(name, operator, accelerator, kernels)) is not None
-    ]
+    return [judged for operator in given.found if (judged := _judge(name, operator, accelerator, kernels)) is not None]
 
 
 def _judge(name: str, operator: Operator, accelerator: Accelerator, kernels: Kernels) -> Judgement | None:
     products = operator.kind in ("gemm", "grouped_gemm")
     precision = cast(Precision, operator.precision if products else "bf16")
-    # Tables are measured one operator at a time: no long run heats the chip.
-    alone = kernels.model_copy(update={"sustained_fraction": 1.0})
     try:
-        chip = device(accelerator, alone, precision)
+        chip = alone(device(accelerator, kernels, precision))
     except MissingDataError:
         return None
     fitted = np.flatnonzero(operator.fitted)
@@ -123,10 +119,14 @@ def judge_links(ops: Path, name: str, bytes_per_s_one_way: float) -> list[Judgem
         is_fitted = kind in FITTED
         found.append(
             Judgement(
-                name, kind, "16 bits", parameters=3 if is_fitted else 0, extras=0,
+                name,
+                kind,
+                "16 bits",
+                parameters=3 if is_fitted else 0,
+                extras=0,
                 fitted=errors(estimated[large], measured[large]) if is_fitted else None,
                 all_rows=errors(estimated, measured),
-            )  # fmt: skip
+            )
         )
     return found
 
@@ -153,9 +153,7 @@ def text(judgements: list[Judgement], left_out: dict[str, dict[str, int]]) -> st
     return "\n".join(lines) + "\n"
 
 
-def json_text(
-    judgements: list[Judgement], left_out: dict[str, dict[str, int]], provenance: dict[str, Any]
-) -> str:
+def json_text(judgements: list[Judgement], left_out: dict[str, dict[str, int]], provenance: dict[str, Any]) -> str:
     """The same as JSON, errors rounded to four digits."""
 
     def rounded(value: Any) -> Any:

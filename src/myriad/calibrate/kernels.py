@@ -20,7 +20,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from myriad.calibrate.fitting import Array, Fit, fit_log, table
-from myriad.calibrate.operators import DTYPES, Extra, Kind, Operator, Operators, operators
+from myriad.calibrate.operators import DTYPES, Extra, Kind, Operator, Operators, Rows, operators
 from myriad.errors import SpecError
 from myriad.estimate.device import Device, device
 from myriad.spec.accelerator import Accelerator
@@ -28,6 +28,8 @@ from myriad.spec.calibration import AttentionEfficiency, DecodeEfficiency, Decod
 
 MAX_ROWS = 3000
 """Rows that a fit sees; errors are reckoned on all."""
+HEAT_S = 5e-4
+"""Power limits answer within about a millisecond; fits of it alone on the H100 gave 0.1 to 0.6 ms."""
 NOTHING = 1e-9
 """Where figures stay that a table says nothing about; written as zero."""
 
@@ -82,9 +84,7 @@ def fit_kernels(ops: Path, name: str, accelerator: Accelerator) -> KernelFits:
     return fit_operators(operators(ops, name), accelerator, fraction, memory_rows)
 
 
-def fit_operators(
-    given: Operators, accelerator: Accelerator, memory_fraction: float, memory_rows: int
-) -> KernelFits:
+def fit_operators(given: Operators, accelerator: Accelerator, memory_fraction: float, memory_rows: int) -> KernelFits:
     """The fits of one accelerator, given its stream bandwidth; raises SpecError without bf16 products and attention."""
     dense: dict[Precision, Fit] = {}
     grouped: dict[Precision, Fit] = {}
@@ -92,13 +92,13 @@ def fit_operators(
     attention: Fit | None = None
     bare = ideal_kernels(memory_fraction, 0.0)
     # The first products say how long a launch takes: all else is fitted with that.
-    launch_s = _fit(_half_products(given), device(accelerator, bare, "bf16")).parameters[-1]
+    launch_s = _fit(_half_products(given), alone(device(accelerator, bare, "bf16"))).parameters[-1]
     ideal = bare.model_copy(update={"launch_s": launch_s})
     for operator in given.found:
         if not operator.fitted.any() or operator.kind == "latent_attention":
             continue
         precision = cast(Precision, operator.precision if operator.kind in ("gemm", "grouped_gemm") else "bf16")
-        chip = device(accelerator, ideal, precision)
+        chip = alone(device(accelerator, ideal, precision))
         match operator.kind:
             case "gemm":
                 dense[precision] = _fit(operator, chip)
@@ -123,6 +123,11 @@ def ideal_kernels(memory_fraction: float, launch_s: float) -> Kernels:
         accelerators=(), gemm=every, grouped_gemm=every, attention={"bf16": attention},
         memory_fraction=memory_fraction, launch_s=launch_s,
     )  # fmt: skip
+
+
+def alone(chip: Device) -> Device:
+    """The device as it runs one operator by itself, cool at first."""
+    return replace(chip, sustained_fraction=1.0, heat_s=HEAT_S)
 
 
 def with_figures(chip: Device, kind: Kind, values: tuple[float, ...], named: Kind | None = None) -> Device:
@@ -157,11 +162,11 @@ def _fit(operator: Operator, chip: Device) -> Fit:
     return fit_log(model_s, operator.measured_s[rows], (start,), upper)
 
 
-def sample(rows: Array) -> Array:
+def sample(rows: Rows) -> Rows:
     """At most `MAX_ROWS` of the rows, the same ones every time."""
     if len(rows) <= MAX_ROWS:
         return rows
-    chosen: Array = np.sort(np.random.default_rng(1).choice(rows, MAX_ROWS, replace=False))
+    chosen: Rows = np.sort(np.random.default_rng(1).choice(rows, MAX_ROWS, replace=False))
     return chosen
 
 
@@ -183,7 +188,7 @@ def _half_products(given: Operators) -> Operator:
     for operator in given.found:
         if operator.kind == "gemm" and operator.precision == "bf16":
 
-            def model_s(device: Device, extras: tuple[float, ...], rows: Array, products: Operator = operator) -> Array:
+            def model_s(device: Device, extras: tuple[float, ...], rows: Rows, products: Operator = operator) -> Array:
                 return products.model_s(device, (), rows) + extras[0]
 
             return replace(operator, model_s=model_s, extras=(Extra("launch_s", 3e-6, 5e-5),))

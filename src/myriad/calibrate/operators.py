@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from myriad.calibrate.fitting import Array, table
 from myriad.estimate.device import OPERAND_BYTES, Device
 from myriad.estimate.kernels import attention_s, decode_attention_s, gemm_s, grouped_gemm_s
 from myriad.spec.calibration import DecodeEfficiency, Decoding, Precision
 
+Rows = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
 Kind = Literal["gemm", "grouped_gemm", "attention", "latent_attention", "decode", "latent_decode"]
 
 DTYPES: dict[Precision, str] = {"bf16": "bfloat16", "fp8": "fp8", "fp8-block": "fp8_block", "nvfp4": "nvfp4"}
@@ -72,9 +75,9 @@ class Operator:
     kind: Kind
     precision: str
     measured_s: Array
-    fitted: Array
+    fitted: Mask
     """Boolean: whether a row takes part in fits."""
-    model_s: Callable[[Device, tuple[float, ...], Array], Array]
+    model_s: Callable[[Device, tuple[float, ...], Rows], Array]
     """Times of rows by their index, given the device and the values of the extras."""
     extras: tuple[Extra, ...] = ()
     unseen: tuple[str, ...] = ()
@@ -100,10 +103,10 @@ def _times(rows: Any) -> Array:
     return times
 
 
-def _fastest(rows: Any) -> Array:
+def _fastest(rows: Any) -> Mask:
     """Rows that no other engine beats on the same sizes."""
     sizes = [c for c in rows.columns if c not in ("engine", "engine_version", "kernel", "latency_us")]
-    fastest: Array = (rows.latency_us == rows.groupby(sizes, dropna=False).latency_us.transform("min")).to_numpy()
+    fastest: Mask = (rows.latency_us == rows.groupby(sizes, dropna=False).latency_us.transform("min")).to_numpy()
     return fastest
 
 
@@ -112,7 +115,7 @@ def gemm_operator(rows: Any, precision: Precision) -> Operator:
     m, n, k = _columns(rows, "m_tokens", "n_out", "k_in")
     quantised = OPERAND_BYTES[precision] < 2.0
 
-    def model_s(device: Device, extras: tuple[float, ...], i: Array) -> Array:
+    def model_s(device: Device, extras: tuple[float, ...], i: Rows) -> Array:
         time: Array = gemm_s(m[i], n[i], k[i], device)
         return time + extras[0] * cast_s(m[i] * k[i], device) + extras[1] if quantised else time
 
@@ -133,7 +136,7 @@ def grouped_operator(rows: Any, precision: Precision, kernel: str | None) -> Ope
     not_gated = (not_gated | (rows.expert_inter == NOT_GATED_WIDTH)).to_numpy()
     wide = np.where(not_gated, 1.0, 2.0)
 
-    def model_s(device: Device, extras: tuple[float, ...], i: Array) -> Array:
+    def model_s(device: Device, extras: tuple[float, ...], i: Rows) -> Array:
         t, h, w = own[i], hidden[i], inter[i]
         up = grouped_gemm_s(groups[i], t, wide[i] * w, h, device)
         down = grouped_gemm_s(groups[i], t, h, w, device)
@@ -166,10 +169,8 @@ def attention_operator(rows: Any) -> Operator:
     flops = 4.0 * batch * heads * head * pairs
     moved = 4.0 * batch * head * (query * heads + (query + past) * kv_heads)
 
-    def model_s(device: Device, extras: tuple[float, ...], i: Array) -> Array:
-        return attention_s(
-            flops[i], query[i], device, head_dim=head[i], longest_keys=longest[i], moved_bytes=moved[i]
-        )
+    def model_s(device: Device, _: tuple[float, ...], i: Rows) -> Array:
+        return attention_s(flops[i], query[i], device, head_dim=head[i], longest_keys=longest[i], moved_bytes=moved[i])
 
     unseen = () if len(np.unique(head)) > 1 else ("half_head",)
     return Operator("attention", "bf16", _times(rows), _fastest(rows) & (head <= 256), model_s, unseen=unseen)
@@ -182,15 +183,13 @@ def latent_operator(rows: Any) -> Operator:
     head = sum(LATENT_HEADS) / 2.0
     moved = 2.0 * batch * heads * query * 2.0 * sum(LATENT_HEADS)
 
-    def model_s(device: Device, extras: tuple[float, ...], i: Array) -> Array:
+    def model_s(device: Device, extras: tuple[float, ...], i: Rows) -> Array:
         time: Array = attention_s(
             flops[i], query[i], device, head_dim=head, longest_keys=query[i], moved_bytes=moved[i]
         )
         return time + extras[0]
 
-    return Operator(
-        "latent_attention", "bf16", _times(rows), _fastest(rows), model_s, (Extra("module_s", 1e-5, 1e-3),)
-    )
+    return Operator("latent_attention", "bf16", _times(rows), _fastest(rows), model_s, (Extra("module_s", 1e-5, 1e-3),))
 
 
 def decode_operator(rows: Any, precision: Decoding, latent: bool) -> Operator:
@@ -205,7 +204,7 @@ def decode_operator(rows: Any, precision: Decoding, latent: bool) -> Operator:
         entry, head_fits = 2.0 * head * element, head <= 256
         keys = np.where(window > 0, np.minimum(window, keys), keys)
 
-    def model_s(device: Device, extras: tuple[float, ...], i: Array) -> Array:
+    def model_s(device: Device, extras: tuple[float, ...], i: Rows) -> Array:
         # The efficiency under trial travels as the extras: a device of the training estimate has none.
         fit = DecodeEfficiency(
             stream_share=extras[0], item_s=extras[1], step_s=extras[2], split_keys=extras[3], overhead_s=extras[4]

@@ -20,15 +20,13 @@ RESULT_BYTES = 2.0
 """Products are written in bf16 whatever their operands are."""
 QUERY_HEADS_PER_TILE = 64.0
 """Query heads of one KV head that fill a tile of the tensor cores."""
-HEAT_S = 5e-4
-"""Length of a product at which half of its `heat_loss` shows: power limits answer within about a millisecond."""
 
 
 def gemm_s(m: npt.ArrayLike, n: npt.ArrayLike, k: npt.ArrayLike, device: Device) -> Array:
     """Time of C (m x n) = A (m x k) B (k x n), in seconds.
 
         compute = 2 (k + half_k) * (max(m, tile_rows) n + wave_loss * num_sms * 128^2) / (peak * peak_fraction)
-        power   = max(1 / sustained, 1 + heat_loss * compute / (compute + HEAT_S))
+        power   = (1 + heat_loss * compute / (compute + heat_s)) / sustained
         chain   = step_s * k / (1 + k / split_k)
         memory  = (operand_bytes * (m k + k n) + 2 m n) / (bandwidth * stream_share)
         T       = hypot(compute * power + chain, memory) + launch
@@ -61,19 +59,12 @@ def grouped_gemm_s(
     g = np.minimum(np.asarray(groups, float), t)
     rate = device.gemm_flops_per_s * fit.peak_fraction
     area = np.maximum(t, g * fit.tile_rows) * n + fit.wave_loss * device.num_sms * TILE_ROWS**2
-    cold = 2.0 / rate * area * (k + fit.half_k)
-    compute = _limited_by_power(cold, fit.heat_loss, device) + fit.step_s * k / (1.0 + k / fit.split_k)
+    cold: Array = 2.0 / rate * area * (k + fit.half_k)
+    heat: Array | float = fit.heat_loss if device.heat_s == 0.0 else fit.heat_loss * cold / (cold + device.heat_s)
+    compute = cold * (1.0 + heat) / device.sustained_fraction + fit.step_s * k / (1.0 + k / fit.split_k)
     moved = device.operand_bytes * k * (t + g * n) + RESULT_BYTES * t * n
     time: Array = np.hypot(compute, moved / device.memory_bytes_per_s) + device.launch_s
     return time
-
-
-def _limited_by_power(cold: Array, heat_loss: float, device: Device) -> Array:
-    """Compute seconds of an operation that would take `cold` at full clock: the burst's own heat or the long run's."""
-    long_run = cold / device.sustained_fraction
-    if heat_loss == 0.0:
-        return long_run
-    return np.maximum(long_run, cold * (1.0 + heat_loss * cold / (cold + HEAT_S)))
 
 
 def attention_s(

@@ -142,8 +142,15 @@ class Shop:
         return fit.model_copy(update={"peak_fraction": fit.peak_fraction * fit.backward_share})
 
     def softmax_attention(
-        self, name: str, module: str, flops: Array, score_elements: Array, query_tokens: Array, io_elements: Array,
-        head_dim: float, longest_keys: float,
+        self,
+        name: str,
+        module: str,
+        flops: Array,
+        score_elements: Array,
+        query_tokens: Array,
+        io_elements: Array,
+        head_dim: float,
+        longest_keys: float,
     ) -> Operation:
         """Scores, softmax and values. The fused backward pass recomputes the scores: 2.5 times the forward.
 

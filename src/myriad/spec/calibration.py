@@ -84,13 +84,13 @@ class Kernels(Spec):
     gemm: dict[Precision, GemmEfficiency]
     grouped_gemm: dict[Precision, GemmEfficiency]
     attention: dict[Precision, AttentionEfficiency]
-    decode: dict[Decoding, DecodeEfficiency] = {}
+    decode: dict[Decoding, DecodeEfficiency] = Field(default={})
     memory_fraction: Fraction
     """Share of the datasheet memory bandwidth that long streams reach."""
     launch_s: Seconds
     """Time of the smallest kernel, launch gap included, when the host keeps up."""
     sustained_fraction: Fraction = 1.0
-    """Share of the cool chip's rate left under the power limit of a long run."""
+    """Share of the rate of hot, isolated kernels left in a long run."""
 
 
 EXPERT_OVERLAP: Final = 0.8
