@@ -60,8 +60,8 @@ def grouped_gemm_s(
     rate = device.gemm_flops_per_s * fit.peak_fraction
     area = np.maximum(t, g * fit.tile_rows) * n + fit.wave_loss * device.num_sms * TILE_ROWS**2
     cold: Array = 2.0 / rate * area * (k + fit.half_k)
-    heat: Array | float = fit.heat_loss if device.heat_s == 0.0 else fit.heat_loss * cold / (cold + device.heat_s)
-    compute = cold * (1.0 + heat) / device.sustained_fraction + fit.step_s * k / (1.0 + k / fit.split_k)
+    warm = np.ones_like(cold) if device.heat_s == 0.0 else cold / (cold + device.heat_s)
+    compute = cold * (1.0 + fit.heat_loss * warm) / device.sustained_fraction + fit.step_s * k / (1.0 + k / fit.split_k)
     moved = device.operand_bytes * k * (t + g * n) + RESULT_BYTES * t * n
     time: Array = np.hypot(compute, moved / device.memory_bytes_per_s) + device.launch_s
     return time
@@ -95,7 +95,7 @@ def attention_s(
     fraction = fit.backward_fraction if backward else fit.forward_fraction
     f, q, d = np.asarray(flops, float), np.asarray(query_tokens, float), np.asarray(head_dim, float)
     keys = None if longest_keys is None else np.asarray(longest_keys, float)
-    rate = device.attention_flops_per_s * fraction * device.sustained_fraction
+    rate: Array | float = device.attention_flops_per_s * fraction * device.sustained_fraction
     if fit.half_head > 0.0:
         rate = rate * np.sqrt((1.0 + (fit.half_head / 128.0) ** 2) / (1.0 + (fit.half_head / d) ** 2))
     memory = np.asarray(moved_bytes, float) / (device.memory_bytes_per_s * fit.stream_share)
@@ -104,7 +104,7 @@ def attention_s(
     else:
         work = f / rate * (1.0 + fit.half_tokens / np.minimum(q, 2.0 * keys))
         chain = 4.0 * TILE_ROWS * d * keys * device.num_sms / rate
-    time: Array = np.sqrt(work**2 + chain**2 + memory**2) + fit.overhead_s + device.launch_s
+    time: Array = np.hypot(np.hypot(work, chain), memory) + fit.overhead_s + device.launch_s
     return time
 
 
