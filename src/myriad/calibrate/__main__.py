@@ -1,4 +1,12 @@
-"""`python -m myriad.calibrate kernels|links|memory|training|single-node`: fit, say how well, and write entries."""
+"""Fit figures of the catalog to what was measured, or judge those that there are.
+
+python -m myriad.calibrate kernels --ops DIR [--write]
+python -m myriad.calibrate links --ops DIR
+python -m myriad.calibrate judge --ops DIR [--write] [--json FILE|-]
+python -m myriad.calibrate training [--write] [--cold]
+python -m myriad.calibrate memory --validation FILE
+python -m myriad.calibrate single-node
+"""
 
 from __future__ import annotations
 
@@ -13,13 +21,16 @@ from rich.progress import Progress, TimeElapsedColumn
 
 from myriad import catalog
 from myriad.calibrate import job
-from myriad.calibrate.entries import default_text, entry_text
+from myriad.calibrate.entries import DATE, TABLES, default_text, entry_text
+from myriad.calibrate.judging import Judgement, json_text, judge_kernels, judge_links, text
 from myriad.calibrate.kernels import KernelFits, fit_kernels
 from myriad.calibrate.links import fit_link
 from myriad.calibrate.memory import PeakFit, fit_fragmentation, judge, leave_one_out, peaks_of
+from myriad.calibrate.operators import operators
 from myriad.calibrate.single_node import fit_host, jobs
 from myriad.catalog.fitted import FOLDER
 from myriad.errors import MyriadError, SpecError
+from myriad.spec.calibration import Kernels
 from myriad.validate.rows import shipped_rows
 
 #: Entry -> (table, title, accelerators, generation of FlashAttention).
@@ -29,8 +40,14 @@ ENTRIES: dict[str, tuple[str, str, list[str], int]] = {
     "h100-500w": ("h100_sxm", "Kernel efficiencies of the H100 at 500 W", ["h100-sxm-96gb"], 3),
     "b200": ("b200_sxm", "B200 kernel efficiencies", ["b200-sxm", "b300-sxm"], 3),
     "gb200": ("gb200", "GB200 kernel efficiencies", ["gb200"], 3),
+    "l40s": ("l40s", "L40S kernel efficiencies", ["l40s"], 2),
     "gb300": ("gb200", "Kernel efficiencies of the GB300 at 1,400 W", ["gb300"], 3),
 }
+
+RESIDUALS = "residuals.json"
+"""File of the package's `data/kernels` that keeps the last judgement, for docs and reports."""
+NOT_IN_DEFAULT = ("l40s",)
+"""Tables whose fits the default entry leaves out: cards for serving, whose small products stay in their L2 cache."""
 
 
 def _describe(name: str, fits: KernelFits) -> str:
@@ -39,6 +56,7 @@ def _describe(name: str, fits: KernelFits) -> str:
         ("gemm", fits.gemm),
         ("grouped_gemm", fits.grouped_gemm),
         ("attention", {"bf16": fits.attention}),
+        ("decode", fits.decode),
     ):
         for precision, fit in table.items():
             values = " ".join(f"{v:.3g}" for v in fit.parameters)
@@ -50,7 +68,7 @@ def _describe(name: str, fits: KernelFits) -> str:
 
 
 def _kernels(ops: Path, write: bool) -> None:
-    folder = Path(str(resources.files("myriad"))) / "data" / "kernels"
+    folder = _folder()
     by_table: dict[str, KernelFits] = {}
     for name, (table, title, accelerators, flash_attention) in ENTRIES.items():
         if table not in by_table:
@@ -62,7 +80,8 @@ def _kernels(ops: Path, write: bool) -> None:
                 entry_text(name, title, accelerators, fits, flash_attention, table.replace("_", "-")), "utf-8"
             )
     if write:
-        (folder / "default.yaml").write_text(default_text(list(by_table.values())), "utf-8")
+        trained_on = [fits for table, fits in by_table.items() if table not in NOT_IN_DEFAULT]
+        (folder / "default.yaml").write_text(default_text(trained_on), "utf-8")
 
 
 def _links(ops: Path) -> None:
@@ -77,6 +96,32 @@ def _links(ops: Path) -> None:
             f"scale_up_half_bytes {fit.half_bytes:.3g}, scale_up_start_s {fit.start_s:.2e}  (median errors: {errors}; "
             f"of those fitted {fit.fit.median_error:.1%}, 90th percentile {fit.fit.p90_error:.0%})\n"
         )
+
+
+def _judge(ops: Path, write: bool, json: str | None) -> None:
+    judgements: list[Judgement] = []
+    left_out: dict[str, dict[str, int]] = {}
+    for name, (table, _, accelerators, _) in ENTRIES.items():
+        if table in left_out:
+            continue
+        accelerator = catalog.accelerator(accelerators[0])
+        given = operators(ops, table)
+        left_out[table] = given.left_out
+        kernels = catalog.assumed("kernels", name).spec
+        assert isinstance(kernels, Kernels)
+        judgements += judge_kernels(table, given, accelerator, kernels)
+        if accelerator.scale_up_bytes_per_s_one_way is not None:
+            judgements += judge_links(ops, table, accelerator.scale_up_bytes_per_s_one_way)
+        sys.stderr.write(f"{name}: judged\n")
+    as_json = json_text(judgements, left_out, {"judged_on": DATE, "source": TABLES})
+    if write:
+        (_folder() / RESIDUALS).write_text(as_json, "utf-8")
+    if json == "-":
+        sys.stdout.write(as_json)
+        return
+    if json is not None:
+        Path(json).write_text(as_json, "utf-8")
+    sys.stdout.write(text(judgements, left_out))
 
 
 def _training(cold: bool, rounds: int, workers: int, write: bool) -> None:
@@ -123,23 +168,31 @@ def _single_node() -> None:
     )
 
 
+def _folder() -> Path:
+    return Path(str(resources.files("myriad"))) / "data" / "kernels"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0, or 2 after one line that says what was wrong."""
-    parser = argparse.ArgumentParser(prog="python -m myriad.calibrate", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m myriad.calibrate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb, text in (("kernels", "kernel efficiencies"), ("links", "figures of scale-up links")):
-        own = verbs.add_parser(verb, help=f"{text} from measured operators")
-        own.add_argument("--ops", type=Path, required=True, help="folder of <accelerator>__<operator>.parquet files")
-        if verb == "kernels":
-            own.add_argument("--write", action="store_true", help="write the kernel entries of the catalog")
-    memory = verbs.add_parser("memory", help="fragmentation from printed memory peaks")
-    memory.add_argument("--validation", type=Path, required=True, help="what `myriad validate training --json` wrote")
-    training = verbs.add_parser("training", help="factors of training estimates from the shipped measured runs")
+    for verb, does in (("kernels", "fit kernel efficiencies"), ("links", "fit links"), ("judge", "judge the entries")):
+        one = verbs.add_parser(verb, help=does)
+        one.add_argument("--ops", type=Path, required=True, help="folder of <accelerator>__<operator>.parquet files")
+        if verb != "links":
+            one.add_argument("--write", action="store_true", help="write what was found into the catalog")
+        if verb == "judge":
+            one.add_argument("--json", help="write the judgement as JSON to this file, or to standard output for -")
+    training = verbs.add_parser("training", help="fit training estimates to the shipped measured runs")
     training.add_argument("--write", action="store_true", help="write the shipped calibration")
     training.add_argument("--cold", action="store_true", help="start from the assumed figures, not from the last fit")
     training.add_argument("--rounds", type=int, default=3, help="times that the estimate is linearised and solved")
     training.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
-    verbs.add_parser("single-node", help="host time per kernel from the shipped steps of small models on one node")
+    memory = verbs.add_parser("memory", help="fit fragmentation to printed memory peaks")
+    memory.add_argument("--validation", type=Path, required=True, help="what `myriad validate training --json` wrote")
+    verbs.add_parser("single-node", help="fit host time per kernel to the shipped steps of small models on one node")
     given = parser.parse_args(arguments)
     try:
         match given.verb:
@@ -147,6 +200,8 @@ def main(arguments: list[str] | None = None) -> int:
                 _kernels(given.ops, given.write)
             case "links":
                 _links(given.ops)
+            case "judge":
+                _judge(given.ops, given.write, given.json)
             case "memory":
                 _memory(given.validation)
             case "single-node":

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
 from myriad.calibrate.fitting import Fit
-from myriad.calibrate.kernels import KernelFits
+from myriad.calibrate.kernels import PARAMETERS, KernelFits
+from myriad.calibrate.operators import Kind
 from myriad.spec.calibration import Precision
 
 DATE = "2026-11-21"
@@ -37,21 +37,24 @@ TRAINING_ENGINES = {
     "read_on": DATE,
     "note": "quoted from memory",
 }
-#: Entry -> share of isolated kernel rates left in a long run, kind, why. Chosen from what is published, after the
-#: estimate without it was seen to promise a fifth too much everywhere; not optimised on training runs.
+#: Entry -> share of the rates of hot, isolated kernels left in a long run, kind, why. Chosen from what is published,
+#: after the estimate without it was seen to promise too much everywhere; not optimised on training runs.
 SUSTAINED: dict[str, tuple[float, str, str]] = {
     "a100": (
         0.93,
         "assumed",
-        "between the H100's figure and 1: less power per area; 0.9 for random operands is reported",
+        "less power per area than the H100, and no heat loss found; 0.9 for random operands is reported",
     ),
-    "h100": (0.87, "derived", "720 and 1,280 TFLOP/s over the fitted rates of bf16 (0.90) and fp8 (0.83), the mean"),
-    "h100-500w": (0.78, "derived", "the H100's, times the cube root of 500 W over 700 W: power grows as clock cubed"),
-    "b200": (0.87, "assumed", "as the H100; no long runs published"),
-    "gb200": (0.87, "assumed", "as the H100; no long runs published"),
-    "gb300": (0.916, "derived", "the GB200's, times the cube root of 1,400 W over 1,200 W: same rates, more power"),
-    "default": (0.87, "assumed", "as the H100"),
+    "h100": (0.94, "derived", "720 and 1,280 TFLOP/s over the hot rates fitted in bf16 (1.0) and fp8 (0.87), the mean"),
+    "h100-500w": (0.84, "derived", "the H100's, times the cube root of 500 W over 700 W: power grows as clock cubed"),
+    "b200": (0.94, "assumed", "as the H100; no long runs published"),
+    "gb200": (0.94, "assumed", "as the H100; no long runs published"),
+    "gb300": (0.99, "derived", "the GB200's, times the cube root of 1,400 W over 1,200 W: same rates, more power"),
+    "l40s": (0.94, "assumed", "as the H100"),
+    "default": (0.94, "assumed", "as the H100"),
 }
+DEFAULT_TILE_ROWS = 128.0
+"""Rows of the usual tile, where no grouped products were fitted."""
 SHORT_SUMS = ("h100", "h100-500w")
 """Entries of chips whose fp8 sums are short of bits."""
 #: Rate of their backward products in fp8 with a scale per tensor, over the forward one's.
@@ -87,32 +90,49 @@ def _yaml(body: dict[str, Any]) -> str:
     return yaml.safe_dump(body, sort_keys=False, default_flow_style=None, width=200)
 
 
-def _gemm(values: Iterable[float], note: str = "") -> dict[str, Any]:
-    names = ("peak_fraction", "half_k", "wave_loss")
-    return {name: _derived(v, note) if note else _rounded(v) for name, v in zip(names, values, strict=True)}
+def _named(kind: Kind, values: tuple[float, ...]) -> dict[str, float]:
+    """Figures by name; those that the fit drove to nothing are zero, and leave out what they make meaningless."""
+    figures = {
+        name: _rounded(value) if value > start * 1e-3 else 0.0
+        for (name, (start, _)), value in zip(PARAMETERS[kind].items(), values, strict=False)
+    }
+    for step, split in (("step_s", "split_k"), ("step_s", "split_keys")):
+        if split in figures and (figures[step] == 0.0 or figures[split] == 0.0):
+            figures[step] = 0.0
+            figures[split] = PARAMETERS[kind][split][0]
+    return figures
+
+
+def _noted(figures: dict[str, float], note: str) -> dict[str, Any]:
+    return {name: _derived(value, note) for name, value in figures.items()}
 
 
 def _gemm_tables(fits: KernelFits) -> tuple[dict[str, Any], dict[str, Any]]:
     dense: dict[str, Any] = {}
     grouped: dict[str, Any] = {}
-    fractions = {p: min(f.parameters[0] / fits.gemm[p].parameters[0], 1.0) for p, f in fits.grouped_gemm.items()}
+    shapes = {precision: _named("gemm", fit.parameters) for precision, fit in fits.gemm.items()}
+    own = {precision: _named("grouped_gemm", fit.parameters) for precision, fit in fits.grouped_gemm.items()}
+    fractions = {p: min(own[p]["peak_fraction"] / shapes[p]["peak_fraction"], 1.0) for p in own}
     ratio = math.prod(fractions.values()) ** (1.0 / len(fractions)) if fractions else 1.0
-    for precision, fit in fits.gemm.items():
-        peak, *shape = fit.parameters[:3]
-        dense[precision] = _gemm((peak, *shape))
+
+    def scaled(lender: Precision, share: float) -> dict[str, float]:
+        figures = {**shapes[lender], **own.get(lender, {"tile_rows": DEFAULT_TILE_ROWS})}
+        return figures | {"peak_fraction": _rounded(shapes[lender]["peak_fraction"] * share)}
+
+    for precision, figures in shapes.items():
+        dense[precision] = dict(figures)
         if precision in fractions:
-            grouped[precision] = _gemm((peak * fractions[precision], *shape))
+            grouped[precision] = dict(scaled(precision, fractions[precision]))
             if fractions[precision] == 1.0:
                 note = "the dense fraction; fitted higher, since short products of small numbers draw less power"
-                grouped[precision]["peak_fraction"] = _derived(peak, note)
+                grouped[precision]["peak_fraction"] = _derived(figures["peak_fraction"], note)
         else:
-            grouped[precision] = _gemm((peak * ratio, *shape), "dense figures times the ratio of the fitted precisions")
+            note = "dense figures times the ratio of the fitted precisions; tiles of 128 rows"
+            grouped[precision] = _noted(scaled(precision, ratio), note)
     for precision, (lender, note) in BORROWED.items():
-        if lender in dense:
-            dense[precision] = _gemm(fits.gemm[lender].parameters[:3], note)
-            share = fractions.get(lender, ratio)
-            peak, *shape = fits.gemm[lender].parameters[:3]
-            grouped[precision] = _gemm((peak * share, *shape), note)
+        if lender in shapes:
+            dense[precision] = _noted(shapes[lender], note)
+            grouped[precision] = _noted(scaled(lender, fractions.get(lender, ratio)), note)
     return dense, grouped
 
 
@@ -127,6 +147,7 @@ def _residuals(fits: KernelFits) -> str:
 
     lines = [line(f"gemm {p}", f) for p, f in fits.gemm.items()]
     lines += [line(f"grouped_gemm {p}", f) for p, f in fits.grouped_gemm.items()]
+    lines += [line(f"decode {p}", f) for p, f in fits.decode.items()]
     lines += [line("attention bf16", fits.attention), f"#   memory_fraction: {fits.memory_rows} rows, upper quartile\n"]
     return "".join(lines)
 
@@ -139,7 +160,8 @@ def entry_text(
     if name in SHORT_SUMS:
         for table in (dense, grouped):
             table["fp8"]["backward_share"] = _derived(BACKWARD_SHARE_FP8, BACKWARD_SHARE_NOTE, "assumed", "training")
-    forward, half_tokens = fits.attention.parameters[:2]
+    attention = _named("attention", fits.attention.parameters)
+    forward = attention.pop("forward_fraction")
     ratio = BACKWARD_OVER_FORWARD[flash_attention]
     measured_on = BACKWARD_MEASURED_ON[flash_attention]
     note = f"{ratio} of the forward fraction: published rates of {measured_on}, rounded, quoted second-hand"
@@ -156,9 +178,10 @@ def entry_text(
                     forward * ratio, note, "published" if on_this else "derived", "flash-attention"
                 ),
                 "portable_share": _derived(portable, portable_note, portable_kind, "flash-attention"),
-                "half_tokens": _rounded(half_tokens),
+                **attention,
             }
         },
+        "decode": {p: _named("decode", fit.parameters) for p, fit in fits.decode.items()},
         "memory_fraction": _rounded(fits.memory_fraction),
         "launch_s": _rounded(fits.launch_s),
         "sustained_fraction": _sustained(name),
@@ -186,10 +209,10 @@ def entry_text(
 
 
 def default_text(all_fits: list[KernelFits]) -> str:
-    """The YAML text of the entry for accelerators without one: geometric means of the fitted ones."""
+    """The YAML text of the entry for accelerators without one: means of the fitted ones."""
 
     def mean(values: list[float]) -> float:
-        return math.prod(values) ** (1.0 / len(values))
+        return math.prod(values) ** (1.0 / len(values)) if min(values) > 0.0 else math.fsum(values) / len(values)
 
     tables = [_gemm_tables(fits) for fits in all_fits]
 
@@ -201,21 +224,23 @@ def default_text(all_fits: list[KernelFits]) -> str:
         return {
             p: {
                 figure: _rounded(mean([number(t[which][p][figure]) for t in tables if p in t[which]]))
-                for figure in ("peak_fraction", "half_k", "wave_loss")
+                for figure in PARAMETERS["gemm"]
             }
             for p in names
         }
 
-    forward = mean([f.attention.parameters[0] for f in all_fits])
+    attentions = [_named("attention", f.attention.parameters) for f in all_fits]
+    attention = {figure: _rounded(mean([a[figure] for a in attentions])) for figure in attentions[0]}
+    forward = attention.pop("forward_fraction")
     spec = {
         "accelerators": [],
         "gemm": gemm_mean(0),
         "grouped_gemm": gemm_mean(1),
         "attention": {
             "bf16": {
-                "forward_fraction": _rounded(forward),
+                "forward_fraction": forward,
                 "backward_fraction": _rounded(forward * BACKWARD_OVER_FORWARD[3]),
-                "half_tokens": _rounded(mean([f.attention.parameters[1] for f in all_fits])),
+                **attention,
             }
         },
         "memory_fraction": _rounded(mean([f.memory_fraction for f in all_fits])),
@@ -232,7 +257,8 @@ def default_text(all_fits: list[KernelFits]) -> str:
         "spec": spec,
     }
     head = (
-        f"# Geometric means of the fitted entries ({DATE}), for accelerators that have none of their own.\n"
+        f"# Means (geometric where none is zero) of the fitted entries of training chips ({DATE}).\n"
+        "# For accelerators that have none of their own.\n"
         "# Nothing here was measured on the accelerator that uses it.\n"
     )
     return head + _yaml(body)

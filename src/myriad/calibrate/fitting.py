@@ -44,7 +44,7 @@ def fit_log(
     def loss(x: Array) -> float:
         return float(np.mean(np.abs(np.log(model_s(parameters(x)) / measured_s))))
 
-    options = {"maxiter": 2500, "maxfev": 2500, "xatol": 1e-4, "fatol": 1e-6}
+    options = {"maxiter": 2500, "maxfev": 2500, "xatol": 1e-4, "fatol": 1e-6, "adaptive": True}
     ends = [minimize(loss, np.log(np.array(start)), method="Nelder-Mead", options=options) for start in starts]
     found = parameters(min(ends, key=lambda end: float(end.fun)).x)
     error = np.abs(np.log(model_s(found) / measured_s))

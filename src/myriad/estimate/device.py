@@ -89,6 +89,8 @@ class Device:
     sustained_fraction: float
     calibrated: bool
     """Whether the efficiencies were fitted for this accelerator, or are the default ones."""
+    heat_s: float = 0.0
+    """Length of an operation run alone at which half of its heat shows; 0 in long runs, which are hot throughout."""
 
 
 def device(accelerator: Accelerator, kernels: Kernels, precision: Precision, calibrated: bool = True) -> Device:

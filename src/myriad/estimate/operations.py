@@ -137,7 +137,15 @@ class Shop:
         )
 
     def softmax_attention(
-        self, name: str, module: str, flops: Array, score_elements: Array, query_tokens: Array, io_elements: Array
+        self,
+        name: str,
+        module: str,
+        flops: Array,
+        score_elements: Array,
+        query_tokens: Array,
+        io_elements: Array,
+        head_dim: float,
+        longest_keys: float,
     ) -> Operation:
         """Scores, softmax and values. The fused backward pass recomputes the scores: 2.5 times the forward.
 
@@ -147,9 +155,10 @@ class Shop:
         share = self.stack.attention_share * (
             1.0 if self.stack.native_attention else self.device.attention.portable_share
         )
-        forward = attention_s(flops / share, query_tokens, self.device)
+        keys = np.minimum(longest_keys, query_tokens)
+        forward = attention_s(flops / share, query_tokens, self.device, False, head_dim, keys)
         if self.stack.fused_attention:
-            backward = attention_s(2.5 * flops / share, query_tokens, self.device, backward=True)
+            backward = attention_s(2.5 * flops / share, query_tokens, self.device, True, head_dim, keys)
             traffic = io_elements * ACTIVATION_BYTES
         else:
             moved = memory_bound_s(5 * ACTIVATION_BYTES * score_elements, self.device)
@@ -288,6 +297,8 @@ def _gqa(a: GroupedQueryAttention, hidden: float, cells: Cells, shop: Shop) -> l
             score_elements=2 * pairs * heads,
             query_tokens=query_tokens,
             io_elements=cells.tokens * (q + kv + heads * v_dim),
+            head_dim=(a.head_dim + v_dim) / 2,
+            longest_keys=float(a.window_tokens or a.chunk_tokens or seq_len),
         ),
         shop.gemm("attention output", "", cells.tokens, hidden, heads * v_dim),
     ]  # fmt: skip
@@ -334,6 +345,8 @@ def _mla(a: MultiLatentAttention, hidden: float, cells: Cells, shop: Shop) -> li
             score_elements=2 * pairs * heads,
             query_tokens=query_tokens,
             io_elements=tokens * heads * 2 * (qk_dim + a.v_head_dim),
+            head_dim=(qk_dim + a.v_head_dim) / 2,
+            longest_keys=seq_len,
         ),
         shop.gemm("attention output", "", tokens, hidden, heads * a.v_head_dim),
     ]  # fmt: skip
@@ -375,6 +388,8 @@ def _compressed(a: CompressedAttention, hidden: float, cells: Cells, shop: Shop)
             score_elements=2 * pairs * heads,
             query_tokens=query_tokens,
             io_elements=cells.tokens * (2 * heads + 2) * a.head_dim,
+            head_dim=float(a.head_dim),
+            longest_keys=seq_len,
         ),
         shop.gemm("output down", "", cells.tokens, float(a.output_lora_rank), heads * a.head_dim),
         shop.gemm("output up", "", cells.tokens, hidden, a.output_groups * float(a.output_lora_rank) / cells.tp),

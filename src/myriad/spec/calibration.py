@@ -27,11 +27,19 @@ class GemmEfficiency(Spec):
     """How near matrix products come to the datasheet rate, see `estimate.kernels.gemm_s`."""
 
     peak_fraction: Fraction
-    """Share of the dense datasheet rate that large products reach, sustained."""
+    """Share of the dense datasheet rate that large products reach on a cool chip."""
     half_k: float = Field(ge=0)
     """Inner dimension at which half of that is lost to the prologue and epilogue of each tile."""
-    wave_loss: float = Field(ge=0)
+    wave_loss: float = Field(default=0.0, ge=0)
     """Share of one wave of tiles lost per product to partial filling of the chip."""
+    tile_rows: float = Field(default=128.0, ge=0)
+    """Rows that every product, or every group of one, computes at least: those of the smallest tile in use."""
+    step_s: Seconds = 0.0
+    """Time of one more element of the inner dimension in a tile that has the chip to itself."""
+    split_k: float = Field(default=2.0**20, gt=0)
+    """Inner dimension from which the library splits it over tiles, so that the chain of steps grows no longer."""
+    heat_loss: float = Field(default=0.0, ge=0)
+    """Compute time that long products take on top under the power limit, as a share."""
     backward_share: Fraction = 1.0
     """Rate of the backward products over the forward one's, where training asks for finer accumulation there."""
 
@@ -40,11 +48,37 @@ class AttentionEfficiency(Spec):
     """How near fused attention comes to the datasheet rate, on the FLOPs that causality leaves."""
 
     forward_fraction: Fraction
+    """Share of the dense datasheet rate that long queries reach with a head size of 128."""
     backward_fraction: Fraction
     portable_share: Fraction = 1.0
     """Share of these rates that kernels written for earlier chips reach (FlashAttention-2 on Hopper)."""
     half_tokens: float = Field(ge=0)
     """Query length at which half of that is lost."""
+    half_head: float = Field(default=0.0, ge=0)
+    """Head size at which the exponentials take as long as the matrix products."""
+    stream_share: float = Field(default=1.0, gt=0)
+    """Rate at which queries, keys, values and results stream over that of long streams."""
+    overhead_s: Seconds = 0.0
+    """Fixed time of one call beyond a launch: tile schedules, combining partial results."""
+
+
+class DecodeEfficiency(Spec):
+    """How fast attention of one new token per sequence is, see `estimate.kernels.decode_attention_s`."""
+
+    stream_share: float = Field(gt=0)
+    """Rate at which long caches are read over that of long streams."""
+    item_s: Seconds
+    """Time that one multiprocessor spends per sequence and KV head beside reading."""
+    step_s: Seconds
+    """Time per key of a sequence that has the chip to itself."""
+    split_keys: float = Field(gt=0)
+    """Keys from which the kernel splits a sequence, so that the chain of steps grows no longer."""
+    overhead_s: Seconds
+    """Time of the shortest call, launch included."""
+
+
+Decoding = Literal["bf16", "fp8", "latent-bf16", "latent-fp8"]
+"""Precision of the key-value cache, of whole heads or of latent vectors."""
 
 
 class Kernels(Spec):
@@ -55,12 +89,13 @@ class Kernels(Spec):
     gemm: dict[Precision, GemmEfficiency]
     grouped_gemm: dict[Precision, GemmEfficiency]
     attention: dict[Precision, AttentionEfficiency]
+    decode: dict[Decoding, DecodeEfficiency] = Field(default={})
     memory_fraction: Fraction
     """Share of the datasheet memory bandwidth that long streams reach."""
     launch_s: Seconds
     """Time of the smallest kernel, launch gap included, when the host keeps up."""
     sustained_fraction: Fraction = 1.0
-    """Share of the isolated kernel rate left under the power limit of a long run."""
+    """Share of the rate of hot, isolated kernels left in a long run."""
     training_share: dict[Precision, Share] = Field(default={})
     """Rate of matrix products of a training step over all of the above: clocks of whole steps, backward products,
     other libraries than those of the measured operators. By the precision of the job; 1 where it is not given."""

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import yaml
@@ -10,12 +12,13 @@ from myriad.calibrate.kernels import KernelFits
 
 
 def fits() -> KernelFits:
-    gemm = Fit((0.8, 100.0, 0.1), 10, 0.03, 0.1)
+    gemm = Fit((0.8, 100.0, 0.1, 64.0, 1e-9, 4000.0, 0.2), 10, 0.03, 0.1)
     return KernelFits(
         gemm={"bf16": gemm, "fp8": gemm, "fp8-block": gemm},
-        grouped_gemm={"bf16": Fit((0.4, 1e-5, 1.0), 10, 0.1, 0.4), "fp8": Fit((0.9, 1e-5, 1.0), 10, 0.1, 0.4)},
-        attention=Fit((0.6, 500.0, 1e-5), 10, 0.05, 0.2),
+        grouped_gemm={"bf16": Fit((0.4, 48.0), 10, 0.1, 0.4), "fp8": Fit((0.9, 48.0), 10, 0.1, 0.4)},
+        attention=Fit((0.6, 500.0, 60.0, 0.5, 1e-5), 10, 0.05, 0.2),
         memory_fraction=0.85, memory_rows=10, launch_s=3e-6,
+        decode={"bf16": Fit((0.9, 1e-6, 1e-9, 1e4, 1e-5), 10, 0.1, 0.2)},
     )  # fmt: skip
 
 
@@ -39,7 +42,9 @@ def test_borrowed_figures_are_marked_as_derived():
 
 
 def test_default_is_the_geometric_mean():
-    other = KernelFits({"bf16": Fit((0.2, 100.0, 0.1), 1, 0.0, 0.0)}, {}, fits().attention, 0.85, 1, 3e-6)
+    other = replace(
+        fits(), gemm={"bf16": Fit((0.2, *fits().gemm["bf16"].parameters[1:]), 1, 0.0, 0.0)}, grouped_gemm={}
+    )
     spec = yaml.safe_load(default_text([fits(), other]))["spec"]
     assert spec["gemm"]["bf16"]["peak_fraction"] == pytest.approx(0.4)
 
@@ -60,3 +65,10 @@ def test_fit_finds_known_parameters():
     fit = fit_log(lambda p: p[0] * x + p[1], 0.5 * x + 20.0, ((1.0, 1.0),), (10.0, 100.0))
     assert fit.parameters == pytest.approx((0.5, 20.0), rel=1e-2)
     assert fit.median_error < 1e-3
+
+
+def test_figures_that_the_fit_drove_to_nothing_are_zero():
+    idle = replace(fits(), gemm={"bf16": Fit((0.8, 100.0, 1e-12, 64.0, 1e-30, 3.0, 0.2), 1, 0.0, 0.0)}, grouped_gemm={})
+    figures = yaml.safe_load(default_text([idle]))["spec"]["gemm"]["bf16"]
+    assert figures["wave_loss"] == figures["step_s"] == 0.0
+    assert figures["split_k"] > 0.0

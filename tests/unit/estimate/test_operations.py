@@ -94,7 +94,7 @@ def test_backward_of_a_product_is_its_two_products():
 
 def test_fused_attention_pays_two_and_a_half_forwards_backward():
     found = attention(DENSE_BLOCK)
-    assert one(found.backward_s) == pytest.approx(2.5 * one(found.forward_s))
+    assert one(found.backward_s) == pytest.approx(2.5 * one(found.forward_s), rel=1e-4)  # but for moving its operands
 
 
 def test_unfused_attention_moves_its_scores_and_computes_the_masked_ones():
@@ -111,7 +111,7 @@ def test_older_attention_kernels_are_slower():
         stack(native_attention=False), WORK,
     )  # fmt: skip
     new = operations()["attention"]
-    assert one(operations(tools=old)["attention"].forward_s) == pytest.approx(2 * one(new.forward_s))
+    assert one(operations(tools=old)["attention"].forward_s) == pytest.approx(2 * one(new.forward_s), rel=1e-4)
 
 
 def test_narrow_operands_cost_their_quantisation_and_more_kernels():
