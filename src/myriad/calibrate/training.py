@@ -67,21 +67,22 @@ def _device(run: Run, kernels_id: str, factors: Sequence[Factor]) -> Device:
 
 
 @lru_cache(maxsize=256)
-def _assumed(kind: Kind, name: str) -> Spec:
-    return catalog.assumed(kind, name).spec
+def _assumed(kind: Kind, name: str) -> tuple[Spec, frozenset[str]]:
+    entry = catalog.assumed(kind, name)
+    return entry.spec, entry.measured()
 
 
 def _kernels(kernels_id: str, factors: Sequence[Factor]) -> Kernels:
-    assumed = _assumed("kernels", kernels_id)
+    assumed, fixed = _assumed("kernels", kernels_id)
     assert isinstance(assumed, Kernels)
-    return with_factors(assumed, factors_of("kernels", kernels_id, factors))
+    return with_factors(assumed, factors_of("kernels", kernels_id, factors, fixed))
 
 
 def _stack(run: Run, factors: Sequence[Factor]) -> Stack:
     software, _, release = run.work.stack.partition("@")
-    assumed = _assumed("stacks", software)
+    assumed, fixed = _assumed("stacks", software)
     assert isinstance(assumed, Stack)
-    found = with_factors(assumed, factors_of("stacks", software, factors))
+    found = with_factors(assumed, factors_of("stacks", software, factors, fixed))
     found = found.at_release(release) if release else found
     return found.switched(run.work.switches)
 

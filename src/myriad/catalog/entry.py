@@ -90,6 +90,10 @@ class Entry:
     notes: tuple[str, ...]
     sources: dict[str, Source]
 
+    def measured(self) -> frozenset[str]:
+        """Dotted keys of the figures that were measured."""
+        return frozenset(path for path, figure in self.figures.items() if figure.kind == "measured")
+
 
 def assumed(kind: Kind, name: str) -> Entry:
     """The shipped entry with this id before anything was fitted. Raises SpecError for a name that has no file."""
@@ -235,7 +239,7 @@ def _load(kind: Kind, path: Path) -> Entry:
 
 def _fitted(one: Entry) -> Entry:
     fit = training_fit()
-    factors = factors_of(one.kind, one.id, fit.factors)
+    factors = factors_of(one.kind, one.id, fit.factors, one.measured())
     if not factors:
         return one
     spec = with_factors(one.spec, factors)

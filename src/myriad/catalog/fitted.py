@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -33,14 +33,20 @@ def held_out() -> Mapping[str, Mapping[str, float]]:
         return {row.pop("id"): {kind: float(error) for kind, error in row.items()} for row in csv.DictReader(file)}
 
 
-def factors_of(kind: str, name: str, factors: Iterable[Factor]) -> dict[tuple[str, ...], float]:
-    """Keys within one entry -> product of all factors on that figure."""
+def factors_of(
+    kind: str, name: str, factors: Iterable[Factor], measured: Container[str] = ()
+) -> dict[tuple[str, ...], float]:
+    """Keys within one entry -> product of all factors on that figure.
+
+    What is common to all entries leaves figures alone that were measured for this one (`measured`, as dotted keys).
+    """
     found: dict[tuple[str, ...], float] = {}
     for factor in factors:
         for figure in factor.figures:
             of_kind, of_name, *keys = figure.split("/")
-            if of_kind == kind and of_name in ("*", name):
-                found[tuple(keys)] = found.get(tuple(keys), 1.0) * factor.factor
+            if of_kind != kind or of_name not in ("*", name) or (of_name == "*" and ".".join(keys) in measured):
+                continue
+            found[tuple(keys)] = found.get(tuple(keys), 1.0) * factor.factor
     return found
 
 

@@ -100,8 +100,8 @@ def test_fused_attention_pays_two_and_a_half_forwards_backward():
 def test_unfused_attention_moves_its_scores_and_computes_the_masked_ones():
     fused, unfused = (operations(tools=shop(fused_attention=flag))["attention"] for flag in (True, False))
     scores_s = 5 * 2 * TOKENS**2 * 16 / 1e12
-    assert one(unfused.forward_s) == pytest.approx(2 * one(fused.forward_s) + scores_s)
-    assert one(unfused.backward_s - scores_s) == pytest.approx(2 * 2 / 2.5 * one(fused.backward_s))
+    assert one(unfused.forward_s) == pytest.approx(2 * one(fused.forward_s) + scores_s, rel=1e-4)
+    assert one(unfused.backward_s - scores_s) == pytest.approx(2 * 2 / 2.5 * one(fused.backward_s), rel=1e-4)
     assert one(unfused.forward_flops) == one(fused.forward_flops)
 
 
