@@ -43,7 +43,9 @@ def _common() -> list[Factor]:
         _factor("exposed expert exchange over that of the collectives alone", 0.3, "stacks/*/stretch/ep"),
         _factor("exposed pipeline transfers over those alone", 0.3, "stacks/*/stretch/pp"),
         _factor("exposed data-parallel time over that of the collectives alone", 0.4, "stacks/*/stretch/dp"),
+        _factor("time of quantisation over that of its traffic", 0.5, "stacks/*/quantise_passes"),
         _factor("host time per kernel", 0.4, "stacks/*/host_s_per_kernel"),
+        _factor("host time per quantising module", 0.25, "stacks/*/host_s_per_wrapper"),
         _factor("share of the expert exchange hidden where that is switched on", 0.3, "stacks/*/expert_overlap"),
     ]
 
@@ -108,9 +110,9 @@ def _software() -> list[Factor]:
 _RELEASES: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "megatron-bridge": (
         ("25.09", "25.11", "26.02", "26.04", "26.06", "26.08"),
-        ("25.09", "25.11", "26.02", "26.04", "26.06", "26.08"),
+        ("25.09", "25.11"),
     ),
-    "nemo": (("24.03", "24.07", "24.09", "24.11", "25.02", "25.04", "25.05"), ("25.05",)),
+    "nemo": (("24.03", "24.07", "24.09", "24.11", "25.02", "25.04", "25.05"), ()),
 }
 
 

@@ -133,6 +133,12 @@ def qwen3_next(c: Config) -> Model:
     return assemble(c, mixers, feed_forwards, mtp_depths=c.count("mtp_num_hidden_layers", default=0), mtp=mtp)
 
 
+def _routing_groups(c: Config) -> dict[str, int]:
+    """Groups of experts that routing is limited to, where there is more than one."""
+    groups, top_groups = c.count("n_group", default=1), c.count("topk_group", default=1)
+    return {"groups": groups, "top_groups": top_groups} if groups > 1 else {}
+
+
 def _deepseek_moe(c: Config, router_bias: bool) -> list[LabelledFeedForward]:
     """Dense layers first, then experts in every `moe_layer_freq`-th layer."""
     expert_width = c.count("moe_intermediate_size")
@@ -142,6 +148,7 @@ def _deepseek_moe(c: Config, router_bias: bool) -> list[LabelledFeedForward]:
         expert_width=expert_width,
         shared_width=c.count("n_shared_experts", default=0) * expert_width,
         router_bias=router_bias,
+        **_routing_groups(c),
     )
     first, every = c.count("first_k_dense_replace", default=0), c.count("moe_layer_freq", default=1)
     is_moe = [i >= first and every > 0 and i % every == 0 for i in range(c.layers())]

@@ -107,7 +107,7 @@ def all_to_all_s(sent_bytes_per_rank: npt.ArrayLike, placement: Placement, far_s
 
     A rank sends the parts for members in its domain over the near tier, and all others on its own far link.
     `far_share` is the share of the far volume that really travels where copies are sent on inside the
-    domain (see `copies_per_domain`).
+    domain (DeepEP, HybridEP).
     """
     part = np.asarray(sent_bytes_per_rank, float) / placement.size
     volumes = [part * (np.minimum(tier.inner * tier.members, placement.size) - tier.inner) for tier in placement.tiers]
@@ -116,16 +116,11 @@ def all_to_all_s(sent_bytes_per_rank: npt.ArrayLike, placement: Placement, far_s
     return _slowest_tier(placement, volumes, lambda n: np.minimum(n - 1.0, 1.0))
 
 
-def copies_per_domain(copies: float, placement: Placement) -> Array:
-    """Distinct near domains that `copies` random members of the group lie in, over `copies`: at most 1.
-
-    A token for k experts goes to each domain once and is copied there (DeepEP, HybridEP); of d domains
-    k random choices hit d (1 - (1 - 1/d)^k).
-    """
+def domains(placement: Placement) -> Array:
+    """Near domains that the group lies in."""
     near = placement.tiers[0]
-    domains = np.maximum(placement.size / np.maximum(near.inner * near.members, 1.0), 1.0)
-    share: Array = domains * (1.0 - (1.0 - 1.0 / domains) ** copies) / copies
-    return share
+    found: Array = np.maximum(placement.size / np.maximum(near.inner * near.members, 1.0), 1.0)
+    return found
 
 
 def send_recv_s(bytes_: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -> Array:

@@ -15,7 +15,7 @@ from myriad.estimate.collectives import (
     all_gather_s,
     all_reduce_s,
     all_to_all_s,
-    copies_per_domain,
+    domains,
     place,
     reduce_scatter_s,
 )
@@ -90,8 +90,8 @@ def block_exchange(
         ep_place = place(cells.ep, cells.etp, links)
         sent, far_share = ACTIVATION_BYTES * copies * width, np.ones_like(zero)
         if stack.dispatch_once_per_domain:
-            once_per_rank = distinct_share(float(moe.top_k), cells.ep)
-            far_share = copies_per_domain(float(moe.top_k), ep_place) / once_per_rank
+            once_per_rank = distinct_share(moe, cells.ep)
+            far_share = distinct_share(moe, domains(ep_place)) / once_per_rank
             sent = sent * once_per_rank
         ep_one_way = 2 * all_to_all_s(sent, ep_place, far_share)
         arrived = ACTIVATION_BYTES * expert_tokens(moe, cells, work) * width
@@ -107,13 +107,20 @@ def block_exchange(
     )
 
 
-def distinct_share(copies: float, places: Array) -> Array:
-    """Distinct places that `copies` random choices hit, over `copies`: n (1 - (1 - 1/n)^k) / k.
+def distinct_share(moe: MixtureOfExperts, places: Array) -> Array:
+    """Distinct places (ranks or domains) with experts for one token, over its top_k copies: at most 1.
 
-    >>> float(distinct_share(8.0, np.array(8.0)).round(3))
-    0.656
+    A random choice of k among n places hits n (1 - (1 - 1/n)^k). Where the router first picks g of G groups of
+    experts, only n (1 - (1 - g/G)^(G/n)) places can be hit, n g/G where a group spans whole places.
+
+    >>> plain = MixtureOfExperts(experts=256, top_k=8, expert_width=1)
+    >>> limited = plain.model_copy(update={"groups": 8, "top_groups": 4})
+    >>> [float(8 * distinct_share(moe, np.array(8.0)).round(3)) for moe in (plain, limited)]
+    [5.248, 3.6]
     """
-    share: Array = places * (1.0 - (1.0 - 1.0 / places) ** copies) / copies
+    picked = 1.0 if moe.top_groups is None else moe.top_groups / moe.groups
+    within = np.maximum(places * (1.0 - (1.0 - picked) ** np.maximum(moe.groups / places, 1.0)), 1.0)
+    share: Array = within * (1.0 - (1.0 - 1.0 / within) ** moe.top_k) / moe.top_k
     return share
 
 

@@ -234,7 +234,8 @@ def _host_waits(
 
     def launch_s(parts: Sequence[Operation], passes: Array | float = 1.0) -> Array:
         own = [op for op in parts if op.launched not in stack.graphed]
-        return stack.host_s_per_kernel * sum(((passes + 0.0 * zero) * op.kernels for op in own), zero)
+        each = (stack.host_s_per_kernel * op.kernels + stack.host_s_per_wrapper * op.wrappers for op in own)
+        return sum(((passes + 0.0 * zero) * one for one in each), zero)
 
     def device_s(parts: Sequence[Operation]) -> Array:
         return sum((op.forward_s for op in parts), zero)

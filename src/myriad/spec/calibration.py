@@ -116,8 +116,8 @@ Launched = Literal["mixer", "router", "dense", "experts", "ends"]
 whole step is one graph, the embedding and the head with the loss."""
 
 Switch = Literal[
-    "graph-mixers", "graph-routers", "graph-step", "overlap-experts", "overlap-tensor", "compile", "portable-attention",
-    "count-layers", "join-outputs",
+    "graph-mixers", "graph-routers", "graph-step", "dispatch-once", "overlap-experts", "overlap-tensor", "compile",
+    "portable-attention", "count-layers", "join-outputs",
 ]  # fmt: skip
 """Switches of a software that a job may turn on, see `Stack.switched`."""
 
@@ -135,6 +135,8 @@ class Release(Spec):
     """Factor on the `gemm_share` of the software."""
     expert_share: Share = 1.0
     """Factor on its `expert_share`."""
+    fused_experts: bool = False
+    """See `Stack.fused_experts`."""
 
 
 class Stack(Spec):
@@ -177,10 +179,16 @@ class Stack(Spec):
     residual and norm 10 passes against 5, SwiGLU 5 against 3, rotary 6 against 2."""
     compiled_passes: float | None = Field(default=None, gt=0)
     """`stream_passes` where `compile` is on."""
+    quantise_passes: Share = 1.0
+    """Time of quantising an operand over that of reading it in 16 bits and writing it twice, by rows and by columns:
+    amax, transposes, padding and moving of scales come on top."""
     host_s_per_kernel: Seconds
     """Host time per kernel launch; binds when kernels are shorter than this."""
     host_runs_ahead: bool = True
     """The host launches ahead of the device through a whole pass; otherwise both start every block together."""
+    host_s_per_wrapper: Seconds = 0.0
+    """Host time per call of a module that quantises its operands, beside its launches: what TransformerEngine's
+    8-bit modules do in Python and C++ to pick quantisers, allocate and wrap tensors."""
     graphed: tuple[Launched, ...] = ()
     """Parts of a block that replay CUDA graphs, which cost the host next to nothing."""
     host_sync_s: Seconds = 20e-6
@@ -196,6 +204,9 @@ class Stack(Spec):
     """All experts of a rank run as one kernel; else each expert has its own, and its own quantisation."""
     counts_layers: bool = False
     """Layers that do not divide fill the stages in turn, ends uncounted; else the ends count as layers."""
+    fused_experts: bool = False
+    """Where it can, runs products, activation and quantisation of all experts as one kernel per direction, see
+    `estimate.operations`."""
     logit_bytes: float = Field(default=6.0, ge=0)
     """Memory of the loss per logit at its peak: 6 for a fused cross-entropy (logits in fp32, gradient in bf16)."""
     sharded_logit_bytes: float | None = Field(default=None, ge=0)
@@ -226,7 +237,7 @@ class Stack(Spec):
             raise SpecError(unknown_name(f"release of {self.name}", release, known))
         own = self.releases[release]
         shares = {"gemm_share": self.gemm_share * own.gemm_share, "expert_share": self.expert_share * own.expert_share}
-        return self.model_copy(update=shares)
+        return self.model_copy(update={**shares, "fused_experts": self.fused_experts or own.fused_experts})
 
     def switched(self, switches: tuple[Switch, ...]) -> Stack:
         """The software with some of its switches turned on.
@@ -235,6 +246,7 @@ class Stack(Spec):
           (Megatron-Core's `cuda_graph_scope`);
         - `graph-step`: the whole step is one CUDA graph (`cuda_graph_impl=full_iteration`); dropless experts
           then work on buffers of fixed size and no host waits;
+        - `dispatch-once`: tokens travel once to each scale-up domain (DeepEP, HybridEP);
         - `overlap-experts`: dispatch and combine run beside the compute of another micro-batch
           (`moe_a2a_overlap`);
         - `overlap-tensor`: tensor-parallel traffic runs beside the products it belongs to (async TP);
@@ -255,6 +267,8 @@ class Stack(Spec):
                     graphed["router"] = None
                 case "graph-step":
                     graphed |= dict.fromkeys(get_args(Launched))
+                case "dispatch-once":
+                    changes["dispatch_once_per_domain"] = True
                 case "overlap-experts":
                     changes["ep_overlap"] = max(self.ep_overlap, self.expert_overlap)
                 case "overlap-tensor":

@@ -121,6 +121,10 @@ class MixtureOfExperts(Spec):
     bias: bool = False
     router_bias: bool = False
     """One balancing or learned bias per expert."""
+    groups: Count = 1
+    """Equal groups of consecutive experts that the router picks from first (DeepSeek V3: 8)."""
+    top_groups: Count | None = None
+    """Groups that the experts of one token lie in at most; `None` is all."""
     latent_dim: Count | None = None
     """Width that tokens are projected to before dispatch (LatentMoE); `None` is the model width."""
     dense_width: CountOrZero = 0
@@ -130,6 +134,8 @@ class MixtureOfExperts(Spec):
     def _top_k_fits(self) -> MixtureOfExperts:
         if self.top_k > self.experts:
             raise ValueError(f"top_k {self.top_k} is more than the {self.experts} experts")
+        if self.top_groups is not None and self.top_groups > self.groups:
+            raise ValueError(f"top_groups {self.top_groups} is more than the {self.groups} groups")
         return self
 
 

@@ -65,6 +65,8 @@ class Convention:
     """FSDP under a pipeline gathers weights once and reduces gradients once per step: ZeRO-1 in effect."""
     recompute_where_unknown: tuple[tuple[str, ...], ...] = RECOMPUTE_WHERE_UNKNOWN
     """Tried in this order where the source is silent; the first that fits is taken, since the run did run."""
+    packed_racks: bool = False
+    """Jobs fill rack after rack, whatever the sizes of their groups, so that expert groups may straddle two."""
     micro_batches_follow_stages: bool = False
     """A local batch is cut into as many micro-batches as there are stages where the row says nothing."""
 
@@ -86,7 +88,7 @@ _BY_SOURCE: Final[tuple[tuple[str, Convention], ...]] = (
         Convention("automodel", zero=3, optimizer=ALL_BF16, trains_mtp=False, gathers_once_under_pipeline=True),
     ),
     ("NeMo", _NEMO),
-    ("NVIDIA DGX Cloud", _NEMO),
+    ("NVIDIA DGX Cloud", replace(_NEMO, packed_racks=True)),
     ("MLPerf", _NEMO),
     ("llm-foundry", Convention("fsdp", zero=3)),
     (
@@ -142,15 +144,43 @@ _SWITCHES: Final[tuple[tuple[str, Switch], ...]] = (
     (r"cuda_graph_impl=full_iteration|_full_iteration_", "graph-step"),
     (r"cuda_graph_impl=transformer_engine.*cuda_graph_scope=\[[^]]*\b(attn|mamba)\b", "graph-mixers"),
     (r"cuda_graph_impl=transformer_engine.*cuda_graph_scope=\[[^]]*\bmoe_router\b", "graph-routers"),
-    (r"moe_a2a_overlap(=True| on)", "overlap-experts"),
+    (r"moe_a2a_overlap(=True| on)|_full_iteration_", "overlap-experts"),
+    (r"(?i)deepep|hybridep", "dispatch-once"),
     (r"(?i)async ?TP", "overlap-tensor"),
     (r"torch\.compile", "compile"),
 )
 
 
-def switches(row: TrainingRow) -> tuple[Switch, ...]:
-    """What the row says is switched on; what it does not say is off, the default of the software."""
-    found: tuple[Switch, ...] = tuple(switch for pattern, switch in _SWITCHES if re.search(pattern, row.overlap))
+#: First release whose MXFP8 recipes of mixtures of experts on NVL72 run whole steps as one graph, with the exchange
+#: of experts behind compute: every such row of 26.06 that names its switches names these two; those of 26.08 name
+#: the function that sets them, or nothing.
+_WHOLE_STEP_RECIPES: Final = "26.06"
+
+
+def _recipe_switches(row: TrainingRow, routed: bool) -> tuple[Switch, ...]:
+    """What the recipe of the row switches on where the row does not say.
+
+    Recipes on NVL72 that drop tokens work on fixed shapes, and are taken to replay graphs: one of their layers
+    takes 4.9 ms forward and backward, half of what its launches take a faster host (assumed from that).
+    """
+    is_recipe = row.source.startswith("Megatron-Bridge") and "cuda_graph_impl" not in row.overlap
+    if not (is_recipe and routed and row.accelerator.startswith(("GB200", "GB300"))):
+        return ()
+    if drops_tokens(row):
+        return ("graph-step",)
+    whole_step = release_of(row) >= _WHOLE_STEP_RECIPES and row.precision == "mxfp8"
+    return ("graph-step", "overlap-experts") if whole_step else ()
+
+
+def drops_tokens(row: TrainingRow) -> bool:
+    """Whether experts compute no more than their capacity, one share each, and drop further tokens."""
+    return re.search(r"token-?drop", row.notes) is not None
+
+
+def switches(row: TrainingRow, routed: bool = False) -> tuple[Switch, ...]:
+    """What the row or its recipe switches on, the rest is off; `routed`: the model has experts in every layer."""
+    named = [switch for pattern, switch in _SWITCHES if re.search(pattern, row.overlap)]
+    found: tuple[Switch, ...] = tuple(dict.fromkeys([*named, *_recipe_switches(row, routed)]))
     by_source = tuple(switch for switch, sources in _SWITCHED_BY_SOURCE.items() if row.source.startswith(sources))
     return (*found, *by_source)
 

@@ -35,6 +35,7 @@ from myriad.spec.system import Pool
 from myriad.validate.conventions import (
     Convention,
     convention,
+    drops_tokens,
     optimizer,
     precision,
     recompute,
@@ -105,7 +106,7 @@ def scale_out_bytes_per_s_per_gpu(internode: str, gpus_per_node: int) -> float |
     return max(rates) * gigabit / gpus_per_node if rates else None
 
 
-def _cluster(row: TrainingRow, num_gpus: int) -> Cluster:
+def _cluster(row: TrainingRow, num_gpus: int, rules: Convention) -> Cluster:
     name = row.accelerator.partition(" (")[0]
     try:
         node_name = catalog.accelerator(name).default_node
@@ -120,6 +121,9 @@ def _cluster(row: TrainingRow, num_gpus: int) -> Cluster:
         row.id, Pool(accelerator=name, count=2 * num_gpus * node.scale_up_domain, scale_out_bandwidth=rate)
     )
     domain = min(row.scale_up_domain or node.scale_up_domain, node.scale_up_domain)
+    if rules.packed_racks and row.ep:
+        # Of groups of 64 on racks of 72 one has 8 ranks in a rack, and those set the pace.
+        domain = math.gcd(domain, row.ep)
     links = [
         link.model_copy(update={"domain": domain if link.tier == "scale-up" else max(num_gpus, domain)})
         for link in wide.links
@@ -216,7 +220,6 @@ def _work(row: TrainingRow, rules: Convention, seq_len: int, global_batch: int, 
     matrix_precision = precision(row)
     if matrix_precision is None:
         raise SkipError(f"the precision {row.precision!r} is not known")
-    drops = re.search(r"token-?drop", row.notes) is not None
     is_moe = any(isinstance(b.feed_forward, MixtureOfExperts) for b in model.blocks.values())
     return TrainingWork(
         seq_len=seq_len,
@@ -224,8 +227,8 @@ def _work(row: TrainingRow, rules: Convention, seq_len: int, global_batch: int, 
         precision=matrix_precision,
         optimizer=optimizer(row, rules.optimizer),
         stack=stack_at_release(row, rules.stack),
-        switches=switches(row),
-        expert_capacity=1.0 if drops and is_moe else None,
+        switches=switches(row, routed=is_moe),
+        expert_capacity=1.0 if drops_tokens(row) and is_moe else None,
     )
 
 
@@ -251,7 +254,7 @@ def run_of(row: TrainingRow, models: Mapping[str, Model]) -> Run:
     model = _model(row, models, rules)
     sizes = _sizes(row, rules, row.num_gpus, model.num_layers)
     micro_batch, global_batch, assumed = _batches(row, rules, sizes)
-    cluster = _cluster(row, row.num_gpus)
+    cluster = _cluster(row, row.num_gpus, rules)
     work = _work(row, rules, seq_len, global_batch, model)
     measured = measured_tokens_per_s_per_gpu(row, model, seq_len, row.num_gpus, _datasheet_rate(cluster, row))
     if measured is None:

@@ -46,7 +46,7 @@ DELTA_NET = {
 LLAMA = config("LlamaForCausalLM", 32, 4096, 32, 8, 128256, intermediate_size=14336)
 DEEPSEEK_V3 = config(
     "DeepseekV3ForCausalLM", 61, 7168, 128, 128, 129280, intermediate_size=18432, topk_method="noaux_tc",
-    num_nextn_predict_layers=1, **latent(1536), **deepseek_experts(256, 8, 2048, 1, 3),
+    num_nextn_predict_layers=1, n_group=8, topk_group=4, **latent(1536), **deepseek_experts(256, 8, 2048, 1, 3),
 )  # fmt: skip
 GPT_OSS = config(
     "GptOssForCausalLM", 24, 2880, 64, 8, 201088, head_dim=64, intermediate_size=2880, attention_bias=True,
@@ -394,6 +394,7 @@ def test_model_type_serves_without_architectures():
         (LLAMA | {"num_hidden_layers": 10**12}, "x: num_hidden_layers: expected 1 to 10000, found 1000000000000"),
         (LLAMA | {"attention_bias": "yes"}, "x: attention_bias: expected true or false, found 'yes'"),
         (GPT_OSS | {"num_experts_per_tok": 64}, "top_k 64 is more than the 32 experts"),
+        (DEEPSEEK_V3 | {"topk_group": 16}, "top_groups 16 is more than the 8 groups"),
         (GPT_OSS | {"layer_types": ["full_attention"]}, "x: layer_types: expected 24 layers, found 1"),
         (GPT_OSS | {"layer_types": "full"}, "x: layer_types: expected a list"),
         (GPT_OSS | {"layer_types": ["ful_attention"] * 24}, "x: layer_types: found 'ful_attention', allowed: sliding_"),

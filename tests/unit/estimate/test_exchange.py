@@ -83,6 +83,16 @@ def test_a_token_sent_once_to_each_node_saves_what_its_experts_share():
     assert once / plain == pytest.approx(1 - 0.75**4)
 
 
+def test_routing_within_groups_reaches_fewer_nodes():
+    """Four nodes, one group each, two groups picked: 2 (1 - (1/2)^4) nodes are hit."""
+    limited = MOE_BLOCK.feed_forward.model_copy(update={"groups": 4, "top_groups": 2})
+    free, held = (
+        one(exchange(block, software=stack(dispatch_once_per_domain=True), ep=32, dp=32).ep_forward_s)
+        for block in (MOE_BLOCK, MOE_BLOCK.model_copy(update={"feed_forward": limited}))
+    )
+    assert held / free == pytest.approx(2 * (1 - 0.5**4) / (4 * (1 - 0.75**4)))
+
+
 def test_sequence_shards_dispatch_their_own_tokens_only():
     whole, quarter = (one(exchange(MOE_BLOCK, ep=2, dp=8, tp=tp).ep_forward_s) for tp in (1, 4))
     assert quarter == pytest.approx(whole / 4)

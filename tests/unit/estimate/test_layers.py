@@ -97,6 +97,15 @@ def test_slow_hosts_make_the_device_wait():
     assert part(slow, "host") > 0
 
 
+def test_quantising_modules_keep_the_host_busy():
+    """Four products of a dense block forward, twice as long backward; none in 16 bits."""
+    narrow = replace(setting().device, operand_bytes=1.0, gemm_flops_per_s=1e30, attention_flops_per_s=1e30)
+    narrow = replace(narrow, memory_bytes_per_s=1e30)
+    software = stack(host_s_per_wrapper=1e-3)
+    assert part(costs(None, {"stack": software, "device": narrow}).blocks, "host") == pytest.approx(3 * 4e-3)
+    assert part(costs(None, {"stack": software}).blocks, "host") == 0
+
+
 def test_prediction_depths_multiply_the_head_but_not_its_weights():
     plain, deep = (costs(dense_model(mtp_depths=d, mtp_block="dense" if d else None)).last for d in (0, 2))
     joins = 2 * 3 * 2 * 4096 * 1024 * 2048

@@ -56,8 +56,8 @@ def test_products_count_two_flops_per_weight_and_token(block):
     assert flops(block) - one(attention(block).forward_flops) == pytest.approx(by_weights)
 
 
-def attention(block, **layout):
-    (found,) = [op for op in operations(block, **layout).values() if op.part == "attention"]
+def attention(block, tools=None, **layout):
+    (found,) = [op for op in operations(block, tools=tools, **layout).values() if op.part == "attention"]
     return found
 
 
@@ -144,6 +144,64 @@ def test_experts_of_a_rank_run_as_one_kernel_or_each_alone():
         for flag in (False, True)
     )
     assert (one(alone), one(grouped)) == (8, 1)
+
+
+def test_experts_alone_run_at_the_rate_of_dense_products():
+    half = DEVICE.grouped_gemm.model_copy(update={"peak_fraction": 0.5})
+    chip = replace(DEVICE, grouped_gemm=half, memory_bytes_per_s=1e18)
+    tools = [Shop(chip, stack(grouped_kernels=flag), WORK) for flag in (False, True)]
+    alone, grouped = (one(operations(MOE_BLOCK, tools=t)["expert up"].forward_s) for t in tools)
+    assert grouped == pytest.approx(2 * alone)
+
+
+def moe_block(**changes):
+    return MOE_BLOCK.model_copy(update={"feed_forward": MOE.model_copy(update=changes)})
+
+
+def eight_bits(precision="mxfp8", **changes):
+    narrow = replace(DEVICE, operand_bytes=1.0, cast_bytes=4.0)
+    return Shop(narrow, stack(**changes), WORK.model_copy(update={"precision": precision}))
+
+
+def test_fused_experts_write_quantised_activations():
+    """Only what the experts are given, and what comes back, is still quantised apart."""
+    apart = operations(MOE_BLOCK, tools=eight_bits())
+    fused = operations(MOE_BLOCK, tools=eight_bits(fused_experts=True))
+    assert set(apart) - set(fused) == {"expert activation"}
+    cast_s = TOKENS * 4 * 512 * (2 + 2 * 1) / 1e12
+    assert one(apart["expert down"].forward_s - fused["expert down"].forward_s) == pytest.approx(cast_s)
+    assert one(apart["expert up"].backward_s - fused["expert up"].backward_s) == pytest.approx(2 * cast_s)
+    assert one(apart["expert up"].forward_s) == pytest.approx(one(fused["expert up"].forward_s))
+
+
+@pytest.mark.parametrize("changes", [{"gated": False}, {"bias": True}, {"expert_width": 640}])
+def test_experts_of_other_forms_are_not_fused(changes):
+    assert "expert activation" in operations(moe_block(**changes), tools=eight_bits(fused_experts=True))
+
+
+def test_other_precisions_are_not_fused():
+    tools = eight_bits("fp8", fused_experts=True)
+    assert "expert activation" in operations(MOE_BLOCK, tools=tools)
+
+
+def test_biases_of_experts_are_added_in_single_precision():
+    found = operations(moe_block(bias=True))["expert bias"]
+    assert one(found.forward_s) == pytest.approx(28 * TOKENS * 4 * HIDDEN / 1e12)
+    assert one(found.backward_s) == pytest.approx((36 * TOKENS * 4 * HIDDEN + 2 * TOKENS * 4 * 1024) / 1e12)
+
+
+def test_each_residual_stream_is_read_and_written_twice():
+    """Norm 2 passes, sum 3; with four streams 4 x 4 + 2 in place of the sum."""
+    one_stream, four = (
+        operations(model=dense_model(residual_streams=n))["norm and residual"].forward_bytes for n in (1, 4)
+    )
+    assert one(four) / one(one_stream) == pytest.approx(20 / 5)
+
+
+def test_quantisation_takes_its_passes():
+    one_pass, two = (operations(tools=eight_bits(quantise_passes=n))["ffn up"] for n in (1.0, 2.0))
+    cast_s = TOKENS * HIDDEN * (2 + 2 * 1) / 1e12
+    assert one(two.forward_s - one_pass.forward_s) == pytest.approx(cast_s)
 
 
 def test_head_is_cut_by_tensor_parallelism():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from myriad.spec.model import Block, DenseFeedForward, GroupedQueryAttention, Model
+from myriad.spec.model import Block, DenseFeedForward, GroupedQueryAttention, MixtureOfExperts, Model
 from myriad.validate.layouts import Run, SkipError, run_of, scale_out_bytes_per_s_per_gpu
 from myriad.validate.rows import TrainingRow
 
@@ -22,6 +22,10 @@ ROW = {
     "pp": 2,
     "tokens_per_s_per_gpu": 1000.0,
 }
+
+
+ROUTED = Block(mixer=BLOCK.mixer, feed_forward=MixtureOfExperts(experts=64, top_k=4, expert_width=512))
+MODELS["routed"] = Model(name="routed", hidden=512, vocab=1000, blocks={"a": ROUTED}, layers=(("a", 8),))
 
 
 def run(**changes: object) -> Run:
@@ -204,3 +208,41 @@ def test_expert_ranks_that_do_not_divide_are_cut():
 
 def test_expert_ranks_named_but_not_sized():
     assert layout(notes="Table 3, FSDP + EP").ep == 8
+
+
+RECIPE = {
+    "source": "Megatron-Bridge performance summary", "model": "routed", "accelerator": "GB200", "precision": "mxfp8",
+    "notes": "container 26.08", "tp": 1, "pp": 1, "ep": 64,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, ("graph-step", "overlap-experts")),
+        ({"overlap": "moe_flex_dispatcher_backend=hybridep"}, ("dispatch-once", "graph-step", "overlap-experts")),
+        ({"overlap": "_enable_hybridep_full_iteration_mxfp8"}, ("graph-step", "overlap-experts", "dispatch-once")),
+        ({"overlap": "cuda_graph_impl=transformer_engine; cuda_graph_scope=[attn]"}, ("graph-mixers",)),
+        ({"notes": "container 26.04"}, ()),
+        ({"notes": "container 25.09; token-drop at capacity 1"}, ("graph-step",)),
+        ({"precision": "bf16"}, ()),
+        ({"accelerator": "B200"}, ()),
+        ({"model": "tiny", "ep": None}, ()),
+        ({"source": "somebody"}, ()),
+    ],
+)
+def test_recipes_that_run_whole_steps_as_graphs(changes, found):
+    assert run(**{**RECIPE, **changes}).work.switches == found
+
+
+def test_dispatchers_that_send_a_token_once_are_read():
+    assert run(overlap="TE + DeepEP").work.switches == ("dispatch-once",)
+
+
+def test_jobs_that_fill_racks_split_expert_groups():
+    """Of groups of 64 on racks of 72 one has eight ranks in a rack."""
+    aligned, packed = (
+        run(**{**RECIPE, "source": source}).cluster.links[0].domain
+        for source in ("somebody", "NVIDIA DGX Cloud benchmarking recipes README")
+    )
+    assert (aligned, packed) == (72, 8)
