@@ -69,6 +69,12 @@ PORTABLE_SHARE = {
     3: (0.55, "derived", "FlashAttention-2 on H100: about 370 of 700 TFLOP/s forward, 320 of 550 backward"),
 }
 """Generation of the native kernels -> what kernels of the generation before reach of them."""
+PORTABLE_ON_BLACKWELL = (
+    0.43,
+    "assumed",
+    "the matrix instructions of earlier chips do not reach the tensor memory: less than Hopper's share, rounded",
+)
+BLACKWELL = ("b200", "gb200", "gb300")
 
 #: Precision -> the fitted one whose figures it borrows, and why.
 BORROWED: dict[Precision, tuple[Precision, str]] = {
@@ -166,7 +172,9 @@ def entry_text(
     measured_on = BACKWARD_MEASURED_ON[flash_attention]
     note = f"{ratio} of the forward fraction: published rates of {measured_on}, rounded, quoted second-hand"
     on_this = measured_on.lower() in accelerators[0]
-    portable, portable_kind, portable_note = PORTABLE_SHARE[flash_attention]
+    portable, portable_kind, portable_note = (
+        PORTABLE_ON_BLACKWELL if name in BLACKWELL else PORTABLE_SHARE[flash_attention]
+    )
     spec = {
         "accelerators": accelerators,
         "gemm": dense,
