@@ -36,20 +36,33 @@ class HeldOut:
 
 
 def bands(held: HeldOut, use: Mapping[str, npt.NDArray[np.bool_]] | None = None) -> Bands:
-    """The narrowest bands that hold `SHARE` of the runs; `use` picks runs by what was left out."""
-    chosen = use or {kind: np.ones(len(held.families), bool) for kind in BASIS}
+    """The narrowest bands that hold `SHARE` of the runs; `use` picks runs by what was left out.
+
+    Runs of one group are alike, so that a group counts as the square root of its runs, between a single voice
+    and one for each.
+    """
+    every = np.ones(len(held.families), bool)
+    chosen = use or dict.fromkeys(BASIS, every)
     families = np.array(held.families)
-    every = held.errors["lineage"]
+    lineage = held.errors["lineage"]
     widths: dict[Family, float] = {}
     for family in ("dense", "moe", "hybrid"):
-        own = every[(families == family) & chosen["lineage"]]
-        widths[family] = float(np.quantile(own if len(own) else every[chosen["lineage"]], SHARE))
+        own = (families == family) & chosen["lineage"]
+        widths[family] = _holding(lineage, held.groups["lineage"], own if own.any() else chosen["lineage"])
     base = np.array([widths[family] for family in held.families])
-    more = {
-        kind: max(0.0, float(np.quantile((held.errors[kind] ** 2 - base**2)[chosen[kind]], SHARE))) ** 0.5
+    stack, accelerator = (
+        max(0.0, _holding(held.errors[kind] ** 2 - base**2, held.groups[kind], chosen[kind])) ** 0.5
         for kind in ("stack", "accelerator")
-    }
-    return Bands(share=SHARE, families=widths, unknown_stack=more["stack"], unknown_accelerator=more["accelerator"])
+    )
+    return Bands(share=SHARE, families=widths, unknown_stack=stack, unknown_accelerator=accelerator)
+
+
+def _holding(values: Array, groups: Sequence[str], chosen: npt.NDArray[np.bool_]) -> float:
+    """The value that `SHARE` of the chosen runs, weighted as said above, do not exceed."""
+    _, group, sizes = np.unique(np.array(groups)[chosen], return_inverse=True, return_counts=True)
+    order = np.argsort(values[chosen])
+    weights = np.cumsum((1.0 / np.sqrt(sizes))[group][order])
+    return float(values[chosen][order][np.searchsorted(weights, SHARE * weights[-1])])
 
 
 def coverage(held: HeldOut) -> dict[str, float]:

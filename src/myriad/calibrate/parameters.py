@@ -46,7 +46,7 @@ def _common() -> list[Factor]:
         _factor("time of quantisation over that of its traffic", 0.5, "stacks/*/quantise_passes"),
         _factor("host time per kernel", 0.4, "stacks/*/host_s_per_kernel"),
         _factor("host time per quantising module", 0.25, "stacks/*/host_s_per_wrapper"),
-        _factor("share of the expert exchange hidden where that is switched on", 0.3, "stacks/*/expert_overlap"),
+        _factor("share of the expert exchange hidden where that is switched on", 0.1, "stacks/*/expert_overlap"),
     ]
 
 

@@ -5,7 +5,7 @@ The fit minimises, over ln factor t of all parameters,
     sum over runs  rho((ln predicted step - ln measured step) / noise)  +  sum over parameters (t / spread)^2
 
 with Huber's rho, so that a few odd runs do not bend the rest. Each step linearises the estimate by finite
-differences: only runs that a parameter touches are estimated again. Leaving a group of runs out refits
+differences: only runs that a parameter touches are estimated again. A step that does not lower the sum is halved. Leaving a group of runs out refits
 with the same slopes, then estimates the runs left out by the whole, not the linear, model.
 """
 
@@ -161,6 +161,13 @@ def solve(linear: Linear, measured_ln: Array, spreads: Array, weights: Array, ro
     return found, np.sqrt(np.diag(np.linalg.inv(normal)))
 
 
+def loss(linear: Linear, measured_ln: Array, spreads: Array) -> float:
+    """What the fit minimises, of the estimates that `linear` was made at."""
+    deviation = np.abs(measured_ln - linear.ln_steps) / NOISE
+    huber = np.where(deviation < HUBER, deviation**2, HUBER * (2.0 * deviation - HUBER))
+    return float(huber.sum() + ((linear.at / spreads) ** 2).sum())
+
+
 @dataclass(frozen=True)
 class Fit:
     """Factors that fit all runs, the estimate around them, and what runs left out get."""
@@ -186,12 +193,17 @@ def fit(
     measured_ln = np.array([one.ln_step for one in runs])
     spreads = np.array([p.spread for p in parameters])
     everyone = np.ones(len(runs))
-    found = np.log([p.factor for p in parameters])
-    linear = linearise_all(found)
-    deviations = spreads
+    linear = linearise_all(np.log([p.factor for p in parameters]))
+    reach = 1.0
     for _ in range(rounds):
-        found, deviations = solve(linear, measured_ln, spreads, everyone)
-        linear = linearise_all(found)
+        target, _ = solve(linear, measured_ln, spreads, everyone)
+        there = linearise_all(linear.at + reach * (target - linear.at))
+        if loss(there, measured_ln, spreads) < loss(linear, measured_ln, spreads):
+            linear, reach = there, 1.0
+        else:
+            reach /= 2.0
+    found = linear.at
+    _, deviations = solve(linear, measured_ln, spreads, everyone)
     factors = tuple(
         p.model_copy(
             update={
