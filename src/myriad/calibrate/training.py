@@ -5,8 +5,9 @@ The fit minimises, over ln factor t of all parameters,
     sum over runs  rho((ln predicted step - ln measured step) / noise)  +  sum over parameters (t / spread)^2
 
 with Huber's rho, so that a few odd runs do not bend the rest. Each step linearises the estimate by finite
-differences: only runs that a parameter touches are estimated again. A step that does not lower the sum is halved. Leaving a group of runs out refits
-with the same slopes, then estimates the runs left out by the whole, not the linear, model.
+differences: only runs that a parameter touches are estimated again; a step that does not lower the sum is
+halved. Leaving a group of runs out refits with the same slopes, then estimates the runs left out by the whole,
+not the linear, model.
 """
 
 from __future__ import annotations
