@@ -134,6 +134,7 @@ def _row_ground(result: RowResult, run: Run, estimate: TrainingEstimate, table: 
                 id=other.row.id,
                 software=" ".join(filter(None, (_software(other), release_of(other.row)))),
                 switches=other.work.switches,
+                expert_capacity=other.work.expert_capacity,
                 layout=other.layouts[0].text(),
                 measured=other.measured_tokens_per_s_per_gpu,
                 over_this=other.measured_tokens_per_s_per_gpu / run.measured_tokens_per_s_per_gpu,
@@ -164,6 +165,6 @@ def _software(run: Run) -> str:
 
 
 def _job(run: Run) -> tuple[object, ...]:
-    """What makes two runs the same job: all but layout, software and its switches."""
+    """What makes two runs the same job: all but layout, software, its switches and whether it drops tokens."""
     work = run.work
     return run.model, run.cluster.num_accelerators, work.precision, work.seq_len, work.global_batch

@@ -20,7 +20,7 @@ from myriad.report.blocks import (
 from myriad.report.language import Language, language
 from myriad.report.numbers import Numbers, significant
 from myriad.report.views import change
-from myriad.spec.explanation import Assumption, BandGround, Explanation, RowGround
+from myriad.spec.explanation import AlikeRun, Assumption, BandGround, Explanation, RowGround
 from myriad.spec.result import TrainingEstimate
 
 TOP_OPERATIONS = 8
@@ -161,9 +161,15 @@ def _alike(row: RowGround, words: Language, numbers: Numbers) -> Table:
     for one in row.alike[:TOP_ALIKE]:
         table.add_row(
             one.id,
-            " +".join((one.software, *one.switches)),
+            words("words.comma").join((one.software, *one.switches, *_dropping(one, words))),
             one.layout,
             numbers.integer(one.measured),
             numbers.percent(one.over_this - 1, signed=True),
         )
     return table
+
+
+def _dropping(one: AlikeRun, words: Language) -> tuple[str, ...]:
+    if one.expert_capacity is None:
+        return ()
+    return (words("text.drops", capacity=significant(one.expert_capacity)),)

@@ -56,6 +56,8 @@ class AlikeRun(Spec):
     """With its release, where that is known."""
     switches: tuple[str, ...]
     """Of the software, that are known to be on."""
+    expert_capacity: float | None
+    """Tokens per expert over the mean beyond which tokens are dropped, where they are."""
     layout: str
     measured: float
     """Tokens/s per accelerator."""

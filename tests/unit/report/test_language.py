@@ -13,10 +13,12 @@ from myriad.report.views import StageRole
 from myriad.spec.result import (
     MEMORY_PARTS,
     TIME_PARTS,
+    BandBasis,
     CostLine,
     SearchResult,
     SourcedFigure,
 )
+from myriad.spec.validation import LEFT_OUT_KINDS
 from myriad.units import CURRENCIES
 
 ENGLISH, CHINESE = language("en"), language("zh")
@@ -35,6 +37,8 @@ NAMED = {
     "objective": get_args(SearchResult.model_fields["objective"].annotation),
     "stage": (*get_args(StageRole), "named"),
     "resource": ("matrix_rate", "memory_bandwidth", "memory_capacity", "scale_up", "scale_out", "gpus", "latency"),
+    "left_out": LEFT_OUT_KINDS,
+    "basis": tuple(basis.replace(" ", "_") for basis in get_args(BandBasis)),
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 
