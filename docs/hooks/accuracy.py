@@ -34,7 +34,7 @@ MARK = re.compile(r"<!-- accuracy: (\w+) -->")
 CAUSES = Path(__file__).with_name("accuracy-causes.yaml")
 WORST = 20
 WORDS = language("en")
-_ERRORS = "| rows | mean | median | 90th percentile | bias |"
+_ERRORS = "| rows | mean | median | p90 | bias |"
 _RULE = "--:|--:|--:|--:|--:|"
 
 
@@ -83,7 +83,7 @@ def groups() -> str:
     for kind in ("family", *fitted.left_out, "precision"):
         left_out = fitted.left_out.get(kind)
         names = LEFT_OUT_WORDS.get(kind, kind)
-        head = "| mean, left out | median | 90th percentile | bias |" if left_out else ""
+        head = "| left out: mean | median | p90 | bias |" if left_out else ""
         rows = [f"| {names} {_ERRORS}{head[1:]}", f"|---|{_RULE}{'--:|--:|--:|--:|' if left_out else ''}"]
         for name, errors in sorted(result.groups[kind].items(), key=lambda item: (-item[1].rows, item[0])):
             without = f" {_cells(left_out.groups[name]).partition(' | ')[2]} |" if left_out else ""
@@ -117,14 +117,13 @@ def _wider(width: float) -> str:
 def parameters() -> str:
     """Every fitted factor with its meaning, its value and how far it may be off."""
     rows = [
-        "| factor | value | may be off by | was allowed | runs | figures |",
-        "|---|--:|--:|--:|--:|---|",
+        "| factor | value | may be off by | was allowed | runs |",
+        "|---|--:|--:|--:|--:|",
     ]
     for one in catalog.training_fit().factors:
-        figures = ", ".join(f"`{figure}`" for figure in one.figures[:1]) + (" and others" if one.figures[1:] else "")
         rows.append(
             f"| {one.meaning} | {one.factor:.3f} | ± {math.expm1(one.uncertainty):.0%} | "
-            f"± {math.expm1(one.spread):.0%} | {one.rows} | {figures} |"
+            f"± {math.expm1(one.spread):.0%} | {one.rows} |"
         )
     return "\n".join(rows)
 
@@ -134,7 +133,7 @@ def plots() -> str:
     shown = []
     for kind in ("accelerator", "family"):
         picture = scatter_svg(grouped(validation().per_row, kind), _fitted().bands, alone=False).strip()
-        shown.append(f'<figure class="accuracy">{picture}<figcaption>By {kind}.</figcaption></figure>')
+        shown.append(f'<div class="accuracy">{picture}</div>')
     return "\n\n".join(shown)
 
 
@@ -146,7 +145,7 @@ def memory() -> str:
         f"({found.fitting_fraction:.1%}); all of them ran. {found.peak_rows} runs print a memory peak; the estimate is "
         f"off by {found.peak_mean_abs_error:.1%} in the mean, bias {found.peak_bias:+.1%}."
     )
-    rows = ["| group | runs | fit | peaks | mean error | 90th percentile | bias |", "|---|--:|--:|--:|--:|--:|--:|"]
+    rows = ["| group | runs | fit | peaks | mean error | p90 | bias |", "|---|--:|--:|--:|--:|--:|--:|"]
     for kind, of_kind in found.groups.items():
         for name, group in of_kind.items():
             peak = group.peak
@@ -174,32 +173,39 @@ def cause_of(row: RowResult) -> Mapping[str, Any] | None:
 
 
 def worst() -> str:
-    """The worst rows with what the data says about each, and the cause that people found."""
+    """The worst rows with what the data says about each, gathered under the causes that people found."""
     rows = validation().per_row[:WORST]
     lacking = [row.id for row in rows if cause_of(row) is None]
     if lacking:
         raise ValueError(f"{CAUSES.name}: no cause for {', '.join(lacking)}")
-    return "\n\n".join(_explained(explain_row(row.id)) for row in rows)
+    gathered: dict[str, list[RowResult]] = {}
+    for row in rows:
+        gathered.setdefault((cause_of(row) or {})["name"], []).append(row)
+    named = {entry["name"]: entry for entry in causes()}
+    return "\n\n".join(_gathered(named[name], of_cause) for name, of_cause in gathered.items())
+
+
+def _gathered(cause: Mapping[str, Any], rows: Iterable[RowResult]) -> str:
+    cited = " ".join(cause["cause"].split())
+    settled = " ".join(cause["settled_by"].split())
+    shown = "\n\n".join(_explained(explain_row(row.id)) for row in rows)
+    return f"### {cause['name']}\n\n{cited} **What would settle it:** {settled}\n\n{shown}"
 
 
 def _explained(explanation: Explanation) -> str:
     ground = explanation.row
     assert ground is not None
     result = ground.result
-    cause = cause_of(result)
-    assert cause is not None
     left_out = ", ".join(f"{error:+.0%} without its {LEFT_OUT_WORDS[k]}" for k, error in result.left_out_errors.items())
     lines = [
         f"**`{result.id}`: {result.error:+.0%}.** {explanation.subject.partition(': ')[2]}; {result.layout}. "
-        f"Measured {result.measured:,.0f}, predicted {result.predicted:,.0f} tokens/s per GPU "
-        f"({'inside' if ground.in_band else 'outside'} its band; {left_out}).",
+        f"Measured {result.measured:,.0f}, predicted {result.predicted:,.0f} tokens/s per GPU, "
+        f"{'inside' if ground.in_band else 'outside'} its band; {left_out}.",
         "",
         f"- Time: {_parts(explanation)}.",
         f"- Depends most on: {_strongest(explanation.assumptions)}.",
         f"- {_alike(explanation)}",
         *([f"- Not in the source: {'; '.join(result.assumed)}."] if result.assumed else []),
-        f"- Cause: {' '.join(cause['cause'].split())}",
-        f"- What would settle it: {' '.join(cause['settled_by'].split())}",
     ]
     return "\n".join(lines)
 
@@ -214,16 +220,15 @@ def _strongest(assumptions: Iterable[Assumption]) -> str:
     said = []
     for one in list(assumptions)[:3]:
         name = one.meaning if one.kind == "fitted" else f"`{one.figures[0]}` ({one.kind})"
-        said.append(f"{name}: ± {one.change_fraction:.1%}")
+        said.append(f"{name}, {one.change_fraction:.1%}")
     return "; ".join(said)
 
 
 def _alike(explanation: Explanation) -> str:
     ground = explanation.row
     assert ground is not None
-    kin = f"{ground.kin} other runs of such models on this accelerator, in this precision and software."
-    if not ground.kin:
-        kin = "No other run of such models on this accelerator, in this precision and software."
+    of_kind = f"{ground.result.family} models on this accelerator, in this precision and software."
+    kin = f"{ground.kin} other runs of {of_kind}" if ground.kin else f"No other run of {of_kind}"
     if not ground.alike:
         return f"Alone: no other run of this job. {kin}"
     rates = ", ".join(
