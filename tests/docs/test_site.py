@@ -26,6 +26,6 @@ def test_site_builds_and_stands_alone(tmp_path: Path) -> None:
     assert "Share of the time that trains" in pages["system-file"]
     accuracy = pages["accuracy"]
     assert "<!-- accuracy" not in accuracy
-    assert accuracy.count("<svg xmlns") == 2
+    assert accuracy.count('<div class="accuracy"><svg') == 2
     assert accuracy.count("Depends most on:") == 20, "the twenty worst rows, each explained"
     assert "What would settle it:" in accuracy
