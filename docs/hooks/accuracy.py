@@ -165,11 +165,15 @@ def causes() -> tuple[Mapping[str, Any], ...]:
 
 
 def cause_of(row: RowResult) -> Mapping[str, Any] | None:
-    """The first entry whose every pattern fits the row."""
+    """The first entry of which every field fits the row: by its pattern, or by one of a list of them."""
     for entry in causes():
-        if all(fnmatchcase(str(getattr(row, field)), str(pattern)) for field, pattern in entry["match"].items()):
+        if all(_fits(str(getattr(row, field)), patterns) for field, patterns in entry["match"].items()):
             return entry
     return None
+
+
+def _fits(value: str, patterns: str | list[str]) -> bool:
+    return any(fnmatchcase(value, pattern) for pattern in ([patterns] if isinstance(patterns, str) else patterns))
 
 
 def worst() -> str:

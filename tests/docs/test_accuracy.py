@@ -43,7 +43,7 @@ def test_causes_are_whole_and_name_fields_that_exist(hook):
 
 
 def test_the_first_cause_that_fits_in_every_field_counts(hook, monkeypatch):
-    entries = ({"name": "a", "match": {"id": "x-*", "family": "moe"}}, {"name": "b", "match": {"id": "x-[12]"}})
+    entries = ({"name": "a", "match": {"id": "x-*", "family": "moe"}}, {"name": "b", "match": {"id": ["x-[12]", "z"]}})
     monkeypatch.setattr(hook, "causes", lambda: entries)
     assert hook.cause_of(row(family="moe"))["name"] == "a"
     assert hook.cause_of(row())["name"] == "b"
