@@ -60,7 +60,7 @@ _NEEDED: Final = ("cluster", "seq_len", "global_batch")
 
 def explain(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="System file: explain what is chosen for one of its jobs.")
+        Path | None, typer.Argument(metavar="FILE", help="System file: explain what is chosen for one of its jobs.")
     ] = None,
     job: Annotated[str | None, typer.Option(metavar="NAME", help="With FILE: the job, where it has several.")] = None,
     row: Annotated[

@@ -30,7 +30,7 @@ def fitted_text(result: Validation) -> Iterable[RenderableType]:
     yield Text("\nfitted to these runs, and judged by runs left out", style="bold")
     yield Text(
         f"{fitted.parameters} parameters fitted to {fitted.rows} runs, {fitted.rows / fitted.parameters:.0f} runs for "
-        f"each; at least {fitted.fewest_rows} runs bear on any of them"
+        f"each; the one with the fewest has an effect on {fitted.fewest_rows}"
     )
     yield Text(f"bands that are to hold {fitted.bands.share:.0%} of runs: {band_widths(fitted.bands)}")
     for kind, left_out in fitted.left_out.items():
