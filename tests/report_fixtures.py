@@ -9,6 +9,7 @@ from itertools import product
 
 from myriad.spec.layout import Layout
 from myriad.spec.result import (
+    Band,
     Comparison,
     CostLine,
     JobOnPool,
@@ -73,6 +74,7 @@ def estimate(
         num_micro_batches=64,
         runs_on=RUNS,
         lower_bound_s=step_s * mfu,
+        band=Band(share=0.8, low_step_s=step_s / 1.12, high_step_s=step_s * 1.12, basis="known"),
     )
 
 

@@ -1,8 +1,7 @@
-"""MkDocs hook: writes reference and accuracy tables from the code, so that they cannot fall behind it.
+"""MkDocs hook: writes reference tables from the code, so that they cannot fall behind it.
 
 <!-- fields: myriad.spec.system.Pool -->    the fields of a description, from their docstrings
 <!-- money -->                              currencies, and what a price may be per
-    <!-- validation -->                         errors of the training estimate on the shipped rows
 """
 
 from __future__ import annotations
@@ -15,13 +14,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from myriad.api import validate_ranking, validate_training
+from myriad.api import validate_ranking
 from myriad.spec import base
 from myriad.units import CURRENCIES, MONEY_DENOMINATORS
 
 FIELDS = re.compile(r"<!-- fields: ([\w.]+) -->")
 MONEY = "<!-- money -->"
-VALIDATION = "<!-- validation -->"
 RANKING = "<!-- ranking -->"
 
 #: The validator of a quantity type -> its name in spec.base.
@@ -90,24 +88,6 @@ def money_text() -> str:
     return f"Currencies: {currencies}.\n\nA price may be per {denominators}."
 
 
-def validation_table() -> str:
-    """A Markdown table of the errors on the shipped rows: all of them, then by group."""
-    result = validate_training()
-    rows = ["| rows | of | mean | median | 90th percentile | bias |", "|---|--:|--:|--:|--:|--:|"]
-
-    def add(name: str, count: int, errors: Any) -> None:
-        figures = (errors.mean_abs_error, errors.median_abs_error, errors.p90_abs_error)
-        rows.append(f"| {name} | {count} | " + " | ".join(f"{f:.1%}" for f in figures) + f" | {errors.bias:+.1%} |")
-
-    add("**all**", result.predicted, result)
-    for kind in ("family", "accelerator", "precision", "gpus", "stack"):
-        for name, group in sorted(result.groups[kind].items(), key=lambda item: -item[1].rows):
-            add(f"{kind}: {name}", group.rows, group)
-    memory = result.memory
-    fits = f"{memory.fitting} of {memory.rows} runs whose layout can be written in full are judged to fit"
-    return "\n".join(rows) + f"\n\nMemory: {fits} ({memory.fitting_fraction:.1%}); all of them ran."
-
-
 def ranking_table() -> str:
     """A Markdown table of how the layouts of one job are ranked: all sets, then by source."""
     result = validate_ranking()
@@ -126,5 +106,4 @@ def ranking_table() -> str:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fills the marks of a page; called by MkDocs."""
     filled = FIELDS.sub(lambda match: fields_table(match[1]), markdown).replace(MONEY, money_text())
-    filled = filled.replace(VALIDATION, validation_table()) if VALIDATION in filled else filled
     return filled.replace(RANKING, ranking_table()) if RANKING in filled else filled

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from myriad.api import estimate_training as estimate_training
+    from myriad.api import explain_plan as explain_plan
+    from myriad.api import explain_row as explain_row
+    from myriad.api import explain_training as explain_training
     from myriad.api import import_model as import_model
     from myriad.api import operations_of as operations_of
     from myriad.api import search_training as search_training
@@ -17,8 +20,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "__version__", "estimate_training", "import_model", "operations_of", "plan", "search_training",
-    "validate_ranking", "validate_training",
+    "__version__", "estimate_training", "explain_plan", "explain_row", "explain_training", "import_model",
+    "operations_of", "plan", "search_training", "validate_ranking", "validate_training",
 ]  # fmt: skip
 
 

@@ -53,6 +53,16 @@ def test_every_chart_is_drawn(watched: Watched) -> None:
         assert charts.nth(index).locator("svg text").count() > 3
 
 
+def test_key_figures_stand_with_their_bands(watched: Watched) -> None:
+    bands = watched.page.locator("#job-0 .figures .band")
+    assert bands.count() == 3
+    shown = bands.all_inner_texts()
+    assert "11" in shown[0]
+    assert "13.8 s" in shown[0]
+    assert "75.3" in shown[1]
+    assert all(band.is_visible() for band in bands.all())
+
+
 def test_a_column_sorts_both_ways_by_mouse_and_keyboard(watched: Watched) -> None:
     button = watched.page.locator(f"{TABLE} thead th:nth-child(8) button")
     button.click()

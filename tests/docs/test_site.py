@@ -24,3 +24,8 @@ def test_site_builds_and_stands_alone(tmp_path: Path) -> None:
     assert not [name for name, page in pages.items() if "```" in page], "a fence that Markdown does not understand"
     assert not [name for name, page in pages.items() if "<!-- " in page and "fields:" in page], "a mark left unfilled"
     assert "Share of the time that trains" in pages["system-file"]
+    accuracy = pages["accuracy"]
+    assert "<!-- accuracy" not in accuracy
+    assert accuracy.count('<div class="accuracy"><svg') == 2
+    assert accuracy.count("Depends most on:") == 20, "the twenty worst rows, each explained"
+    assert "What would settle it:" in accuracy

@@ -72,6 +72,52 @@ def test_options_win_over_the_layout_file(myriad):
     assert [found["layout"][key] for key in ("tp", "dp", "micro_batch", "sp")] == [2, 4, 2, False]
 
 
+def test_estimate_and_plan_state_the_band(myriad, system):
+    found = json.loads(myriad("estimate", *JOB, "--tp", "2", "--json", "-").out)
+    assert found["band"]["low_step_s"] < found["step_s"] < found["band"]["high_step_s"]
+    assert "(80 % band " in myriad("estimate", *JOB, "--tp", "2").out
+    assert "80 % band" in " ".join(myriad("plan", str(system)).out.split())
+
+
+def test_explain_a_layout_as_it_is_estimated(myriad):
+    done = myriad("explain", *JOB, "--tp", "2", "--json", "why.json")
+    assert done.code == 0, done.err
+    for heading in ("Longest operations", "What the band rests on", "What the step time depends on", "by 10 % more of"):
+        assert heading in " ".join(done.out.split())
+    assert max(map(len, done.out.splitlines())) <= 80
+    why = json.loads(Path("why.json").read_text("utf-8"))
+    assert why["format"] == "myriad-explanation-1"
+    assert why["estimate"] == json.loads(myriad("estimate", *JOB, "--tp", "2", "--json", "-").out)
+
+
+def test_explain_what_a_plan_chooses(myriad, system):
+    done = myriad("explain", str(system), "--lang", "zh")
+    assert done.code == 0, done.err
+    assert "pretrain: Llama 3.1 8B" in done.out
+    assert "步时取决于什么" in done.out
+    assert myriad("explain", str(system), "--job", "pretrain").code == 0
+
+
+def test_explain_a_measured_run(myriad):
+    done = myriad("explain", "--row", "mb-254")
+    text = " ".join(done.out.split())
+    assert "Measured 5,275 tokens/s per GPU" in text
+    assert "Not in the source, filled by a rule: recomputation" in text
+    assert "mb-282" in text
+    Path("runs.csv").write_text(CSV)
+    found = json.loads(myriad("explain", "--rows", "runs.csv", "--row", "mine", "--json", "-").out)
+    assert found["row"]["measured_step_s"] == pytest.approx(11.0)
+
+
+def test_process_explains_and_refuses():
+    done = process("explain", "--row", "bs-001")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Measured and predicted" in done.stdout
+    done = process("explain", "--row", "bs-0001")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("myriad: error: --row: unknown row 'bs-0001'; did you mean 'bs-0")
+
+
 def test_search_counts_and_ranks(myriad):
     done = myriad("search", *JOB, "--top", "3", "--json", "found.json")
     assert done.code == 0
@@ -123,6 +169,17 @@ def test_validate_ranking_of_own_rows():
     assert "5 or more measured layouts" in few.stderr
 
 
+@pytest.mark.parametrize(("file", "start"), [("errors.svg", "<svg"), ("errors.html", "<!doctype html>")])
+def test_validate_draws_own_rows(myriad, file, start):
+    Path("runs.csv").write_text(CSV)
+    done = myriad("validate", "training", "--rows", "runs.csv", "--plot", file, "--plot-by", "family")
+    assert (done.code, done.err) == (0, f"plot: {file}\n")
+    text = Path(file).read_text("utf-8")
+    assert text.startswith(start)
+    assert "dense (1)" in text
+    assert "mine: llama3.1-8b" in text
+
+
 def test_catalog_lists_shows_and_searches(myriad):
     assert "h100-sxm" in myriad("catalog", "list", "accelerators").out
     shown = myriad("catalog", "show", "h100").out
@@ -151,6 +208,7 @@ def test_imported_model_can_be_used(myriad, monkeypatch):
 
 
 def test_python_has_the_same_verbs():
+    assert {"explain_plan", "explain_row", "explain_training"} <= set(dir(package))
     assert {"plan", "estimate_training", "search_training", "validate_training"} <= set(dir(package))
     with pytest.raises(AttributeError, match="no attribute 'plann'"):
         _ = package.plann
@@ -182,7 +240,13 @@ def test_process_is_quiet_when_nobody_reads():
 
 @pytest.mark.parametrize(
     ("words", "found"),
-    [("estimate --model llama3-8", "llama3-8b"), ("search --cluster h800", "h800-sxm:"), ("catalog show gb2", "gb200")],
+    [
+        ("estimate --model llama3-8", "llama3-8b"),
+        ("search --cluster h800", "h800-sxm:"),
+        ("catalog show gb2", "gb200"),
+        ("explain --row mb-25", "mb-254"),
+        ("expl", "explain"),
+    ],
 )
 def test_process_completes_names(words, found):
     line = f"myriad {words}"

@@ -75,7 +75,7 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
     rates = {"USD": 1.0, **catalog.usd_per_currency(), **system.exchange_rates}
     if system.currency not in rates:
         raise SpecError(f"currency: no exchange rate for {system.currency}; add it under exchange_rates")
-    models = {job.model: _model(system, name) for name, job in system.jobs.items()}
+    models = {job.model: model_of(system, name) for name, job in system.jobs.items()}
     for name, job in system.jobs.items():
         with _at(f"jobs.{name}.stack"):
             catalog.stack(job.stack)
@@ -99,7 +99,8 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
     )
 
 
-def _model(system: System, job: str) -> Model:
+def model_of(system: System, job: str) -> Model:
+    """The model that a job of the system names. Raises SpecError with the key that names it."""
     name = system.jobs[job].model
     found = system.models.get(name, name)
     if isinstance(found, Model):
@@ -115,6 +116,21 @@ def _trained(model: Model, job: TrainingJob) -> Model:
     if job.mtp_depths > model.mtp_depths:
         raise SpecError(f"mtp_depths: {model.name} has {model.mtp_depths}, found {job.mtp_depths}")
     return model.model_copy(update={"mtp_depths": job.mtp_depths})
+
+
+def setting_of_job(job: TrainingJob, model: Model, cluster: Cluster) -> Setting:
+    """The job on the accelerators of a cluster that it may use, with all names looked up."""
+    if job.max_gpus is not None and job.max_gpus < cluster.num_accelerators:
+        cluster = cluster.model_copy(update={"num_accelerators": job.max_gpus})
+    work = TrainingWork(
+        seq_len=job.seq_len,
+        global_batch=job.global_batch,
+        precision=job.precision,
+        optimizer=job.optimizer,
+        stack=job.stack,
+        expert_imbalance=job.expert_imbalance,
+    )
+    return setting_of(_trained(model, job), cluster, work)
 
 
 def _pool_line(pool: Pool, cluster: Cluster) -> str:
@@ -170,18 +186,7 @@ class _Planner:
         )
 
     def _setting(self, job: TrainingJob, pool: str) -> Setting:
-        cluster = self.clusters[pool]
-        if job.max_gpus is not None and job.max_gpus < cluster.num_accelerators:
-            cluster = cluster.model_copy(update={"num_accelerators": job.max_gpus})
-        work = TrainingWork(
-            seq_len=job.seq_len,
-            global_batch=job.global_batch,
-            precision=job.precision,
-            optimizer=job.optimizer,
-            stack=job.stack,
-            expert_imbalance=job.expert_imbalance,
-        )
-        return setting_of(_trained(self.models[job.model], job), cluster, work)
+        return setting_of_job(job, self.models[job.model], self.clusters[pool])
 
     def _on_pool(self, name: str, job: TrainingJob, pool_name: str) -> tuple[JobOnPool, Searched | None]:
         pool = self.system.pools[pool_name]

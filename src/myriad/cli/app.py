@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, estimate, plan, search, validate
+from myriad.cli import catalog, estimate, explain, plan, search, validate
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -20,6 +20,7 @@ One question at a time:
     --seq-len 8192 --global-batch 128
   myriad search --model deepseek-v3 --cluster h800:2048
     --seq-len 4096 --global-batch 15360
+  myriad explain --row mb-254
   myriad validate training
   myriad catalog show gb200-nvl72"""
 
@@ -62,6 +63,7 @@ def _myriad(
 
 app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
 app.command("estimate", epilog=estimate.EXAMPLES)(estimate.estimate)
+app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("search", epilog=search.EXAMPLES)(search.search)
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")

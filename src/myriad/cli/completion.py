@@ -30,6 +30,13 @@ def stacks(incomplete: str) -> list[str]:
     return [name for name in _ids("stacks") if name.startswith(incomplete.lower())]
 
 
+def rows(incomplete: str) -> list[str]:
+    """Shipped measured runs that begin so."""
+    files = sorted((_DATA / "measurements" / "training").glob("*.csv"))
+    lines = (line for file in files for line in file.read_text("utf-8").splitlines()[1:])
+    return [name for name in (line.partition(",")[0] for line in lines) if name.startswith(incomplete.lower())]
+
+
 def kinds(incomplete: str) -> list[str]:
     """Kinds of catalog entries that begin so."""
     folders = (file.name for file in _DATA.iterdir() if file.is_dir() and file.name != "measurements")

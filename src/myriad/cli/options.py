@@ -20,22 +20,20 @@ if TYPE_CHECKING:
 
     SpecT = TypeVar("SpecT", bound=Spec)
 
-ModelName = Annotated[
-    str, typer.Option("--model", metavar="NAME", help="Model of the catalog.", autocompletion=completion.models)
-]
-ClusterName = Annotated[
-    str,
-    typer.Option(
-        "--cluster",
-        metavar="NAME:COUNT",
-        help="Accelerator or node, and how many accelerators: h800:16384, gb200-nvl72:576.",
-        autocompletion=completion.clusters,
-    ),
-]
-SequenceLength = Annotated[
-    str, typer.Option("--seq-len", metavar="COUNT", help="Tokens per sequence: 4096 or 4k (4,000).")
-]
-GlobalBatch = Annotated[str, typer.Option("--global-batch", metavar="COUNT", help="Sequences per optimizer step.")]
+MODEL: Any = typer.Option("--model", metavar="NAME", help="Model of the catalog.", autocompletion=completion.models)
+CLUSTER: Any = typer.Option(
+    "--cluster",
+    metavar="NAME:COUNT",
+    help="Accelerator or node, and how many accelerators: h800:16384, gb200-nvl72:576.",
+    autocompletion=completion.clusters,
+)
+SEQ_LEN: Any = typer.Option("--seq-len", metavar="COUNT", help="Tokens per sequence: 4096 or 4k (4,000).")
+GLOBAL_BATCH: Any = typer.Option("--global-batch", metavar="COUNT", help="Sequences per optimizer step.")
+
+ModelName = Annotated[str, MODEL]
+ClusterName = Annotated[str, CLUSTER]
+SequenceLength = Annotated[str, SEQ_LEN]
+GlobalBatch = Annotated[str, GLOBAL_BATCH]
 PrecisionName = Annotated[
     str | None,
     typer.Option("--precision", metavar="NAME", help="bf16 (default), fp16, fp8, fp8-block, mxfp8, nvfp4, tf32, fp32."),

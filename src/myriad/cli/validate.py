@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from myriad.cli.options import JsonFile, read_flag
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
+from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, say, show, write
 from myriad.units import format_bytes
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EXAMPLES: Final = """\b
 Examples:
   myriad validate training
+  myriad validate training --plot errors.svg --plot-by family
   myriad validate training --rows runs.csv --models models.yaml --json errors.json"""
 
 
@@ -39,10 +40,17 @@ def training(
     rows: Rows = None,
     models: Models = None,
     worst: Annotated[str, typer.Option(metavar="COUNT", help="Rows to list, the worst first.")] = "10",
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg|.html", help="Draw predicted against measured, with the bands.")
+    ] = None,
+    plot_by: Annotated[
+        str, typer.Option("--plot-by", metavar="GROUP", help="What colours tell apart: accelerator, family, stack, ...")
+    ] = "accelerator",
     json_file: JsonFile = None,
 ) -> None:
     """Judge the training estimate by published runs, or by yours."""
-    check_outputs({"--json": json_file}, *(path for path in (rows, models) if path is not None))
+    check_outputs({"--json": json_file, "--plot": plot}, *(path for path in (rows, models) if path is not None))
+    _check_plot(plot, plot_by)
     from myriad import api
     from myriad.spec.base import CountOrZero
 
@@ -53,6 +61,30 @@ def training(
         write(json_file, json_text(result.model_dump(mode="json")))
     if json_file != STANDARD_OUTPUT:
         show(*_text(result, listed))
+    if plot is not None:
+        write(plot, _plot_text(result, plot, plot_by))
+        say(f"plot: {plot}")
+
+
+def _check_plot(plot: Path | None, plot_by: str) -> None:
+    from myriad.errors import SpecError, unknown_name
+    from myriad.spec.validation import GROUP_KINDS
+
+    if plot is not None and plot.suffix not in (".svg", ".html"):
+        raise SpecError(f"--plot: {plot}: expected a name that ends in .svg or .html")
+    if plot_by not in GROUP_KINDS:
+        raise SpecError(f"--plot-by: {unknown_name('group', plot_by, GROUP_KINDS)}")
+
+
+def _plot_text(result: Validation, plot: Path, plot_by: str) -> str:
+    from myriad import catalog
+    from myriad.report.scatter import scatter_page, scatter_svg
+    from myriad.validate.training import grouped
+
+    groups, bands = grouped(result.per_row, plot_by), catalog.training_fit().bands
+    if plot.suffix == ".svg":
+        return scatter_svg(groups, bands)
+    return scatter_page(groups, bands, f"{result.predicted} training runs, predicted against measured")
 
 
 def ranking(
@@ -81,6 +113,8 @@ def _percent(share: float, signed: bool = False) -> str:
 def _text(result: Validation, listed: int) -> Iterable[RenderableType]:
     from rich.text import Text
 
+    from myriad.report.accuracy import fitted_text
+
     yield Text(f"{result.predicted} of {result.rows} rows predicted", style="bold")
     for reason, count in result.skipped.items():
         yield Text(f"  {count} skipped: {reason}")
@@ -92,6 +126,7 @@ def _text(result: Validation, listed: int) -> Iterable[RenderableType]:
         f"bias {_percent(result.bias, signed=True)}"
     )
     yield from _groups(result)
+    yield from fitted_text(result)
     if listed:
         yield from _worst(result, listed)
     yield from _memory(result.memory, listed)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from myriad.report.blocks import (
+    bullets,
+    estimate_words,
+    heading,
+    open_table,
+    operations_table,
+    paragraph,
+    step_table,
+)
 from myriad.report.language import Language, language
 from myriad.report.numbers import Numbers
-from myriad.report.palette import TIME_COLOURS
 from myriad.report.views import (
     behind,
     caveats,
@@ -35,7 +41,6 @@ from myriad.spec.result import (
     TrainingEstimate,
 )
 
-BAR_CELLS = 23
 TOP_LAYOUTS = 5
 TOP_REASONS = 6
 TOP_OPERATIONS = 15
@@ -47,8 +52,8 @@ def plan_text(plan: Plan, lang: str = "en") -> RenderableType:
     numbers = Numbers(words, plan.currency, plan.usd_per_currency)
     blocks: list[RenderableType] = [
         Text(plan.system, style="bold"),
-        _sentences(plan_words(plan, words, numbers), words),
-        *(_bullets(words("heading.warnings"), plan.warnings, words) if plan.warnings else []),
+        paragraph(plan_words(plan, words, numbers), words),
+        *(bullets(words("heading.warnings"), plan.warnings, words) if plan.warnings else []),
     ]
     for job in plan.jobs:
         blocks += ["", _title(job, words), *_job(job, plan, words, numbers)]
@@ -63,11 +68,15 @@ def estimate_text(
     numbers = Numbers(words)
     blocks: list[RenderableType] = [
         Text(f"{estimate.layout.text()} · {numbers.gpus(estimate.world_size)}", style="bold"),
-        _estimate_words(estimate, words, numbers),
+        estimate_words(estimate, words, numbers),
         *_estimate(estimate, words, numbers),
-        *([_heading(words("heading.operations")), _operations(operations, words, numbers)] if operations else []),
+        *(
+            [heading(words("heading.operations")), operations_table(operations, words, numbers, TOP_OPERATIONS)]
+            if operations
+            else []
+        ),
         *_runs_on(estimate.runs_on, words),
-        *(_bullets(words("heading.caveats"), estimate.caveats, words) if estimate.caveats else []),
+        *(bullets(words("heading.caveats"), estimate.caveats, words) if estimate.caveats else []),
     ]
     return Group(*blocks)
 
@@ -93,103 +102,35 @@ def _title(job: JobPlan, words: Language) -> Text:
 
 def _job(job: JobPlan, plan: Plan, words: Language, numbers: Numbers) -> Iterable[RenderableType]:
     yield Text(job_facts(job, words, numbers), style="dim")
-    for number, paragraph in enumerate(job_words(job, plan, words, numbers)):
+    for number, sentences in enumerate(job_words(job, plan, words, numbers)):
         if number:
             yield ""
-        yield _sentences(paragraph, words)
+        yield paragraph(sentences, words)
     chosen = job.chosen
     if chosen and chosen.estimate:
         yield from _estimate(chosen.estimate, words, numbers)
     if chosen and chosen.search:
         yield from _search(chosen.search, words, numbers, TOP_LAYOUTS)
     if chosen and chosen.estimate and job.comparison:
-        yield _heading(words("heading.comparison"))
+        yield heading(words("heading.comparison"))
         yield _comparison(chosen.estimate, job.comparison, words, numbers)
     if len(pools_of(job)) > 1:
-        yield _heading(words("heading.pools"))
+        yield heading(words("heading.pools"))
         yield _pools(pools_of(job), words, numbers)
     if chosen and chosen.costs:
-        yield _heading(words("heading.costs"))
+        yield heading(words("heading.costs"))
         yield _costs(chosen.costs, words, numbers)
     if unchecked := caveats(job):
-        yield from _bullets(words("heading.caveats"), unchecked, words)
+        yield from bullets(words("heading.caveats"), unchecked, words)
     if chosen and chosen.missing:
-        yield from _bullets(words("heading.missing"), chosen.missing, words)
-
-
-def _sentences(sentences: Iterable[str], words: Language) -> RenderableType:
-    return Text(words("words.space").join(sentences))
-
-
-def _heading(text: str) -> RenderableType:
-    return Padding(Text(text, style="bold"), (1, 0, 0, 0))
-
-
-def _bullets(heading: str, lines: Iterable[str], words: Language) -> Iterable[RenderableType]:
-    yield _heading(heading)
-    for line in lines:
-        bullet = Table.grid(padding=(0, 1))
-        bullet.add_row("-", Text(words.phrase(line)))
-        yield bullet
-
-
-def _table(*columns: tuple[str, str]) -> Table:
-    """An open table; each column is (head, `left` or `right`)."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="dim", show_edge=False)
-    for head, side in columns:
-        right = side == "right"
-        table.add_column(head, justify="right" if right else "left", no_wrap=right, overflow="fold")
-    return table
-
-
-def _bar(share: float, colour: str, cells: int = BAR_CELLS) -> Text:
-    """A bar of a share of the cells, to an eighth of a cell."""
-    eighths = round(max(0.0, min(share, 1.0)) * cells * 8)
-    return Text("█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8], style=colour)
-
-
-def _estimate_words(estimate: TrainingEstimate, words: Language, numbers: Numbers) -> RenderableType:
-    rate = words(
-        "text.estimate_rate",
-        step=numbers.seconds(estimate.step_s),
-        rate=numbers.large(estimate.tokens_per_s),
-        per_gpu=numbers.integer(estimate.tokens_per_s_per_gpu),
-        mfu=numbers.percent(estimate.mfu),
-        hfu=numbers.percent(estimate.hfu),
-    )
-    memory = words(
-        "text.fits" if estimate.fits else "text.does_not_fit",
-        peak=numbers.gib(estimate.memory_peak_bytes),
-        capacity=numbers.memory(estimate.memory_capacity_bytes),
-        headroom=numbers.memory(abs(estimate.headroom_bytes)),
-    )
-    return Group(Text(rate), Text(memory, style="" if estimate.fits else "bold red"))
+        yield from bullets(words("heading.missing"), chosen.missing, words)
 
 
 def _estimate(estimate: TrainingEstimate, words: Language, numbers: Numbers) -> Iterable[RenderableType]:
-    yield _heading(words("caption.step", seconds=numbers.seconds(estimate.step_s)))
-    yield _step(estimate, words, numbers)
-    yield _heading(words("caption.memory_stages", capacity=numbers.memory(estimate.memory_capacity_bytes)))
+    yield heading(words("caption.step", seconds=numbers.seconds(estimate.step_s)))
+    yield step_table(estimate, words, numbers)
+    yield heading(words("caption.memory_stages", capacity=numbers.memory(estimate.memory_capacity_bytes)))
     yield _memory(estimate, words, numbers)
-
-
-def _step(estimate: TrainingEstimate, words: Language, numbers: Numbers) -> Table:
-    table = _table(
-        (words("column.part"), "left"), ("", "left"), (words("column.exposed"), "right"),
-        (words("column.share"), "right"), (words("column.hidden"), "right"),
-    )  # fmt: skip
-    longest = max(estimate.time_parts_s.values())
-    like = estimate.step_s / 10
-    for part in parts_present([estimate.time_parts_s, estimate.hidden_comm_s]):
-        exposed, hidden = estimate.time_parts_s.get(part, 0.0), estimate.hidden_comm_s.get(part, 0.0)
-        table.add_row(
-            words(f"part.{part}"),
-            _bar(exposed / longest, TIME_COLOURS[part]),
-            numbers.plain(exposed, like),
-            numbers.percent(exposed / estimate.step_s),
-            numbers.plain(hidden, like) if hidden else "–",
-        )
-    return table
 
 
 def _memory(estimate: TrainingEstimate, words: Language, numbers: Numbers) -> Table:
@@ -198,7 +139,7 @@ def _memory(estimate: TrainingEstimate, words: Language, numbers: Numbers) -> Ta
     heads = [
         words("stage.named", number=stage.stage, roles=text) for text, (_, stage) in zip(roles, stages, strict=True)
     ]
-    table = _table((words("column.part"), "left"), *((head, "right") for head in heads))
+    table = open_table((words("column.part"), "left"), *((head, "right") for head in heads))
     for part in parts_present((stage.parts_bytes for _, stage in stages), MEMORY_PARTS):
         table.add_row(words(f"memory.{part}"), *(numbers.gib(s.parts_bytes.get(part, 0.0)) for _, s in stages))
     table.add_row(words("column.total"), *(numbers.gib(stage.total_bytes) for _, stage in stages), style="bold")
@@ -206,7 +147,7 @@ def _memory(estimate: TrainingEstimate, words: Language, numbers: Numbers) -> Ta
 
 
 def _search(search: SearchResult, words: Language, numbers: Numbers, rows: int) -> Iterable[RenderableType]:
-    yield _heading(
+    yield heading(
         words(
             "caption.layouts_table",
             count=min(rows, len(search.ranked)),
@@ -214,10 +155,10 @@ def _search(search: SearchResult, words: Language, numbers: Numbers, rows: int) 
         )
     )
     yield _layouts(search, words, numbers, rows)
-    yield _heading(words("heading.search"))
+    yield heading(words("heading.search"))
     yield Text(search_words(search, words, numbers))
     if rejected := rejections(search):
-        table = _table((words("column.count"), "right"), (words("column.reason"), "left"))
+        table = open_table((words("column.count"), "right"), (words("column.reason"), "left"))
         for reason, count in rejected[:TOP_REASONS]:
             table.add_row(numbers.integer(count), words.phrase(reason))
         if rest := rejected[TOP_REASONS:]:
@@ -226,7 +167,7 @@ def _search(search: SearchResult, words: Language, numbers: Numbers, rows: int) 
 
 
 def _layouts(search: SearchResult, words: Language, numbers: Numbers, rows: int) -> Table:
-    table = _table(
+    table = open_table(
         (words("column.rank"), "right"), (words("column.layout"), "left"), (words("column.gpus"), "right"),
         (words("column.step"), "right"), ("GiB", "right"), (words("column.why"), "left"),
     )  # fmt: skip
@@ -252,7 +193,7 @@ def _layouts(search: SearchResult, words: Language, numbers: Numbers, rows: int)
 
 def _comparison(best: TrainingEstimate, comparison: Comparison, words: Language, numbers: Numbers) -> Table:
     given, like = comparison.estimate, best.step_s / 10
-    table = _table(
+    table = open_table(
         (words("column.part"), "left"), (words("column.best"), "right"), (words("column.given"), "right"),
         (words("column.difference"), "right"),
     )  # fmt: skip
@@ -277,7 +218,7 @@ def _comparison(best: TrainingEstimate, comparison: Comparison, words: Language,
 def _pools(pools: list[JobOnPool], words: Language, numbers: Numbers) -> Table:
     most_usd = largest(pool.cost_usd for pool in pools)
     money = numbers.money_unit(most_usd)
-    table = _table(
+    table = open_table(
         (words("column.pool"), "left"), (words("column.gpus"), "right"), (words("column.layout"), "left"),
         (words("column.step"), "right"), (words("column.days"), "right"),
         (words("column.cost", unit=money.name), "right"),
@@ -300,7 +241,7 @@ def _pools(pools: list[JobOnPool], words: Language, numbers: Numbers) -> Table:
 def _costs(costs: tuple[CostLine, ...], words: Language, numbers: Numbers) -> Table:
     most_usd = largest(line.amount_usd for line in costs)
     money = numbers.money_unit(most_usd)
-    table = _table(
+    table = open_table(
         (words("column.line"), "left"), (words("column.amount", unit=money.name), "right"),
         (words("column.basis"), "left"),
     )  # fmt: skip
@@ -310,27 +251,10 @@ def _costs(costs: tuple[CostLine, ...], words: Language, numbers: Numbers) -> Ta
     return table
 
 
-def _operations(operations: tuple[OperationTime, ...], words: Language, numbers: Numbers) -> Table:
-    table = _table(
-        (words("column.operation"), "left"), (words("column.shape"), "left"), (words("column.calls"), "right"),
-        (words("column.seconds"), "right"), (words("column.rate"), "right"),
-    )  # fmt: skip
-    for op in sorted(operations, key=lambda o: -o.seconds_per_step)[:TOP_OPERATIONS]:
-        rate = op.flops * op.calls_per_step / op.seconds_per_step / 1e12 if op.seconds_per_step else 0.0
-        table.add_row(
-            op.name,
-            op.shape,
-            numbers.integer(op.calls_per_step),
-            numbers.plain(op.seconds_per_step),
-            numbers.plain(rate) if op.flops else "–",
-        )
-    return table
-
-
 def _runs_on(runs_on: Mapping[str, str], words: Language) -> Iterable[RenderableType]:
     if not runs_on:
         return
-    yield _heading(words("column.runs_on"))
+    yield heading(words("column.runs_on"))
     table = Table.grid(padding=(0, 2))
     for framework, rule in runs_on.items():
         table.add_row(framework, words.phrase(rule) if rule else "✓")

@@ -65,6 +65,13 @@ def change(sensitivity: Sensitivity) -> float:
     return -size if sensitivity.resource == "latency" else size
 
 
+def band_factors(estimate: TrainingEstimate) -> tuple[float, float] | None:
+    """Ends of the band over the step time: what time, energy and money of a job are multiplied by at either end."""
+    if estimate.band is None:
+        return None
+    return estimate.band.low_step_s / estimate.step_s, estimate.band.high_step_s / estimate.step_s
+
+
 def largest(values: Iterable[float | None]) -> float:
     """The largest of the values that are there, 0 if none is: what a column's unit is chosen by."""
     return max((v for v in values if v is not None), default=0.0)

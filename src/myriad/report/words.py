@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
-from myriad.report.views import change, losses
+from myriad.report.views import band_factors, change, losses
 from myriad.spec.result import Comparison, JobOnPool, JobPlan, Plan, SearchResult, Sensitivity, TrainingEstimate
 
 
@@ -89,6 +89,46 @@ def comparison_words(comparison: Comparison, language: Language, numbers: Number
     return language("words.given_slower" if comparison.slower_fraction > 0 else "words.given_faster", **values)
 
 
+def band_words(estimate: TrainingEstimate, language: Language, numbers: Numbers) -> str:
+    """`80 % band 4.87 to 5.88 s`; empty for an estimate without a band."""
+    band = estimate.band
+    if band is None:
+        return ""
+    ends = _range(numbers.seconds(band.low_step_s), numbers.seconds(band.high_step_s), language)
+    return language("words.band", share=numbers.change(band.share), range=ends)
+
+
+def banded_step(estimate: TrainingEstimate, language: Language, numbers: Numbers) -> str:
+    """The step time, with its band where it has one."""
+    step = numbers.seconds(estimate.step_s)
+    band = band_words(estimate, language, numbers)
+    return language("words.beside", text=step, remark=band) if band else step
+
+
+def days_range(pool: JobOnPool, language: Language, numbers: Numbers) -> str:
+    """Days at both ends of the band of the step time; empty without days or a band."""
+    factors = band_factors(pool.estimate) if pool.estimate else None
+    if factors is None or pool.days is None:
+        return ""
+    low, high = factors
+    return _range(numbers.days(pool.days * low), numbers.days(pool.days * high), language)
+
+
+def cost_range(pool: JobOnPool, language: Language, numbers: Numbers) -> str:
+    """The same for money: every line of a cost grows with time."""
+    factors = band_factors(pool.estimate) if pool.estimate else None
+    if factors is None or pool.cost_usd is None:
+        return ""
+    low, high = factors
+    return _range(numbers.money(pool.cost_usd * low), numbers.money(pool.cost_usd * high), language)
+
+
+def _range(low: str, high: str, language: Language) -> str:
+    """From one quantity to another; a unit that both share is said once."""
+    number, _, unit = low.partition(" ")
+    return language("words.range", low=number if high.partition(" ")[2] == unit else low, high=high)
+
+
 def _size(job: JobPlan, language: Language, numbers: Numbers) -> str:
     return language(
         "words.parameters" if job.active_parameters >= job.total_parameters else "words.parameters_active",
@@ -110,15 +150,20 @@ def _where(job: JobPlan, chosen: JobOnPool, plan: Plan, language: Language, numb
 
 
 def _pace(job: JobPlan, chosen: JobOnPool, estimate: TrainingEstimate, language: Language, numbers: Numbers) -> str:
+    band = band_words(estimate, language, numbers)
     step = language(
-        "words.step",
+        "words.step_banded" if band else "words.step",
         tokens=numbers.large(estimate.tokens_per_step),
         step=numbers.seconds(estimate.step_s),
+        band=band,
         mfu=numbers.percent(estimate.mfu),
     )
     if job.tokens is None or chosen.days is None:
         return language("words.rate", step=step, rate=numbers.large(estimate.tokens_per_s))
-    return language("words.days", step=step, tokens=numbers.large(job.tokens), days=numbers.days(chosen.days))
+    days, ends = numbers.days(chosen.days), days_range(chosen, language, numbers)
+    if ends:
+        days = language("words.beside", text=days, remark=ends)
+    return language("words.days", step=step, tokens=numbers.large(job.tokens), days=days)
 
 
 def _deadline(chosen: JobOnPool, language: Language, numbers: Numbers) -> list[str]:
@@ -126,16 +171,29 @@ def _deadline(chosen: JobOnPool, language: Language, numbers: Numbers) -> list[s
         return []
     spare_days = chosen.deadline_days - chosen.days
     key = "words.before_deadline" if spare_days >= 0 else "words.after_deadline"
-    return [language(key, days=numbers.days(abs(spare_days)), deadline=numbers.days(chosen.deadline_days))]
+    said = [language(key, days=numbers.days(abs(spare_days)), deadline=numbers.days(chosen.deadline_days))]
+    factors = band_factors(chosen.estimate) if chosen.estimate else None
+    if factors is not None:
+        late, early = chosen.days * factors[1], chosen.days * factors[0]
+        if spare_days >= 0 and late > chosen.deadline_days:
+            said.append(language("words.may_miss", days=numbers.days(late)))
+        elif spare_days < 0 and early <= chosen.deadline_days:
+            said.append(language("words.may_meet", days=numbers.days(early)))
+    return said
 
 
 def _spending(chosen: JobOnPool, language: Language, numbers: Numbers) -> list[str]:
     amounts = [
         *([numbers.gpu_hours(chosen.gpu_hours)] if chosen.gpu_hours is not None else []),
         *([numbers.energy(chosen.energy_joules)] if chosen.energy_joules is not None else []),
-        *([numbers.money(chosen.cost_usd)] if chosen.cost_usd is not None else []),
+        *([_money(chosen, chosen.cost_usd, language, numbers)] if chosen.cost_usd is not None else []),
     ]
     return [language("words.spending", amounts=numbers.listed(amounts))] if amounts else []
+
+
+def _money(chosen: JobOnPool, usd: float, language: Language, numbers: Numbers) -> str:
+    ends = cost_range(chosen, language, numbers)
+    return language("words.beside", text=numbers.money(usd), remark=ends) if ends else numbers.money(usd)
 
 
 def _memory(estimate: TrainingEstimate, language: Language, numbers: Numbers) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from myriad.spec.base import Fraction, Spec
+from myriad.spec.fitted import Bands
 from myriad.spec.model import Family
 
 GROUP_KINDS = ("source", "accelerator", "family", "lineage", "precision", "gpus", "stack", "parallelism")
@@ -131,8 +132,9 @@ class Fitted(Spec):
     parameters: int
     rows: int
     """Runs fitted."""
-    band_share: Fraction
-    """Share of the runs that bands are to hold."""
+    fewest_rows: int
+    """Runs that the parameter which the fewest runs bear on has an effect on."""
+    bands: Bands
     left_out: dict[str, LeftOut]
     """By `LEFT_OUT_KINDS`."""
 

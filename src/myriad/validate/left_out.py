@@ -20,7 +20,13 @@ def with_left_out(result: Validation, fit: TrainingFit, held_out: Mapping[str, M
     if not known:
         return result
     left_out = {kind: _left_out(known, kind, fit.coverage.get(kind)) for kind in LEFT_OUT_KINDS}
-    fitted = Fitted(parameters=len(fit.factors), rows=fit.rows, band_share=fit.bands.share, left_out=left_out)
+    fitted = Fitted(
+        parameters=len(fit.factors),
+        rows=fit.rows,
+        fewest_rows=min((factor.rows for factor in fit.factors), default=0),
+        bands=fit.bands,
+        left_out=left_out,
+    )
     return result.model_copy(update={"per_row": rows, "fitted": fitted})
 
 

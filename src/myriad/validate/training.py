@@ -93,14 +93,19 @@ def group_of(result: RowResult, kind: str) -> str:
     return gpu_decade(result.num_gpus) if kind == "gpus" else str(getattr(result, kind))
 
 
+def grouped(results: Sequence[RowResult], kind: str) -> dict[str, list[RowResult]]:
+    """Group -> its rows, by name, for a kind of `GROUP_KINDS`."""
+    groups: dict[str, list[RowResult]] = {}
+    for result in results:
+        groups.setdefault(group_of(result, kind), []).append(result)
+    return {name: groups[name] for name in sorted(groups)}
+
+
 def _groups(results: Sequence[RowResult]) -> dict[str, dict[str, GroupError]]:
-    groups: dict[str, dict[str, GroupError]] = {}
-    for kind in GROUP_KINDS:
-        errors: dict[str, list[float]] = {}
-        for result in results:
-            errors.setdefault(group_of(result, kind), []).append(result.error)
-        groups[kind] = {name: group_error(errors[name]) for name in sorted(errors)}
-    return groups
+    return {
+        kind: {name: group_error([row.error for row in rows]) for name, rows in grouped(results, kind).items()}
+        for kind in GROUP_KINDS
+    }
 
 
 def validate_rows(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import yaml
 
 import myriad.report
 from myriad.errors import SpecError
@@ -12,10 +13,12 @@ from myriad.report.views import StageRole
 from myriad.spec.result import (
     MEMORY_PARTS,
     TIME_PARTS,
+    BandBasis,
     CostLine,
     SearchResult,
     SourcedFigure,
 )
+from myriad.spec.validation import LEFT_OUT_KINDS
 from myriad.units import CURRENCIES
 
 ENGLISH, CHINESE = language("en"), language("zh")
@@ -34,6 +37,8 @@ NAMED = {
     "objective": get_args(SearchResult.model_fields["objective"].annotation),
     "stage": (*get_args(StageRole), "named"),
     "resource": ("matrix_rate", "memory_bandwidth", "memory_capacity", "scale_up", "scale_out", "gpus", "latency"),
+    "left_out": LEFT_OUT_KINDS,
+    "basis": tuple(basis.replace(" ", "_") for basis in get_args(BandBasis)),
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 
@@ -82,6 +87,22 @@ def test_every_reason_of_a_search_has_its_chinese_words() -> None:
     reasons = re.findall(r'_rule\(\s*"([^"]+)"', rules)
     assert len(reasons) > 20
     missing = [reason for reason in reasons if CHINESE.phrase(reason) == reason]
+    assert not missing, f"add these under `phrases` in report/messages/zh.yaml: {missing}"
+
+
+def test_every_fitted_factor_has_its_chinese_words() -> None:
+    # Read from the file, like the rules: what the fit is named must not reach a page untranslated.
+    shipped = Path(myriad.report.__file__).parents[1] / "data" / "calibration" / "training.yaml"
+    meanings = [factor["meaning"] for factor in yaml.safe_load(shipped.read_text(encoding="utf-8"))["factors"]]
+    missing = [text for text in meanings if re.search(r"[a-z]{2,} [a-z]{2,}", CHINESE.phrase(text))]
+    assert not missing, f"add these under `phrases` in report/messages/zh.yaml: {missing}"
+
+
+def test_every_rule_that_fills_a_gap_has_its_chinese_words() -> None:
+    rules = (Path(myriad.report.__file__).parents[1] / "validate" / "layouts.py").read_text(encoding="utf-8")
+    notes = re.findall(r'(?:assumed = |notes \+?= \[)(?:1, )?"([^"]+)"', rules)
+    assert len(notes) >= 3
+    missing = [note for note in notes if CHINESE.phrase(note) == note]
     assert not missing, f"add these under `phrases` in report/messages/zh.yaml: {missing}"
 
 

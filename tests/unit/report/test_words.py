@@ -26,9 +26,10 @@ def test_the_whole_in_words(plan: Plan) -> None:
     [
         "Train MiMo-V2-Pro (1.02 T parameters, 42 B active) on pool own (10,000 x NVIDIA H800 SXM): "
         "8,192 GPUs in layout TP8 PP8x2 DP128 EP32 ZeRO-1 mb1 moe_act.",
-        "A step of 33.6 M tokens takes 12.3 s (MFU 38.2 %); 20 T tokens take 84.3 days.",
+        "A step of 33.6 M tokens takes 12.3 s (80 % band 11 to 13.8 s; MFU 38.2 %); "
+        "20 T tokens take 84.3 days (75.3 to 94.4 days).",
         "This meets the deadline of 120 days with 35.7 days to spare.",
-        "The run uses 16.6 M GPU-hours, 17.8 GWh and 437 M CNY.",
+        "The run uses 16.6 M GPU-hours, 17.8 GWh and 437 M CNY (390 to 490 M CNY).",
         "The largest loss is pipeline bubble (11.7 % of the step)",
         "ranks 212 of 18,377 and is 15.0 % slower than the best",
         "10 % more GPUs would help most: the run takes 8.4 % fewer days",
@@ -47,6 +48,32 @@ def test_a_late_job_without_money(plan: Plan) -> None:
     assert "active" not in text
 
 
+@pytest.mark.parametrize(
+    ("deadline_days", "said"),
+    [
+        (90, "At the slow end of the band it takes 94.4 days and misses the deadline."),
+        (80, "At the fast end of the band it takes 75.3 days and meets the deadline."),
+    ],
+)
+def test_a_deadline_within_the_band_is_said_to_be_open(plan: Plan, deadline_days: float, said: str) -> None:
+    job = plan.jobs[0]
+    assert job.chosen
+    near = job.chosen.model_copy(update={"deadline_days": deadline_days})
+    changed = plan.model_copy(update={"jobs": (job.model_copy(update={"chosen": near}),)})
+    assert said in sentences(changed, 0)
+    assert "end of the band" not in sentences(plan, 0)
+
+
+def test_an_estimate_without_a_band_says_none(plan: Plan) -> None:
+    job = plan.jobs[0]
+    assert job.chosen
+    assert job.chosen.estimate
+    bare = job.chosen.model_copy(update={"estimate": job.chosen.estimate.model_copy(update={"band": None})})
+    changed = plan.model_copy(update={"jobs": (job.model_copy(update={"chosen": bare}),)})
+    assert "takes 12.3 s (MFU 38.2 %); 20 T tokens take 84.3 days." in sentences(changed, 0)
+    assert "band" not in sentences(changed, 0)
+
+
 def test_a_job_that_no_pool_can_run(plan: Plan) -> None:
     assert sentences(plan, 2).startswith("No pool can train Driving 30B for job driving.")
 
@@ -55,7 +82,8 @@ def test_chinese_sentences(plan: Plan) -> None:
     text = sentences(plan, 0, "zh")
     assert "总参数 1.02 万亿，激活 420 亿" in text
     assert "可提前 35.7 天完成" in text
-    assert "1,660 万卡时、1,780 万千瓦时和 4.37 亿元" in text
+    assert "1,660 万卡时、1,780 万千瓦时和 4.37 亿元（3.9 至 4.9 亿元）" in text
+    assert "步时 12.3 s（80% 区间 11 至 13.8 s）" in text
     assert "和访存受限算子" in text
 
 

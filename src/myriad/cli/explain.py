@@ -1,0 +1,155 @@
+"""`myriad explain`: why an estimate is what it is, and how far it can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from myriad.cli import completion, options
+from myriad.cli.layout_options import (
+    ContextParallel,
+    DataParallel,
+    ExpertParallel,
+    ExpertTensorParallel,
+    LayoutFile,
+    MicroBatch,
+    OffloadOptimizer,
+    PipelineParallel,
+    RankOrder,
+    Recompute,
+    Schedule,
+    SequenceParallel,
+    ShardSize,
+    TensorParallel,
+    VirtualStages,
+    ZeroStage,
+    read_layout,
+)
+from myriad.cli.options import (
+    Imbalance,
+    JsonFile,
+    LanguageCode,
+    PrecisionName,
+    StackName,
+    at,
+    check_language,
+    flag_of,
+    read_job,
+)
+from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
+from myriad.errors import SpecError
+
+if TYPE_CHECKING:
+    from myriad.spec.explanation import Explanation
+
+EXAMPLES: Final = """\b
+Examples:
+  myriad explain --row mb-254
+  myriad explain system.yaml --job pretrain
+  myriad explain --model llama3.1-8b --cluster h100:8 --tp 2
+    --seq-len 8192 --global-batch 128"""
+
+#: Options that go with one of the three things to explain.
+_OF_FILE: Final = ("job",)
+_OF_ROW: Final = ("rows", "models")
+_NEEDED: Final = ("cluster", "seq_len", "global_batch")
+
+
+def explain(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="System file: explain what is chosen for one of its jobs.")
+    ] = None,
+    job: Annotated[str | None, typer.Option(metavar="NAME", help="With FILE: the job, where it has several.")] = None,
+    row: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Explain a measured run and its error.", autocompletion=completion.rows),
+    ] = None,
+    rows: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="With --row: your runs instead of the shipped ones.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="With --row: architectures that the catalog lacks.")
+    ] = None,
+    model: Annotated[str | None, options.MODEL] = None,
+    cluster: Annotated[str | None, options.CLUSTER] = None,
+    seq_len: Annotated[str | None, options.SEQ_LEN] = None,
+    global_batch: Annotated[str | None, options.GLOBAL_BATCH] = None,
+    layout: LayoutFile = None,
+    tp: TensorParallel = None,
+    pp: PipelineParallel = None,
+    vpp: VirtualStages = None,
+    cp: ContextParallel = None,
+    ep: ExpertParallel = None,
+    etp: ExpertTensorParallel = None,
+    dp: DataParallel = None,
+    zero: ZeroStage = None,
+    shard: ShardSize = None,
+    micro_batch: MicroBatch = None,
+    recompute: Recompute = None,
+    offload_optimizer: OffloadOptimizer = None,
+    schedule: Schedule = None,
+    order: RankOrder = None,
+    sp: SequenceParallel = None,
+    precision: PrecisionName = None,
+    stack: StackName = None,
+    expert_imbalance: Imbalance = None,
+    json_file: JsonFile = None,
+    lang: LanguageCode = "en",
+) -> None:
+    """Explain an estimate: where the time goes, what its band rests on, what it depends on, what would change it.
+
+    Of a measured run, of what is chosen for a job of a system file, or of one layout.
+    """
+    given = {name: value for name, value in locals().items() if value is not None}
+    check_language(lang)
+    inputs = (path for path in (file, rows, models, layout) if path is not None)
+    check_outputs({"--json": json_file}, *inputs)
+    given = {name: value for name, value in given.items() if name not in ("json_file", "lang")}
+    result = _explained(given)
+    if json_file is not None:
+        write(json_file, json_text(result.model_dump(mode="json")))
+    if json_file != STANDARD_OUTPUT:
+        from myriad.report.explanation import explanation_text
+
+        show(explanation_text(result, lang))
+
+
+def _explained(given: Mapping[str, Any]) -> Explanation:
+    from myriad import api
+
+    subjects = [name for name in ("file", "row", "model") if name in given]
+    if len(subjects) != 1:
+        found = " and ".join(_shown(name) for name in subjects) or "none of them"
+        raise SpecError(f"expected one of FILE, --row and --model, found {found}")
+    match subjects[0]:
+        case "file":
+            _check_belongs(given, ("file", *_OF_FILE))
+            with progress(f"planning {given['file'].name}") as step:
+                return api.explain_plan(given["file"], given.get("job"), step)
+        case "row":
+            _check_belongs(given, ("row", *_OF_ROW))
+            with at("--row"):
+                return api.explain_row(given["row"], given.get("rows"), given.get("models"))
+        case _:
+            _check_belongs(given, (name for name in given if name not in (*_OF_FILE, *_OF_ROW)))
+            for name in _NEEDED:
+                if name not in given:
+                    raise SpecError(f"{flag_of(name)}: is missing")
+            named, machines, work = read_job(given)
+            one = read_layout(given, given.get("layout"), machines.num_accelerators)
+            return api.explain_training(named, machines, one, work)
+
+
+def _check_belongs(given: Mapping[str, Any], allowed: Iterable[str]) -> None:
+    known = set(allowed)
+    for name in given:
+        if name not in known:
+            subject = next(_shown(one) for one in ("file", "row", "model") if one in given)
+            raise SpecError(f"{_shown(name)}: does not go with {subject}")
+
+
+def _shown(name: str) -> str:
+    return "FILE" if name == "file" else flag_of(name)
