@@ -74,13 +74,18 @@ class Convention:
 # The recipes interleave GPT-3 175B 6 times over 8 stages and Llama 3.1 405B 8 times: two layers a chunk.
 # Pages and submissions that leave the column out ran the same recipes.
 _NEMO: Final = Convention("nemo", optimizer=ADAM_BF16_GRADIENTS, layers_per_chunk=2)
+# None of the 120 rows of its recipes that print recomputation recomputes whole layers; what does not fit with parts
+# recomputed keeps activations in host memory.
+_BRIDGE: Final = Convention(
+    "megatron-bridge", optimizer=ADAM_BF16_GRADIENTS, recompute_where_unknown=RECOMPUTE_WHERE_UNKNOWN[:2]
+)
 _MEGATRON_2021: Final = Convention("megatron-lm-2021", zero=0, sequence_parallel=False, optimizer=ADAM_FP16)
 _MEGATRON_DEEPSPEED: Final = Convention("bigscience", zero=0, sequence_parallel=False, optimizer=ADAM_FP16_FLATTENED)
 
 #: Start of `source` -> convention; the first match counts.
 _BY_SOURCE: Final[tuple[tuple[str, Convention], ...]] = (
-    ("Megatron-Bridge", Convention("megatron-bridge", optimizer=ADAM_BF16_GRADIENTS)),
-    ("Megatron-Core MoE report", Convention("megatron-bridge", optimizer=ADAM_BF16_GRADIENTS)),
+    ("Megatron-Bridge", _BRIDGE),
+    ("Megatron-Core MoE report", _BRIDGE),
     ("MoE Parallel Folding", Convention("megatron-core", expert_tensor_follows_tensor=True)),
     ("Megatron-LM examples", Convention("megatron-core", optimizer=ADAM_BF16_GRADIENTS)),
     (
