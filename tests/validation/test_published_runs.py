@@ -16,7 +16,7 @@ from myriad.spec.validation import Validation
 from myriad.validate.layouts import run_of
 from myriad.validate.rows import shipped_rows
 
-MEAN_ABS_ERROR = 0.11
+MEAN_ABS_ERROR = 0.054
 FITTING_FRACTION = 0.99
 PEAK_MEAN_ABS_ERROR = 0.05
 PEAK_BIAS = 0.02

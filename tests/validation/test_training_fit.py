@@ -14,7 +14,7 @@ from myriad.spec.validation import LEFT_OUT_KINDS
 from myriad.validate.conventions import convention
 from myriad.validate.rows import shipped_rows
 
-MEAN_ABS_ERROR = {"lineage": 0.12, "stack": 0.12, "accelerator": 0.12, "gpus": 0.10}
+MEAN_ABS_ERROR = {"lineage": 0.088, "stack": 0.106, "accelerator": 0.107, "gpus": 0.074}
 """Of runs left out. Ratchets: they may be lowered, never raised."""
 
 

@@ -137,7 +137,7 @@ class _Ground:
 
 def _fitted(entry: Entry, factor: Factor) -> dict[Keys, float]:
     """What the factor multiplies in this entry: nothing in one that a user wrote, since nothing there was fitted."""
-    found = factors_of(entry.kind, entry.id, (factor,))
+    found = factors_of(entry.kind, entry.id, (factor,), entry.measured())
     figures = {keys: entry.figures.get(".".join(keys)) for keys in found}
     return {keys: by for keys, by in found.items() if (figure := figures[keys]) and figure.kind == "fitted"}
 
