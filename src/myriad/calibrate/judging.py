@@ -22,7 +22,6 @@ from myriad.estimate.collectives import place
 from myriad.estimate.device import device
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.calibration import Decoding, Kernels, Precision
-from myriad.spec.cluster import Link
 
 MANY_ROWS = 200_000
 """Rows that are reckoned at a time: tables have millions."""
@@ -105,10 +104,7 @@ def _judge(name: str, operator: Operator, accelerator: Accelerator, kernels: Ker
 def judge_links(ops: Path, name: str, bytes_per_s_one_way: float) -> list[Judgement]:
     """Collectives inside one node, by the link fitted to them (`calibrate.links`)."""
     fit = fit_link(ops, name, bytes_per_s_one_way)
-    link = Link(
-        tier="scale-up", domain=1024, bytes_per_s_one_way=bytes_per_s_one_way,
-        efficiency=fit.efficiency, latency_s=fit.latency_s, half_bytes=fit.half_bytes,
-    )  # fmt: skip
+    link = fit.link(bytes_per_s_one_way)
     rows = table(ops, f"{name}__nccl")
     found = []
     for kind, time_s in COLLECTIVES.items():
@@ -122,7 +118,7 @@ def judge_links(ops: Path, name: str, bytes_per_s_one_way: float) -> list[Judgem
                 name,
                 kind,
                 "16 bits",
-                parameters=3 if is_fitted else 0,
+                parameters=4 if is_fitted else 0,
                 extras=0,
                 fitted=errors(estimated[large], measured[large]) if is_fitted else None,
                 all_rows=errors(estimated, measured),

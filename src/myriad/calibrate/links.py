@@ -44,6 +44,18 @@ class LinkFit:
     fit: Fit
     median_error: dict[str, float]
 
+    def link(self, bytes_per_s_one_way: float) -> Link:
+        """The link of that bandwidth with these figures."""
+        return _link(bytes_per_s_one_way, (self.efficiency, self.latency_s, self.half_bytes, self.start_s))
+
+
+def _link(bytes_per_s_one_way: float, figures: tuple[float, ...]) -> Link:
+    efficiency, latency_s, half_bytes, start_s = figures
+    return Link(
+        tier="scale-up", domain=1024, bytes_per_s_one_way=bytes_per_s_one_way,
+        efficiency=efficiency, latency_s=latency_s, half_bytes=half_bytes, start_s=start_s,
+    )  # fmt: skip
+
 
 def fit_link(ops: Path, name: str, bytes_per_s_one_way: float) -> LinkFit:
     """The scale-up link of one accelerator from `ops/<name>__nccl.parquet`."""
@@ -53,12 +65,8 @@ def fit_link(ops: Path, name: str, bytes_per_s_one_way: float) -> LinkFit:
     measured = {kind: of.latency_us.to_numpy() * 1e-6 for kind, of in by_kind.items()}
 
     def model_s(kind: str, p: tuple[float, ...]) -> Array:
-        link = Link(
-            tier="scale-up", domain=1024, bytes_per_s_one_way=bytes_per_s_one_way,
-            efficiency=p[0], latency_s=p[1], half_bytes=p[2], start_s=p[3],
-        )  # fmt: skip
-        of = by_kind[kind]
-        return COLLECTIVES[kind](of.message_bytes.to_numpy(), place(of.num_gpus.to_numpy(), 1.0, (link,)))
+        placement = place(by_kind[kind].num_gpus.to_numpy(), 1.0, (_link(bytes_per_s_one_way, p),))
+        return COLLECTIVES[kind](by_kind[kind].message_bytes.to_numpy(), placement)
 
     fit = fit_log(
         lambda p: np.concatenate([model_s(kind, p) for kind in FITTED]),
