@@ -108,6 +108,8 @@ COMMAND_LINES = [
     (f"{ESTIMATE} --precision fp7", ("--precision:", "did you mean 'fp8'")),
     (f"{ESTIMATE} --stack megatorn-core", ("--stack:", "did you mean 'megatron-core'")),
     (f"{ESTIMATE} --expert-imbalance 0.5", ("--expert-imbalance:",)),
+    (f"{ESTIMATE} --switches compil", ("--switches:", "did you mean 'compile'")),
+    (f"{ESTIMATE} --stack nemo@25.03", ("--stack:", "did you mean '25.05'")),
     (f"{ESTIMATE} --model lama3.1-8b", ("--model:", "did you mean 'llama3.1-8b'")),
     (f"{ESTIMATE} --cluster h100", ("--cluster:", "NAME:COUNT")),
     (f"{ESTIMATE} --cluster h100:0", ("--cluster:", "at least 1")),

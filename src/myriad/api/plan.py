@@ -128,6 +128,7 @@ def setting_of_job(job: TrainingJob, model: Model, cluster: Cluster) -> Setting:
         precision=job.precision,
         optimizer=job.optimizer,
         stack=job.stack,
+        switches=job.switches,
         expert_imbalance=job.expert_imbalance,
     )
     return setting_of(_trained(model, job), cluster, work)

@@ -252,7 +252,9 @@ def _fitted(one: Entry) -> Entry:
             path = ".".join(keys)
             note = f"the assumed figure times {factor:.3g}, fitted to {fit.rows} measured runs"
             before = f"{one.figures[path].value} ({one.figures[path].kind})" if path in one.figures else ""
-            figures[path] = Figure(path=path, value=value, kind="fitted", source=_FIT, note=note, conflict=before)
+            figures[path] = Figure(
+                path=path, value=float(f"{value:.4g}"), kind="fitted", source=_FIT, note=note, conflict=before
+            )
     source = Source(title=fit.title, read_on=fit.fitted_on, note=fit.fitted_by)
     return replace(one, spec=spec, figures=figures, sources={**one.sources, _FIT: source})
 

@@ -35,6 +35,7 @@ from myriad.cli.options import (
     PrecisionName,
     SequenceLength,
     StackName,
+    Switches,
     check_language,
     read_job,
 )
@@ -72,6 +73,7 @@ def estimate(
     sp: SequenceParallel = None,
     precision: PrecisionName = None,
     stack: StackName = None,
+    switches: Switches = None,
     expert_imbalance: Imbalance = None,
     flops: Annotated[
         str, typer.Option(metavar="NAME", help="What MFU counts: computed (default), noncausal, six-n, sc21-model, ...")

@@ -43,8 +43,16 @@ StackName = Annotated[
     typer.Option(
         "--stack",
         metavar="NAME",
-        help="Training software of the catalog (default megatron-core).",
+        help="Training software of the catalog, or one release: nemo@25.02 (default megatron-core).",
         autocompletion=completion.stacks,
+    ),
+]
+Switches = Annotated[
+    str | None,
+    typer.Option(
+        "--switches",
+        metavar="NAMES",
+        help="What of the software is turned on: compile, graph-step, overlap-experts, ... (default nothing).",
     ),
 ]
 Imbalance = Annotated[
@@ -113,7 +121,10 @@ def read_job(given: Mapping[str, Any]) -> tuple[Model, Cluster, TrainingWork]:
     from myriad.api.training import setting_of
     from myriad.spec.job import TrainingWork
 
-    work = read_flags(TrainingWork, {name: given[name] for name in TrainingWork.model_fields if name in given})
+    values = {name: given[name] for name in TrainingWork.model_fields if name in given}
+    if "switches" in values:
+        values["switches"] = [name.strip() for name in values["switches"].split(",")]
+    work = read_flags(TrainingWork, values)
     with at("--model"):
         model = catalog.model(given["model"])
     with at("--cluster"):

@@ -16,6 +16,7 @@ from myriad.cli.options import (
     PrecisionName,
     SequenceLength,
     StackName,
+    Switches,
     check_language,
     read_flag,
     read_job,
@@ -39,6 +40,7 @@ def search(
     global_batch: GlobalBatch,
     precision: PrecisionName = None,
     stack: StackName = None,
+    switches: Switches = None,
     expert_imbalance: Imbalance = None,
     objective: Annotated[
         str, typer.Option(metavar="time|cost|gpus", help="Shortest step, fewest GPU-seconds, or fewest GPUs.")

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from myriad.errors import unknown_name
 from myriad.spec.base import BytesPerS, Count, CountOrZero, Fraction, Seconds, Spec, Tokens, Watts
-from myriad.spec.calibration import Precision
+from myriad.spec.calibration import Precision, Switch
 from myriad.spec.cluster import Sites
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import Layout
@@ -91,6 +91,9 @@ class TrainingJob(Spec):
     precision: Precision = "bf16"
     optimizer: Optimizer = Optimizer()
     stack: str = "megatron-core"
+    """Training software of the catalog, or one release of it: `nemo@25.02`."""
+    switches: tuple[Switch, ...] = ()
+    """What of the software is turned on that is off by default, `[compile]` for example."""
     expert_imbalance: float = Field(default=1.0, ge=1)
     objective: Literal["time", "cost", "gpus"] = "time"
     """What layouts are ranked by: the shortest step, or the fewest accelerator-seconds or accelerators in time."""

@@ -80,6 +80,11 @@ def test_owned_pools_draw_power():
     assert chosen.costs[1].amount_usd == pytest.approx(chosen.energy_joules / 3.6e6 * 0.1)
 
 
+def test_switches_of_the_software_count():
+    eager, compiled = (only(stack="torchtitan", switches=names).chosen.estimate for names in ((), ("compile",)))
+    assert compiled.time_parts_s["memory_bound"] < eager.time_parts_s["memory_bound"]
+
+
 def test_the_cheapest_pool_in_time_wins():
     pools = {
         "dear": POOL | {"terms": {"kind": "rented", "price": "9 USD/GPU-h"}},
