@@ -34,7 +34,6 @@ def _common() -> list[Factor]:
         _factor(f"{_MATRIX}, 8 bits", 0.1, *_shares(("*",), EIGHT_BITS)),
         _factor(f"{_MATRIX}, 4 bits", 0.15, *_shares(("*",), FOUR_BITS)),
         _factor(_ATTENTION, 0.15, "kernels/*/attention_training_share"),
-        _factor("spread of equal chips, which a step waits for", 0.5, "kernels/*/chip_spread"),
         _factor("rate of chunked scans over that of attention", 0.5, "kernels/*/scan_share"),
         _factor(
             "rate of routed experts over that of the accelerator's grouped products", 0.25, "stacks/*/expert_share"

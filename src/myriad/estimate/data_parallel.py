@@ -18,14 +18,18 @@ from myriad.spec.cluster import Link
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import IntArray, LayoutTable
 
+CHIP_SPREAD = 0.01
+"""Standard deviation of the speed of equal chips under load: they differ by 8 % between slowest and fastest within
+clusters of some hundred (Sinha et al., SC 2022, arXiv 2208.11035), which are about six to eight deviations."""
 
-def straggling_s(compute_s: Array, layouts: LayoutTable, spread: float) -> Array:
+
+def straggling_s(compute_s: Array, layouts: LayoutTable) -> Array:
     """What a step waits for the slowest of its ranks, in seconds: compute * spread * sqrt(2 ln ranks).
 
     The leading term of the expected largest of so many normal values. All ranks meet at every step.
     """
     ranks = (layouts.tp * layouts.cp * layouts.pp * layouts.dp).astype(float)
-    waits: Array = compute_s * spread * np.sqrt(2.0 * np.log(ranks))
+    waits: Array = compute_s * CHIP_SPREAD * np.sqrt(2.0 * np.log(ranks))
     return waits
 
 

@@ -89,8 +89,6 @@ class Device:
     sustained_fraction: float
     calibrated: bool
     """Whether the efficiencies were fitted for this accelerator, or are the default ones."""
-    chip_spread: float = 0.0
-    """Standard deviation of the speed of equal chips in a job, see `Kernels.chip_spread`."""
     heat_s: float = 0.0
     """Length of an operation run alone at which half of its heat shows; 0 in long runs, which are hot throughout."""
 
@@ -124,7 +122,6 @@ def device(accelerator: Accelerator, kernels: Kernels, precision: Precision, cal
         scan_share=kernels.scan_share / kernels.attention_training_share,
         sustained_fraction=kernels.sustained_fraction,
         calibrated=calibrated,
-        chip_spread=kernels.chip_spread,
     )
 
 

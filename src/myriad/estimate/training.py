@@ -260,7 +260,7 @@ class _Group:
             layouts, own_dense, own_expert, setting.work.optimizer, setting.device.memory_bytes_per_s,
             setting.cluster.accelerator.host_link_bytes_per_s_one_way,
         )  # fmt: skip
-        waits = straggling_s(inner[: len(COMPUTE_PARTS)].sum(axis=0), layouts, setting.device.chip_spread)
+        waits = straggling_s(inner[: len(COMPUTE_PARTS)].sum(axis=0), layouts)
         outer = {
             "pp_comm": self._pipeline_transfers(micro_batches),
             "dp_comm": dp_exposed,

@@ -101,10 +101,6 @@ class Kernels(Spec):
     other libraries than those of the measured operators. By the precision of the job; 1 where it is not given."""
     attention_training_share: Share = 1.0
     """The same for attention, forward and backward."""
-    chip_spread: float = Field(default=0.01, ge=0)
-    """Standard deviation of the speed of equal accelerators under load, and of what disturbs them: chips differ by 8 %
-    between slowest and fastest within clusters of some hundred (Sinha et al., SC 2022, arXiv 2208.11035), which are
-    about six to eight deviations."""
     scan_share: Fraction = 0.25
     """Rate of chunked scans (Mamba-2, delta nets) over that of attention: on an A100 the scan of Mamba-2 passes
     FlashAttention-2 at about 2,048 tokens (arXiv 2405.21060, figure 10), where it has a quarter of the FLOPs. They
