@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from myriad import catalog
 from myriad.catalog import Entry
-from myriad.catalog.fitted import factors_of, with_factors
+from myriad.catalog.fitted import with_factors
 from myriad.estimate.device import device
 from myriad.estimate.training import Setting, estimate_table
 from myriad.spec.base import Spec
@@ -65,7 +65,7 @@ class _Ground:
 
     @cached_property
     def stack(self) -> Entry:
-        return catalog.entry("stacks", self.setting.work.stack.partition("@")[0])
+        return catalog.entry("stacks", self.setting.work.software)
 
     @cached_property
     def base_s(self) -> float:
@@ -78,9 +78,8 @@ class _Ground:
         assert isinstance(kernels, Kernels)
         assert isinstance(stack, Stack)
         work = self.setting.work
-        release = work.stack.partition("@")[2]
         chip = device(self.setting.cluster.accelerator, kernels, work.precision, self.setting.device.calibrated)
-        software = (stack.at_release(release) if release else stack).switched(work.switches)
+        software = stack.as_run(work.release, work.switches)
         if (chip, software) == (self.setting.device, self.setting.stack):
             return self.base_s  # figures of other precisions or releases
         return self._estimated_s(self.setting.on(chip, software))
@@ -137,7 +136,7 @@ class _Ground:
 
 def _fitted(entry: Entry, factor: Factor) -> dict[Keys, float]:
     """What the factor multiplies in this entry: nothing in one that a user wrote, since nothing there was fitted."""
-    found = factors_of(entry.kind, entry.id, (factor,), entry.measured())
+    found = entry.factors((factor,))
     figures = {keys: entry.figures.get(".".join(keys)) for keys in found}
     return {keys: by for keys, by in found.items() if (figure := figures[keys]) and figure.kind == "fitted"}
 

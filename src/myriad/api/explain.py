@@ -107,7 +107,7 @@ def _explanation(
 
 def _band_ground(setting: Setting) -> BandGround:
     fit = catalog.training_fit()
-    stack = catalog.find("stacks", setting.work.stack.partition("@")[0]) or setting.work.stack
+    stack = catalog.find("stacks", setting.work.software) or setting.work.stack
     return BandGround(
         runs=fit.rows,
         stack=stack,
@@ -161,7 +161,7 @@ def _runs_like(run: Run, table: list[TrainingRow]) -> Iterator[Run]:
 
 
 def _software(run: Run) -> str:
-    return run.work.stack.partition("@")[0]
+    return run.work.software
 
 
 def _job(run: Run) -> tuple[object, ...]:

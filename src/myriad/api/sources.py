@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from myriad import catalog
 from myriad.catalog import Entry
+from myriad.spec.calibration import software_and_release
 from myriad.spec.cluster import Cluster
 from myriad.spec.result import JobPlan, SourcedFigure
 from myriad.spec.system import System
@@ -38,7 +39,7 @@ def sources_of(system: System, clusters: Mapping[str, Cluster], jobs: tuple[JobP
         name = system.models.get(job.model, job.model)
         if isinstance(name, str):
             entries["models", name] = catalog.entry("models", name)
-        software = job.stack.partition("@")[0]
+        software, _ = software_and_release(job.stack)
         entries["stacks", software] = catalog.entry("stacks", software)
     for name, pool in system.pools.items():
         chip = clusters[name].accelerator_id

@@ -125,7 +125,7 @@ def open_up(setting: Setting, layout: Layout) -> TrainingEstimate:
 
 def band_basis(setting: Setting, fit: TrainingFit) -> BandBasis:
     """Whether runs of this software, and on this accelerator, were fitted."""
-    stack = catalog.find("stacks", setting.work.stack.partition("@")[0]) in fit.stacks
+    stack = catalog.find("stacks", setting.work.software) in fit.stacks
     accelerator = setting.cluster.accelerator_id in fit.accelerators
     if stack:
         return "known" if accelerator else "unknown accelerator"

@@ -51,7 +51,7 @@ def groups_of(runs: Sequence[Measured]) -> dict[str, list[str]]:
     """Kind of group (`LEFT_OUT_KINDS`) -> the group of every run."""
     found = {
         "lineage": [lineage(one.run.row.model) for one in runs],
-        "stack": [one.run.work.stack.partition("@")[0] for one in runs],
+        "stack": [one.run.work.software for one in runs],
         "accelerator": [one.run.cluster.accelerator_id for one in runs],
         "gpus": [gpu_decade(one.run.cluster.num_accelerators) for one in runs],
     }

@@ -20,11 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from myriad import catalog
-from myriad.catalog import Kind
-from myriad.catalog.fitted import factors_of, with_factors
+from myriad.catalog import Entry, Kind
+from myriad.catalog.fitted import with_factors
 from myriad.estimate.device import Device, device, kernel_precision
 from myriad.estimate.training import Setting, estimate_table
-from myriad.spec.base import Spec
 from myriad.spec.calibration import Kernels, Stack
 from myriad.spec.fitted import Factor
 from myriad.spec.layout import Layout, LayoutTable
@@ -68,24 +67,20 @@ def _device(run: Run, kernels_id: str, factors: Sequence[Factor]) -> Device:
 
 
 @lru_cache(maxsize=256)
-def _assumed(kind: Kind, name: str) -> tuple[Spec, frozenset[str]]:
-    entry = catalog.assumed(kind, name)
-    return entry.spec, entry.measured()
+def _assumed(kind: Kind, name: str) -> Entry:
+    return catalog.assumed(kind, name)
 
 
 def _kernels(kernels_id: str, factors: Sequence[Factor]) -> Kernels:
-    assumed, fixed = _assumed("kernels", kernels_id)
-    assert isinstance(assumed, Kernels)
-    return with_factors(assumed, factors_of("kernels", kernels_id, factors, fixed))
+    entry = _assumed("kernels", kernels_id)
+    assert isinstance(entry.spec, Kernels)
+    return with_factors(entry.spec, entry.factors(factors))
 
 
 def _stack(run: Run, factors: Sequence[Factor]) -> Stack:
-    software, _, release = run.work.stack.partition("@")
-    assumed, fixed = _assumed("stacks", software)
-    assert isinstance(assumed, Stack)
-    found = with_factors(assumed, factors_of("stacks", software, factors, fixed))
-    found = found.at_release(release) if release else found
-    return found.switched(run.work.switches)
+    entry = _assumed("stacks", run.work.software)
+    assert isinstance(entry.spec, Stack)
+    return with_factors(entry.spec, entry.factors(factors)).as_run(run.work.release, run.work.switches)
 
 
 def ln_step(one: Measured, factors: Sequence[Factor]) -> float:
@@ -96,14 +91,14 @@ def ln_step(one: Measured, factors: Sequence[Factor]) -> float:
 
 def touches(factor: Factor, one: Measured) -> bool:
     """Whether the parameter belongs to the run's accelerator or software."""
-    software, _, release = one.run.work.stack.partition("@")
+    work = one.run.work
     for figure in factor.figures:
         kind, name, *keys = figure.split("/")
-        if name not in ("*", one.kernels_id if kind == "kernels" else software):
+        if name not in ("*", one.kernels_id if kind == "kernels" else work.software):
             continue
-        if keys[0] == "training_share" and keys[1] != kernel_precision(one.run.work.precision):
+        if keys[0] == "training_share" and keys[1] != kernel_precision(work.precision):
             continue
-        if keys[0] == "releases" and keys[1] != release:
+        if keys[0] == "releases" and keys[1] != work.release:
             continue
         return True
     return False

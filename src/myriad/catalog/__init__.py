@@ -26,7 +26,7 @@ from myriad.catalog.reading import located, read_spec
 from myriad.errors import MissingDataError
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import Spec
-from myriad.spec.calibration import Kernels, Stack
+from myriad.spec.calibration import Kernels, Stack, software_and_release
 from myriad.spec.cluster import Node
 from myriad.spec.model import Model
 from myriad.spec.price import PriceList
@@ -91,7 +91,7 @@ def stack(name: str) -> Stack:
 
     Raises SpecError with the nearest names.
     """
-    software, _, release = name.partition("@")
+    software, release = software_and_release(name)
     found = _spec("stacks", software, Stack)
     return found.at_release(release) if release else found
 

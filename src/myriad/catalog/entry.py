@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -19,6 +20,7 @@ from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import Spec
 from myriad.spec.calibration import Kernels, Stack
 from myriad.spec.cluster import Node as ClusterNode
+from myriad.spec.fitted import Factor
 from myriad.spec.model import Model
 from myriad.spec.price import PriceList
 
@@ -90,9 +92,10 @@ class Entry:
     notes: tuple[str, ...]
     sources: dict[str, Source]
 
-    def measured(self) -> frozenset[str]:
-        """Dotted keys of the figures that were measured."""
-        return frozenset(path for path, figure in self.figures.items() if figure.kind == "measured")
+    def factors(self, fitted: Iterable[Factor]) -> dict[tuple[str, ...], float]:
+        """What fitted factors multiply in this entry: keys -> product, see `catalog.fitted.factors_of`."""
+        measured = frozenset(path for path, figure in self.figures.items() if figure.kind == "measured")
+        return factors_of(self.kind, self.id, fitted, measured)
 
 
 def assumed(kind: Kind, name: str) -> Entry:
@@ -239,7 +242,7 @@ def _load(kind: Kind, path: Path) -> Entry:
 
 def _fitted(one: Entry) -> Entry:
     fit = training_fit()
-    factors = factors_of(one.kind, one.id, fit.factors, one.measured())
+    factors = one.factors(fit.factors)
     if not factors:
         return one
     spec = with_factors(one.spec, factors)

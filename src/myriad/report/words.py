@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
 from myriad.report.views import band_factors, change, losses
@@ -107,20 +109,20 @@ def banded_step(estimate: TrainingEstimate, language: Language, numbers: Numbers
 
 def days_range(pool: JobOnPool, language: Language, numbers: Numbers) -> str:
     """Days at both ends of the band of the step time; empty without days or a band."""
-    factors = band_factors(pool.estimate) if pool.estimate else None
-    if factors is None or pool.days is None:
-        return ""
-    low, high = factors
-    return _range(numbers.days(pool.days * low), numbers.days(pool.days * high), language)
+    return _band_range(pool, pool.days, numbers.days, language)
 
 
 def cost_range(pool: JobOnPool, language: Language, numbers: Numbers) -> str:
     """The same for money: every line of a cost grows with time."""
+    return _band_range(pool, pool.cost_usd, numbers.money, language)
+
+
+def _band_range(pool: JobOnPool, amount: float | None, shown: Callable[[float], str], language: Language) -> str:
     factors = band_factors(pool.estimate) if pool.estimate else None
-    if factors is None or pool.cost_usd is None:
+    if factors is None or amount is None:
         return ""
     low, high = factors
-    return _range(numbers.money(pool.cost_usd * low), numbers.money(pool.cost_usd * high), language)
+    return _range(shown(amount * low), shown(amount * high), language)
 
 
 def _range(low: str, high: str, language: Language) -> str:

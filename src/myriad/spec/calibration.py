@@ -139,6 +139,16 @@ class Release(Spec):
     """See `Stack.fused_experts`."""
 
 
+def software_and_release(stack: str) -> tuple[str, str]:
+    """The two halves of the name of a software, the second empty where no release is named.
+
+    >>> software_and_release("nemo@25.02"), software_and_release("nemo")
+    (('nemo', '25.02'), ('nemo', ''))
+    """
+    software, _, release = stack.partition("@")
+    return software, release
+
+
 class Stack(Spec):
     """One training software: what it overlaps, fuses and loses."""
 
@@ -238,6 +248,10 @@ class Stack(Spec):
         own = self.releases[release]
         shares = {"gemm_share": self.gemm_share * own.gemm_share, "expert_share": self.expert_share * own.expert_share}
         return self.model_copy(update={**shares, "fused_experts": self.fused_experts or own.fused_experts})
+
+    def as_run(self, release: str, switches: tuple[Switch, ...]) -> Stack:
+        """The software as a job runs it: at its release, if one is named, with its switches."""
+        return (self.at_release(release) if release else self).switched(switches)
 
     def switched(self, switches: tuple[Switch, ...]) -> Stack:
         """The software with some of its switches turned on.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from myriad.spec.base import Count, Spec
-from myriad.spec.calibration import Precision, Switch
+from myriad.spec.calibration import Precision, Switch, software_and_release
 
 
 class Optimizer(Spec):
@@ -46,3 +46,13 @@ class TrainingWork(Spec):
     """Tokens of the busiest expert rank over the mean; 1 is perfectly balanced."""
     expert_capacity: float | None = Field(default=None, gt=0)
     """Token-drop capacity factor; `None` is dropless."""
+
+    @property
+    def software(self) -> str:
+        """The software, whatever its release."""
+        return software_and_release(self.stack)[0]
+
+    @property
+    def release(self) -> str:
+        """Its release; empty where none is named."""
+        return software_and_release(self.stack)[1]
