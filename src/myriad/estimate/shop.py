@@ -168,7 +168,7 @@ class Shop:
             traffic = io_elements * ACTIVATION_BYTES
         else:
             moved = memory_bound_s(5 * ACTIVATION_BYTES * score_elements, self.device)
-            backward = attention_s(4 * flops, query_tokens, self.device, backward=True) + moved
+            backward = attention_s(4 * flops / share, query_tokens, self.device, backward=True) + moved
             forward = attention_s(2 * flops / share, query_tokens, self.device) + moved
             traffic = (io_elements + 5 * score_elements) * ACTIVATION_BYTES
         return Operation(

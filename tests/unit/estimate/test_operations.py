@@ -224,3 +224,12 @@ def test_every_operation_moves_bytes_and_takes_time():
             assert np.all(op.forward_s > 0)
             assert np.all(op.backward_s >= op.weight_grad_s)
             assert np.all(op.forward_bytes > 0)
+
+
+def test_slower_unfused_attention_is_slower_both_ways():
+    usual, slow = (
+        operations(tools=shop(fused_attention=False, attention_share=share))["attention"] for share in (1.0, 0.5)
+    )
+    scores_s = 5 * 2 * TOKENS**2 * 16 / 1e12
+    assert one(slow.forward_s) - scores_s == pytest.approx(2 * (one(usual.forward_s) - scores_s))
+    assert one(slow.backward_s) - scores_s == pytest.approx(2 * (one(usual.backward_s) - scores_s))
