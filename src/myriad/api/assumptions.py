@@ -12,12 +12,12 @@ from myriad import catalog
 from myriad.catalog import Entry
 from myriad.catalog.fitted import with_factors
 from myriad.estimate.device import device
-from myriad.estimate.training import Setting, estimate_table
+from myriad.estimate.training import Setting, estimate_rows
 from myriad.spec.base import Spec
 from myriad.spec.calibration import Kernels, Stack
 from myriad.spec.explanation import Assumption
 from myriad.spec.fitted import Factor
-from myriad.spec.layout import Layout, LayoutTable
+from myriad.spec.layout import Layout
 
 ASSUMED_SHARE_CHANGE = 0.1
 """A figure between 0 and 1 that was assumed or derived is tried with so much more and less."""
@@ -72,7 +72,7 @@ class _Ground:
         return self._estimated_s(self.setting)
 
     def _estimated_s(self, setting: Setting) -> float:
-        return float(estimate_table(setting, LayoutTable.from_layouts([self.layout])).step_s[0])
+        return float(estimate_rows(setting, [self.layout]).step_s[0])
 
     def _step_s(self, kernels: Spec, stack: Spec) -> float:
         assert isinstance(kernels, Kernels)

@@ -39,6 +39,9 @@ assert set(INNER_PARTS) <= set(TIME_PARTS)
 
 HIDDEN_KINDS = ("tp_comm", "cp_comm", "ep_comm")
 
+PREDICTION = "prediction depth"
+"""Kind of prediction depths that lie apart from the head."""
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -107,15 +110,24 @@ def model_costs(
     device: Device,
     stack: Stack,
     links: tuple[Link, ...],
+    predicts_apart: bool = False,
 ) -> ModelCosts:
-    """Costs of every block kind and of both ends for each of the layouts."""
+    """Costs of every block kind and of both ends for each of the layouts.
+
+    Joining projections and norms of prediction depths are the head's; with `predicts_apart`, they make a last kind
+    with the depths' block and embedding, `PREDICTION`. Logits and losses are the head's either way.
+    """
     cells = cells_of(layouts, work.seq_len)
     shop = Shop(device, stack, work)
     recomputed = recomputed_modules(layouts.recompute)
     kinds = tuple(dict.fromkeys([kind for kind, _ in model.layers] + ([model.mtp_block] if model.mtp_block else [])))
     blocks = [_block_costs(model.blocks[kind], model, cells, shop, links, recomputed) for kind in kinds]
     first = _end_costs(embedding_operations(model, cells, shop), model, cells, shop, links)
-    last = _head_costs(model, cells, shop, links)
+    if predicts_apart:
+        assert model.mtp_block is not None
+        blocks.append(_prediction_costs(blocks[kinds.index(model.mtp_block)], model, cells, shop, links))
+        kinds = (*kinds, PREDICTION)
+    last = _head_costs(model, cells, shop, links, 0 if predicts_apart else model.mtp_depths)
     return ModelCosts(kinds, Costs.stack(blocks), Costs.stack([first]), Costs.stack([last]))
 
 
@@ -330,14 +342,22 @@ def _end_costs(
     )
 
 
-def _head_costs(model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...]) -> Costs:
-    """Output projection and loss; once more, with the joining projection, per multi-token-prediction depth."""
-    depths = model.mtp_depths
-    operations = head_operations(model, cells, shop) * (1 + depths) + prediction_operations(model, cells, shop) * depths
-    costs = _end_costs(operations, model, cells, shop, links, exchanges=1 + depths)
+def _head_costs(model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...], joined: int) -> Costs:
+    """Output projection and loss, once more per prediction depth; joining projections of `joined` depths."""
+    passes = 1 + model.mtp_depths
+    operations = head_operations(model, cells, shop) * passes + prediction_operations(model, cells, shop) * joined
+    costs = _end_costs(operations, model, cells, shop, links, exchanges=passes)
     vocabulary = model.vocab * model.hidden / cells.tp
     return replace(
         costs,
-        dense_parameters=vocabulary + depths * mtp_depth_extra_parameters(model),
+        dense_parameters=vocabulary + joined * mtp_depth_extra_parameters(model),
         working_bytes=logits_bytes(model, cells, shop.stack),
     )
+
+
+def _prediction_costs(block: Costs, model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...]) -> Costs:
+    """A prediction depth apart from the head: its block and joining projection, and its share of an embedding."""
+    joining = _end_costs(prediction_operations(model, cells, shop), model, cells, shop, links, exchanges=0)
+    embedding = model.vocab * model.hidden / cells.tp / model.mtp_depths
+    joining = replace(joining, dense_parameters=embedding + mtp_depth_extra_parameters(model) + 0.0 * cells.tp)
+    return Costs(**{f.name: getattr(block, f.name) + getattr(joining, f.name) for f in fields(Costs)})

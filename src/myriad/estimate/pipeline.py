@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -57,19 +56,6 @@ def fill_level(num_layers: int, num_chunks: int, end_layers: int) -> int:
     while max(0, level - 1) + max(0, level - end_layers) + (num_chunks - 2) * level < num_layers:
         level += 1
     return level
-
-
-def stage_counts(
-    layer_kinds: Sequence[str], kinds: Sequence[str], pp: int, vpp: int, end_layers: int = 1, in_turn: bool = False
-) -> Array:
-    """Layers of each kind on each stage, array (K, P). Chunk c is on stage c mod pp."""
-    counts = np.zeros((len(kinds), pp))
-    position = 0
-    for chunk, size in enumerate(chunk_sizes(len(layer_kinds), pp * vpp, end_layers, in_turn)):
-        for kind in layer_kinds[position : position + size]:
-            counts[kinds.index(kind), chunk % pp] += 1
-        position += size
-    return counts
 
 
 def bubble_s(schedule: IntArray, pp: int, vpp: int, forward_s: Array, backward_s: Array, weight_grad_s: Array) -> Array:

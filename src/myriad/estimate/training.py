@@ -42,7 +42,8 @@ from myriad.estimate.operations import (
     prediction_operations,
 )
 from myriad.estimate.parameters import model_parameters
-from myriad.estimate.pipeline import DUALPIPE, bubble_s, in_flight, stage_counts
+from myriad.estimate.pipeline import DUALPIPE, bubble_s, in_flight
+from myriad.estimate.placement import predicts_apart, stage_layers
 from myriad.estimate.stage_memory import Held, stage_memory
 from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Cluster
@@ -111,22 +112,20 @@ def model_flops_per_token(setting: Setting) -> float:
     Megatron-LM since 2024 (`num_floating_point_operations`).
     """
     model, costs = setting.model, setting.uncut_costs
-    counts = _with_mtp(stage_counts(model.layer_kinds(), costs.kinds, 1, 1), model, costs)
+    counts = stage_layers(model, costs.kinds, 1, 1)
     flops = costs.blocks.model_flops[:, 0] @ counts[:, 0] + costs.last.model_flops[0, 0]
     return float(flops / setting.work.seq_len)
 
 
-def _with_mtp(counts: Array, model: Model, costs: ModelCosts) -> Array:
-    if model.mtp_depths and model.mtp_block is not None:
-        counts = counts.copy()
-        counts[costs.kinds.index(model.mtp_block), -1] += model.mtp_depths
-    return counts
+def estimate_table(setting: Setting, layouts: LayoutTable, splits: Sequence[tuple[int, ...]] = ()) -> TrainingTable:
+    """Time and memory of every layout. Layouts must divide (see `search.rules`); nothing is checked here.
 
-
-def estimate_table(setting: Setting, layouts: LayoutTable) -> TrainingTable:
-    """Time and memory of every layout. Layouts must divide (see `search.rules`); nothing is checked here."""
+    `splits` has one of each layout, empty for the software's own rule; none at all is the own rule for all.
+    """
     cuts, index = _distinct_cuts(layouts)
-    costs = model_costs(setting.model, cuts, setting.work, setting.device, setting.stack, setting.cluster.links)
+    costs = {
+        apart: costs_of(setting, cuts, apart) for apart in {predicts_apart(setting.model, s) for s in splits or [()]}
+    }
     ends = setting.end_layers
     size = len(layouts)
     columns = {
@@ -135,8 +134,9 @@ def estimate_table(setting: Setting, layouts: LayoutTable) -> TrainingTable:
         "memory": np.empty((len(MEMORY_PARTS), size)),
         "recompute": np.empty(size),
     }
-    for pp, vpp, rows in _pipeline_groups(layouts):
-        group = _Group(setting, layouts.take(rows), costs.take(index[rows]), pp, vpp, ends)
+    for pp, vpp, split, rows in _pipeline_groups(layouts, splits):
+        own_costs = costs[predicts_apart(setting.model, split)].take(index[rows])
+        group = _Group(setting, layouts.take(rows), own_costs, pp, vpp, ends, split)
         columns["parts_s"][:, rows], columns["hidden_s"][:, rows] = group.times()
         memory = group.memory()
         fullest = np.argmax(sum(memory.values()), axis=1)
@@ -151,6 +151,12 @@ def estimate_table(setting: Setting, layouts: LayoutTable) -> TrainingTable:
         memory_peak_bytes=columns["memory"].sum(axis=0),
         recompute_flops_per_token=columns["recompute"],
     )
+
+
+def costs_of(setting: Setting, layouts: LayoutTable, apart: bool = False) -> ModelCosts:
+    """Costs of blocks and ends for each of the layouts, prediction depths with the head or apart from it."""
+    device, stack, links = setting.device, setting.stack, setting.cluster.links
+    return model_costs(setting.model, layouts, setting.work, device, stack, links, apart)
 
 
 def state_bytes_bound(setting: Setting, layouts: LayoutTable) -> Array:
@@ -180,28 +186,43 @@ def _distinct_cuts(layouts: LayoutTable) -> tuple[LayoutTable, IntArray]:
     return layouts.take(first), index
 
 
-def _pipeline_groups(layouts: LayoutTable) -> list[tuple[int, int, IntArray]]:
-    """Rows by (pp, vpp), each group small enough that its arrays stay in the cache."""
+def _pipeline_groups(
+    layouts: LayoutTable, splits: Sequence[tuple[int, ...]]
+) -> list[tuple[int, int, tuple[int, ...], IntArray]]:
+    """Rows by (pp, vpp, split), each group small enough that its arrays stay in the cache."""
     rows_at_once = 16384
     key = layouts.pp * 4096 + layouts.vpp
+    if splits:
+        number = {split: n for n, split in enumerate(dict.fromkeys(splits))}
+        key = key * len(number) + np.array([number[split] for split in splits], dtype=np.int64)
     order = np.argsort(key, kind="stable")
     edges = np.flatnonzero(np.diff(key[order])) + 1
     groups = []
     for rows in np.split(order, edges):
         for start in range(0, len(rows), rows_at_once):
             part = rows[start : start + rows_at_once]
-            groups.append((int(layouts.pp[part[0]]), int(layouts.vpp[part[0]]), part))
+            split = splits[part[0]] if splits else ()
+            groups.append((int(layouts.pp[part[0]]), int(layouts.vpp[part[0]]), split, part))
     return groups
 
 
 class _Group:
-    """Layouts that share pp and vpp: axes C (layouts), P (stages), K (block kinds)."""
+    """Layouts that share pp, vpp and split: axes C (layouts), P (stages), K (block kinds)."""
 
-    def __init__(self, setting: Setting, layouts: LayoutTable, costs: ModelCosts, pp: int, vpp: int, ends: int) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        layouts: LayoutTable,
+        costs: ModelCosts,
+        pp: int,
+        vpp: int,
+        ends: int,
+        split: tuple[int, ...] = (),
+    ) -> None:
         self.setting, self.layouts, self.costs, self.pp, self.vpp = setting, layouts, costs, pp, vpp
+        self.apart = predicts_apart(setting.model, split)
         in_turn = setting.stack.counts_layers
-        counts = stage_counts(setting.model.layer_kinds(), costs.kinds, pp, vpp, ends, in_turn)
-        self.counts_KP = _with_mtp(counts, setting.model, costs)
+        self.counts_KP = stage_layers(setting.model, costs.kinds, pp, vpp, ends, in_turn, split)
         self.num_micro_batches = np.maximum(setting.work.global_batch // (layouts.dp * layouts.micro_batch), 1)
         self.forward_CP, self.backward_CP = self._stages("forward_s"), self._stages("backward_s")
         self.slowest: IntArray = np.argmax(self.forward_CP + self.backward_CP, axis=1)
@@ -219,7 +240,7 @@ class _Group:
         vocabulary = self.setting.model.vocab * self.setting.model.hidden / self.layouts.tp
         if self.setting.model.tied_embeddings and self.pp == 1:
             dense[:, 0] -= vocabulary
-        if self.setting.model.mtp_depths and self.pp > 1:
+        if self.setting.model.mtp_depths and self.pp > 1 and not self.apart:
             dense[:, -1] += vocabulary  # prediction depths embed tokens where they are
         return self._with_mirrored(dense), self._with_mirrored(self._stages("expert_parameters"))
 
@@ -308,17 +329,28 @@ class _Group:
         return np.asarray(self._stages("recompute_flops").sum(axis=1) * ranks / tokens)
 
 
+def estimate_rows(setting: Setting, layouts: Sequence[Layout]) -> TrainingTable:
+    """Time and memory of layouts that may have splits, as columns."""
+    table = LayoutTable.from_layouts([layout.without_split() for layout in layouts])
+    return estimate_table(setting, table, [layout.split for layout in layouts])
+
+
+def _group_of(setting: Setting, layout: Layout) -> _Group:
+    """A group of one."""
+    layouts = LayoutTable.from_layouts([layout.without_split()])
+    costs = costs_of(setting, layouts, predicts_apart(setting.model, layout.split))
+    return _Group(setting, layouts, costs, layout.pp, layout.vpp, setting.end_layers, layout.split)
+
+
 def estimate_layout(setting: Setting, layout: Layout) -> TrainingEstimate:
     """One layout, opened up: parts of the time, memory of every stage.
 
-    Raises InfeasibleError if there are too few layers for the pipeline chunks.
+    Raises InfeasibleError if there are too few layers for the pipeline chunks, or if they cannot lie as its split says.
     """
     if setting.model.num_layers + 2 < layout.pp * layout.vpp:
         raise InfeasibleError(f"{setting.model.num_layers} layers cannot fill {layout.pp} stages x {layout.vpp} chunks")
-    layouts = LayoutTable.from_layouts([layout])
-    table = estimate_table(setting, layouts)
-    costs = model_costs(setting.model, layouts, setting.work, setting.device, setting.stack, setting.cluster.links)
-    group = _Group(setting, layouts, costs, layout.pp, layout.vpp, setting.end_layers)
+    table = estimate_rows(setting, [layout])
+    group = _group_of(setting, layout)
     stages = {part: values[0] for part, values in group.memory().items()}
     work, device = setting.work, setting.device
     step_s = float(table.step_s[0])
@@ -366,10 +398,9 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
     The seconds are forward, backward and recomputation; their sum is the compute and recompute parts of
     the step time (host waits and communication are not operations).
     """
-    layouts = LayoutTable.from_layouts([layout])
     work, device = setting.work, setting.device
-    costs = model_costs(setting.model, layouts, work, device, setting.stack, setting.cluster.links)
-    group = _Group(setting, layouts, costs, layout.pp, layout.vpp, setting.end_layers)
+    group = _group_of(setting, layout)
+    layouts, costs = group.layouts, group.costs
     stage = int(group.slowest[0])
     micro_batches = float(group.num_micro_batches[0])
     shop = Shop(device, setting.stack, work)
@@ -393,8 +424,11 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
                 seconds_per_step=seconds + (before.seconds_per_step if before else 0.0),
             )
 
-    for kind, count in zip(costs.kinds, group.counts_KP[:, stage], strict=True):
+    depths = setting.model.mtp_depths if stage == layout.pp - 1 and not group.apart else 0
+    for number, (kind, count) in enumerate(zip(costs.kinds, group.counts_KP[:, stage], strict=True)):
         if count:
+            if group.apart and number == len(costs.kinds) - 1:
+                kind, depths = str(setting.model.mtp_block), int(count)
             add(
                 block_operations(setting.model.blocks[kind], setting.model, cells, shop),
                 float(count),
@@ -404,5 +438,6 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
         add(embedding_operations(setting.model, cells, shop), 1.0)
     if stage == layout.pp - 1:
         add(head_operations(setting.model, cells, shop), 1.0 + setting.model.mtp_depths)
-        add(prediction_operations(setting.model, cells, shop), float(setting.model.mtp_depths))
+    if depths:
+        add(prediction_operations(setting.model, cells, shop), float(depths))
     return tuple(sorted(merged.values(), key=lambda o: -o.seconds_per_step))

@@ -12,6 +12,7 @@ from pydantic import field_validator, model_validator
 
 from myriad.errors import SpecError, unknown_name
 from myriad.spec.base import Count, CountOrZero, Spec
+from myriad.spec.split import parse_split, split_text
 
 IntArray = npt.NDArray[np.int64]
 
@@ -64,6 +65,9 @@ class Layout(Spec):
     """Pipeline stages."""
     vpp: Count = 1
     """Model chunks per stage (interleaved schedule); 1 is plain 1F1B."""
+    split: tuple[int, ...] = ()
+    """Layers per chunk, first to last, `7,8*14,7` for short: `pp * vpp` numbers, chunk c on stage c mod pp; empty is
+    the software's own rule. Prediction depths lie with the head, unless the numbers count them too, as the last."""
     cp: Count = 1
     """Context parallel size: the sequence is split over this many ranks."""
     ep: Count = 1
@@ -95,21 +99,41 @@ class Layout(Spec):
         modules = [m for n in names for m in RECOMPUTE_ALIASES.get(n, (n,))]
         return recompute_modules(recompute_mask(modules))
 
+    @field_validator("split", mode="before")
+    @classmethod
+    def _split_of_text(cls, value: object) -> object:
+        return parse_split(value)
+
     @model_validator(mode="after")
     def _chunks_need_stages(self) -> Layout:
         if self.vpp > 1 and self.pp == 1:
             raise ValueError("vpp above 1 needs pp above 1")
         return self
 
+    @model_validator(mode="after")
+    def _split_fills_chunks(self) -> Layout:
+        chunks = self.pp * self.vpp
+        if self.split and len(self.split) != chunks:
+            stages = f"pp {self.pp}" + (f" x vpp {self.vpp}" if self.vpp > 1 else "")
+            raise ValueError(f"split has {len(self.split)} numbers; {stages} has {chunks} chunks")
+        if 0 in self.split[1:-1]:
+            raise ValueError("split may leave only the first and the last chunk without layers")
+        return self
+
     @property
     def world_size(self) -> int:
         return self.tp * self.cp * self.pp * self.dp
+
+    def without_split(self) -> Layout:
+        """The same layout with layers placed by the software's own rule."""
+        return self.model_copy(update={"split": ()}) if self.split else self
 
     def text(self) -> str:
         """A short name such as `TP8 CP2 PP16x5 DP64 EP8 ZeRO-1 mb1 selective`."""
         parts = [f"TP{self.tp}"]
         parts += [f"CP{self.cp}"] if self.cp > 1 else []
         parts += [f"PP{self.pp}" + (f"x{self.vpp}" if self.vpp > 1 else "")]
+        parts += [f"split({split_text(self.split)})"] if self.split else []
         parts += [f"DP{self.dp}"]
         parts += [f"EP{self.ep}"] if self.ep > 1 else []
         parts += [f"ETP{self.etp}"] if self.etp > 1 else []
@@ -123,7 +147,7 @@ class Layout(Spec):
 
 @dataclass(frozen=True)
 class LayoutTable:
-    """Many layouts as columns of equal length C, one per field of `Layout`."""
+    """Many layouts as columns of equal length C, one per field of `Layout` but `split`: layers lie by the own rule."""
 
     tp: IntArray
     sp: IntArray
@@ -149,6 +173,11 @@ class LayoutTable:
 
     @classmethod
     def from_layouts(cls, layouts: Sequence[Layout]) -> LayoutTable:
+        """The columns of these layouts. Raises SpecError for one with a split, which no column holds."""
+        for layout in layouts:
+            if layout.split:
+                raise SpecError(f"layout {layout.text()}: a table of layouts cannot hold a split")
+
         def column(name: str) -> IntArray:
             match name:
                 case "recompute":

@@ -11,7 +11,6 @@ from myriad.estimate.pipeline import (
     chunk_sizes,
     fill_level,
     in_flight,
-    stage_counts,
 )
 
 F, B, W = 1.0, 2.0, 0.9
@@ -96,16 +95,3 @@ def test_level_is_the_lowest_that_has_room():
             return max(0, level - 1) + max(0, level - end) + (chunks - 2) * level
 
         assert room(level) >= layers > room(level - 1)
-
-
-def test_layers_go_to_stages_in_order_and_chunks_go_round():
-    kinds = ["dense"] * 2 + ["moe"] * 6
-    assert stage_counts(kinds, ("dense", "moe"), 4, 1).tolist() == [[2, 0, 0, 0], [0, 2, 2, 2]]
-    assert stage_counts(kinds, ("dense", "moe"), 2, 4).tolist() == [[1, 1], [3, 3]]
-
-
-def test_counts_hold_every_layer_once():
-    kinds = ["a", "b", "b"] * 13
-    for pp, vpp in ((1, 1), (3, 1), (4, 1), (4, 3), (5, 8)):
-        counts = stage_counts(kinds, ("a", "b"), pp, vpp, 2)
-        assert counts.sum(axis=1).tolist() == [13, 26]

@@ -1,0 +1,84 @@
+"""Where layers lie: by the software's own rule or by a split, with prediction depths at the head or apart from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from myriad.errors import InfeasibleError
+from myriad.estimate.operations import Array
+from myriad.estimate.pipeline import chunk_sizes
+from myriad.spec.model import Model
+
+
+def split_problem(model: Model, split: Sequence[int]) -> str:
+    """Why the layers of a model cannot lie so, or empty.
+
+    >>> from myriad.spec.model import Block, DenseFeedForward
+    >>> block = Block(feed_forward=DenseFeedForward(width=8))
+    >>> model = Model(name="two", hidden=8, vocab=8, blocks={"a": block}, layers=(("a", 2),))
+    >>> split_problem(model, (1, 2)), split_problem(model, (2, 0))
+    ('split places 3 layers; the model has 2', '')
+    """
+    layers, depths, placed = model.num_layers, model.mtp_depths, sum(split)
+    if not split or placed == layers:
+        return ""
+    with_depths = f", {layers + depths} with its prediction depths" if depths else ""
+    if not depths or placed != layers + depths:
+        return f"split places {placed} layers; the model has {layers}{with_depths}"
+    filled = [size for size in split if size]
+    if split[-1] < depths and (filled[-1] < depths or split[-1] > 0):
+        return "split parts the prediction depths; they lie in one chunk"
+    return ""
+
+
+def predicts_apart(model: Model, split: Sequence[int]) -> bool:
+    """Whether the split places prediction depths on another chunk than the head's."""
+    return bool(split) and sum(split) > model.num_layers and split[-1] < model.mtp_depths
+
+
+def prediction_chunk(model: Model, split: Sequence[int]) -> int:
+    """The chunk on which the split places the prediction depths."""
+    return max(c for c, size in enumerate(split) if size) if predicts_apart(model, split) else len(split) - 1
+
+
+def chunk_layers(
+    model: Model, pp: int, vpp: int, end_layers: int = 1, in_turn: bool = False, split: Sequence[int] = ()
+) -> tuple[int, ...]:
+    """Layers per chunk, first to last, without prediction depths. Raises InfeasibleError if they cannot lie so."""
+    if not split:
+        return chunk_sizes(model.num_layers, pp * vpp, end_layers, in_turn)
+    if problem := split_problem(model, split):
+        raise InfeasibleError(problem)
+    sizes = list(split)
+    if sum(split) > model.num_layers:
+        sizes[prediction_chunk(model, split)] -= model.mtp_depths
+    return tuple(sizes)
+
+
+def stage_layers(
+    model: Model,
+    kinds: Sequence[str],
+    pp: int,
+    vpp: int,
+    end_layers: int = 1,
+    in_turn: bool = False,
+    split: Sequence[int] = (),
+) -> Array:
+    """Layers and prediction depths of each kind on each stage, array (K, P). Chunk c is on stage c mod pp.
+
+    Depths that lie apart from the head are of the last kind, which holds what is the head's elsewhere (see
+    `estimate.layers.model_costs`). Raises InfeasibleError if the layers cannot lie so.
+    """
+    counts = np.zeros((len(kinds), pp))
+    layer_kinds, position = model.layer_kinds(), 0
+    for chunk, size in enumerate(chunk_layers(model, pp, vpp, end_layers, in_turn, split)):
+        for kind in layer_kinds[position : position + size]:
+            counts[kinds.index(kind), chunk % pp] += 1
+        position += size
+    if predicts_apart(model, split):
+        counts[-1, prediction_chunk(model, split) % pp] += model.mtp_depths
+    elif model.mtp_depths and model.mtp_block is not None:
+        counts[kinds.index(model.mtp_block), -1] += model.mtp_depths
+    return counts
