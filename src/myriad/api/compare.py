@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from myriad.api.split import refined
 from myriad.api.training import Searched, check_divides, open_up, scaled, search_layouts
 from myriad.estimate.training import Setting, estimate_layout
 from myriad.spec.layout import Layout
@@ -69,5 +70,6 @@ def _with_more_accelerators(setting: Setting, best: TrainingEstimate) -> float:
     """The best step time that the added accelerators allow, in seconds; infinite if none of them can be used."""
     count = int(best.world_size * (1 + MORE_FRACTION))
     cluster = setting.cluster.model_copy(update={"num_accelerators": count})
-    found = search_layouts(replace(setting, cluster=cluster), least_gpus=best.world_size + 1, strictly=True).ranking
+    searched = search_layouts(replace(setting, cluster=cluster), least_gpus=best.world_size + 1, strictly=True)
+    found = refined(searched, "time").ranking
     return float(found.step_s[found.order[0]]) if len(found.order) else float("inf")

@@ -12,6 +12,7 @@ from myriad import __version__, catalog
 from myriad.api.compare import compare, sensitivities
 from myriad.api.domain import model_caveats
 from myriad.api.sources import sources_of
+from myriad.api.split import refined
 from myriad.api.training import (
     Searched,
     check_divides,
@@ -208,6 +209,7 @@ class _Planner:
                 memory_headroom=job.memory_headroom,
                 progress=progress,
             )
+            searched = refined(searched, job.objective, _step_limit_s(job, pool))
             if not len(searched.ranking.order):
                 return JobOnPool(pool=pool_name, feasible=False, reason=nothing_fits(searched)), None
         except (InfeasibleError, MissingDataError) as error:

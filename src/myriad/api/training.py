@@ -23,12 +23,12 @@ from myriad.estimate.training import (
 )
 from myriad.estimate.uncertainty import band
 from myriad.search.rank import Objective, Progress, Ranking, distinct_rows, loses_by, pareto_rows, rank
-from myriad.search.rules import DIVISION_RULES, Case, runs_on, violations
+from myriad.search.rules import Case, first_violation, runs_on
 from myriad.search.space import Enumerated, default_space, enumerate_layouts
 from myriad.spec.cluster import Cluster
 from myriad.spec.fitted import TrainingFit
 from myriad.spec.job import TrainingWork
-from myriad.spec.layout import IntArray, Layout, LayoutTable
+from myriad.spec.layout import IntArray, Layout
 from myriad.spec.model import Model
 from myriad.spec.result import (
     COMPUTED_FLOPS,
@@ -101,12 +101,10 @@ def case_of(setting: Setting) -> Case:
 
 def check_divides(setting: Setting, layout: Layout) -> None:
     """Raises SpecError with the reason and the numbers if the layout cannot exist for this job."""
-    case = case_of(setting)
-    _, counts = violations(DIVISION_RULES, case, LayoutTable.from_layouts([layout]))
-    if counts:
+    if problem := first_violation(case_of(setting), layout):
         work = setting.work
         raise SpecError(
-            f"layout {layout.text()}: {next(iter(counts))} ({setting.model.name}: {setting.model.num_layers} layers; "
+            f"layout {layout.text()}: {problem} ({setting.model.name}: {setting.model.num_layers} layers; "
             f"global batch {work.global_batch}, sequence {work.seq_len}, "
             f"{setting.cluster.num_accelerators} accelerators)"
         )
@@ -148,7 +146,11 @@ class Searched:
     setting: Setting
     enumerated: Enumerated
     ranking: Ranking
+    capacity_bytes: float
+    """Memory that a layout may fill."""
     seconds: float
+    layouts_split: int = 0
+    """Layouts that splits of their layers were searched for."""
 
 
 def search_layouts(
@@ -173,7 +175,7 @@ def search_layouts(
     ranking = rank(
         enumerated.layouts, lambda x: estimate_table(setting, x), capacity, objective, step_limit_s, progress
     )
-    return Searched(setting, enumerated, ranking, time.perf_counter() - start)
+    return Searched(setting, enumerated, ranking, capacity, time.perf_counter() - start)
 
 
 def result_of(
@@ -195,11 +197,12 @@ def result_of(
         layouts_enumerated=searched.enumerated.total,
         layouts_evaluated=len(ranking.layouts),
         layouts_fitting=len(ranking.order),
+        layouts_split=searched.layouts_split,
         rejected=rejected,
         search_s=searched.seconds,
         layouts_per_s=len(ranking.layouts) / searched.seconds,
         objective=objective,
-        best=open_up(setting, ranking.layouts.row(int(ranking.order[0]))),
+        best=open_up(setting, ranking.layout(int(ranking.order[0]))),
         ranked=_ranked(searched, distinct_rows(ranking, top), place_of, job_usd),
         pareto=_ranked(searched, pareto_rows(ranking), place_of, job_usd),
     )
@@ -214,10 +217,11 @@ def _ranked(
     tokens_per_step = float(setting.work.global_batch) * setting.work.seq_len
     flops_per_token = model_flops_per_token(setting)
     with_best = np.concatenate((ranking.order[:1], rows))
-    parts = estimate_table(setting, ranking.layouts.take(with_best)).parts_s
+    parts = estimate_table(setting, ranking.layouts.take(with_best), ranking.splits(with_best.tolist())).parts_s
     found = []
     for row, own_parts in zip(rows, parts[:, 1:].T, strict=True):
-        layout, step_s, gpus = ranking.layouts.row(int(row)), float(ranking.step_s[row]), int(ranking.num_gpus[row])
+        layout, step_s, gpus = ranking.layout(int(row)), float(ranking.step_s[row]), int(ranking.num_gpus[row])
+        own_step_s = ranking.placed[row].own_step_s if row in ranking.placed else None
         per_gpu = tokens_per_step / step_s / gpus
         found.append(
             RankedLayout(
@@ -231,6 +235,7 @@ def _ranked(
                 cost_usd=None if job_usd is None else job_usd(gpus, step_s),
                 time_parts_s={p: float(v) for p, v in zip(TIME_PARTS, own_parts, strict=True)},
                 runs_on=runs_on(case, layout),
+                split_gain_fraction=None if own_step_s is None else 1 - step_s / own_step_s,
                 loses_by=loses_by(own_parts, parts[:, 0]),
             )
         )
@@ -252,39 +257,6 @@ def nothing_fits(searched: Searched) -> str:
         f"{where}: none of {len(ranking.layouts):,} layouts fits in memory; the nearest, "
         f"{ranking.layouts.row(nearest).text()}, lacks {lacks} per accelerator"
     )
-
-
-def search_training(
-    model: str | Model,
-    cluster: str | Cluster,
-    work: TrainingWork,
-    *,
-    objective: Objective = "time",
-    least_gpus: int | None = None,
-    step_limit_s: float | None = None,
-    memory_headroom: float = MEMORY_HEADROOM,
-    top: int = 20,
-    progress: Progress | None = None,
-) -> SearchResult:
-    """The best layouts of one job on one cluster.
-
-    `least_gpus` is the fewest accelerators that a layout may use: unless given, three quarters of the cluster
-    for the objective `time`, half for `cost`, one for `gpus` (fewer where nothing else divides).
-    `memory_headroom` is the share of the memory that a layout must leave free. Raises InfeasibleError if
-    nothing fits.
-    """
-    setting = setting_of(model, cluster, work)
-    if least_gpus is None:
-        least_gpus = usual_least_gpus(setting.cluster, objective)
-    searched = search_layouts(
-        setting,
-        objective=objective,
-        least_gpus=least_gpus,
-        step_limit_s=step_limit_s,
-        memory_headroom=memory_headroom,
-        progress=progress,
-    )
-    return result_of(searched, objective, top)
 
 
 def usual_least_gpus(cluster: Cluster, objective: Objective) -> int:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from myriad.estimate.training import TrainingTable
-from myriad.spec.layout import LayoutTable
+from myriad.spec.layout import Layout, LayoutTable
 from myriad.spec.result import TIME_PARTS
 
 IntArray = npt.NDArray[np.int64]
@@ -27,6 +27,15 @@ Evaluate = Callable[[LayoutTable], TrainingTable]
 
 
 @dataclass(frozen=True)
+class Placed:
+    """How the layers of a layout are placed by hand."""
+
+    split: tuple[int, ...]
+    own_step_s: float | None
+    """Step time by the software's own rule; `None` if the layout does not fit so."""
+
+
+@dataclass(frozen=True)
 class Ranking:
     """Evaluated layouts and the order of those that fit."""
 
@@ -38,6 +47,17 @@ class Ranking:
     num_gpus: IntArray
     order: IntArray
     """Rows that fit, best first."""
+    placed: Mapping[int, Placed] = field(default_factory=dict)
+    """Rows whose times and memory are those of a split, and not of the software's own rule."""
+
+    def layout(self, row: int) -> Layout:
+        """A row with its split."""
+        found = self.layouts.row(row)
+        return found.model_copy(update={"split": self.placed[row].split}) if row in self.placed else found
+
+    def splits(self, rows: Iterable[int]) -> list[tuple[int, ...]]:
+        """The split of each of the rows, empty for the software's own rule."""
+        return [self.placed[row].split if row in self.placed else () for row in rows]
 
 
 def rank(
@@ -57,13 +77,24 @@ def rank(
     step_s, memory = _evaluate_all(layouts, evaluate, progress)
     num_gpus = layouts.tp * layouts.cp * layouts.pp * layouts.dp
     missing = memory - capacity_bytes
-    rows = np.flatnonzero(missing <= 0)
+    order = ordered(np.flatnonzero(missing <= 0), step_s, memory, num_gpus, objective, step_limit_s)
+    return Ranking(layouts, step_s, memory, missing, num_gpus, order)
+
+
+def ordered(
+    rows: IntArray,
+    step_s: Array,
+    memory: Array,
+    num_gpus: IntArray,
+    objective: Objective,
+    step_limit_s: float | None = None,
+) -> IntArray:
+    """The rows, best first; see `rank`."""
     gpus = num_gpus[rows].astype(float)
     wanted = {"time": step_s[rows], "cost": step_s[rows] * gpus, "gpus": gpus}[objective]
     late = step_s[rows] > (np.inf if step_limit_s is None or objective == "time" else step_limit_s)
     first = np.where(late, step_s[rows], wanted)
-    order = rows[np.lexsort((memory[rows], step_s[rows], first, late))]
-    return Ranking(layouts, step_s, memory, missing, num_gpus, order)
+    return np.asarray(rows[np.lexsort((memory[rows], step_s[rows], first, late))])
 
 
 def _evaluate_all(layouts: LayoutTable, evaluate: Evaluate, progress: Progress | None) -> tuple[Array, Array]:
@@ -94,9 +125,14 @@ def distinct_rows(ranking: Ranking, limit: int) -> IntArray:
 
     Of layouts that differ in recomputation, offloading or sharding alone only the best is kept.
     """
-    x = ranking.layouts
+    return first_rows(ranking.layouts, ranking.order, limit)
+
+
+def first_rows(layouts: LayoutTable, order: IntArray, limit: int) -> IntArray:
+    """The first rows of an order that differ in parallelism or micro-batch."""
+    x = layouts
     found: dict[tuple[int, ...], int] = {}
-    for row in ranking.order:
+    for row in order:
         key = tuple(int(column[row]) for column in (x.tp, x.cp, x.pp, x.vpp, x.ep, x.etp, x.dp, x.micro_batch))
         found.setdefault(key, int(row))
         if len(found) == limit:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from myriad.estimate.placement import predicts_apart, split_problem
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import RECOMPUTE_MODULES, Layout, LayoutTable
@@ -218,6 +219,25 @@ FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class SplitRule:
+    """One rule on the split of a layout, which no column holds."""
+
+    reason: str
+    violated: Callable[[Model, tuple[int, ...]], bool]
+
+
+#: Framework -> what splits it cannot run. Megatron-Core 0.16 takes any with prediction depths on one chunk
+#: (`--pipeline-model-parallel-layout`), torchtitan 0.3 names modules per stage (`module_fqns_per_model_part`) and
+#: predicts one token.
+SPLIT_RULES: Mapping[str, tuple[SplitRule, ...]] = {
+    "megatron-core": (),
+    "torchtitan": (SplitRule("prediction depths cannot lie apart from the head", predicts_apart),),
+    "own": (),
+    "fsdp": (SplitRule("layers cannot be placed on stages", lambda _, split: len(split) > 1),),
+}
+
+
 def violations(rules: Iterable[Rule], case: Case, layouts: LayoutTable) -> tuple[Mask, dict[str, int]]:
     """Which layouts violate any rule, and how many each rule was the first to catch."""
     bad = np.zeros(len(layouts), dtype=bool)
@@ -232,14 +252,19 @@ def violations(rules: Iterable[Rule], case: Case, layouts: LayoutTable) -> tuple
 
 def runs_on(case: Case, layout: Layout) -> dict[str, str]:
     """For one layout: framework -> empty if it can run it, else the first rule that it violates."""
-    one = LayoutTable.from_layouts([layout])
-    return {
-        name: next(iter(violations(rules, case, one)[1]), "")
-        for name, rules in FRAMEWORK_RULES.items()
-        if name != "own"
-    }
+    one = LayoutTable.from_layouts([layout.without_split()])
+    found = {}
+    for name, rules in FRAMEWORK_RULES.items():
+        if name == "own":
+            continue
+        # How equal chunks become is the split's own affair.
+        of_columns = [rule for rule in rules if not (layout.split and rule is _EVEN_CHUNKS)]
+        of_split = (rule.reason for rule in SPLIT_RULES[name] if rule.violated(case.model, layout.split))
+        found[name] = next(iter(violations(of_columns, case, one)[1]), "") or next(of_split, "")
+    return found
 
 
 def first_violation(case: Case, layout: Layout) -> str:
-    """The first division rule that a layout violates, or empty."""
-    return next(iter(violations(DIVISION_RULES, case, LayoutTable.from_layouts([layout]))[1]), "")
+    """The first division rule that a layout violates, or empty; a split must place every layer."""
+    one = LayoutTable.from_layouts([layout.without_split()])
+    return next(iter(violations(DIVISION_RULES, case, one)[1]), "") or split_problem(case.model, layout.split)

@@ -124,6 +124,9 @@ Switch = Literal[
 StageOutputs = Literal["freed", "in-flight", "whole-step"]
 """How long a pipeline stage keeps what it has sent on."""
 
+Splits = Literal["none", "layers", "depths"]
+"""What can be placed on pipeline stages by hand: nothing, layers, or prediction depths apart from the head too."""
+
 Traffic = Literal["tp", "cp", "ep", "pp", "dp"]
 """Kinds of communication, by the parallelism that causes it."""
 
@@ -214,6 +217,8 @@ class Stack(Spec):
     """All experts of a rank run as one kernel; else each expert has its own, and its own quantisation."""
     counts_layers: bool = False
     """Layers that do not divide fill the stages in turn, ends uncounted; else the ends count as layers."""
+    splits: Splits = "none"
+    """What a layout's `split` may place by hand; searches try splits only where it may."""
     fused_experts: bool = False
     """Where it can, runs products, activation and quantisation of all experts as one kernel per direction, see
     `estimate.operations`."""

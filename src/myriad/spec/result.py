@@ -38,6 +38,19 @@ class OperationTime(Spec):
     seconds_per_step: float
 
 
+class StageLoad(Spec):
+    """What lies on one pipeline stage, and how long one micro-batch takes there."""
+
+    stage: int
+    chunks: tuple[int, ...]
+    """Layers of each of its chunks."""
+    layers: dict[str, int]
+    """Block kind -> layers, without prediction depths."""
+    prediction_depths: int
+    micro_batch_s: float
+    """Forward and backward pass."""
+
+
 class StageMemory(Spec):
     """Memory of one accelerator of one pipeline stage."""
 
@@ -81,6 +94,7 @@ class TrainingEstimate(Spec):
     hfu: float
     peak_flops_per_s: float
     """Dense datasheet rate of the job's precision that MFU and HFU divide by."""
+    stages: tuple[StageLoad, ...] = ()
     memory: tuple[StageMemory, ...]
     memory_capacity_bytes: float
     memory_peak_bytes: float
@@ -114,6 +128,9 @@ class RankedLayout(Spec):
     """Of the whole job, where its tokens and the pool's terms are known."""
     time_parts_s: dict[str, float]
     runs_on: dict[str, str]
+    split_gain_fraction: float | None = None
+    """Share of the step that the split saves over the software's own rule; `None` without a split, or where the layout
+    does not fit without it."""
     loses_by: str
     """Why it is behind the best: the parts that cost it most, as keys of `TIME_PARTS` with seconds."""
 
@@ -125,6 +142,8 @@ class SearchResult(Spec):
     layouts_evaluated: int
     """Layouts whose whole time and memory breakdown was computed."""
     layouts_fitting: int
+    layouts_split: int = 0
+    """Layouts for which the best split of layers over stages was searched too."""
     rejected: dict[str, int]
     """Reason -> count."""
     search_s: float

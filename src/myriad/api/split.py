@@ -1,0 +1,193 @@
+"""The best split of layers over pipeline stages, for one layout and for the best of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from myriad.api.training import Searched, check_divides, setting_of
+from myriad.errors import InfeasibleError, SpecError
+from myriad.estimate.layers import ModelCosts
+from myriad.estimate.pipeline import DUALPIPE
+from myriad.estimate.placement import chunk_layers
+from myriad.estimate.stage_costs import StageCosts
+from myriad.estimate.training import Setting, TrainingTable, costs_of, estimate_table
+from myriad.search.interleaved import interleaved_splits
+from myriad.search.rank import Objective, Placed, first_rows, ordered
+from myriad.search.split import Mask, Pipeline, plain_splits, slowest_bound
+from myriad.spec.cluster import Cluster
+from myriad.spec.job import TrainingWork
+from myriad.spec.layout import IntArray, Layout, LayoutTable
+from myriad.spec.model import Model
+from myriad.spec.result import TIME_PARTS
+
+REFINED = 20
+"""Fitting layouts of a search, distinct in parallelism and best first, whose layers are placed anew."""
+MISSES = 10
+"""As many of those that would be among them, but do not fit."""
+MISS_FRACTION = 0.1
+"""Share of the memory that such a miss lacks at most."""
+WORTH_FRACTION = 1e-3
+"""Share of a step that a split must save to be preferred to the software's own rule."""
+NODES = 20_000
+"""Chunks that the exhaustive search tries for one layout; in a search of layouts, none."""
+
+
+def best_split(model: str | Model, cluster: str | Cluster, layout: Layout, work: TrainingWork) -> Layout:
+    """The layout with the split of layers over stages that makes its step shortest among those that fit in memory.
+
+    Without one if the software's own rule is as good. For one chunk a stage the least slowest stage is exact, for
+    several the search says how far from the best it may be. Raises SpecError if the software takes no splits,
+    or the layout cannot have one, InfeasibleError if no split was found that fits.
+    """
+    setting, whole = setting_of(model, cluster, work), layout.without_split()
+    check_divides(setting, whole)
+    if setting.stack.splits == "none":
+        raise SpecError(f"split: {setting.stack.name} places layers by its own rule")
+    table = LayoutTable.from_layouts([whole])
+    if not _may_split(table)[0]:
+        raise SpecError("split: only stages of a pipeline have one, and not under the dualpipe schedule")
+    (found,) = _found(setting, table, setting.device.memory_bytes, NODES)
+    if found.step_s is None:
+        raise InfeasibleError(f"layout {whole.text()}: no split of its layers was found that fits in memory")
+    return whole.model_copy(update={"split": found.split})
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The best way to place the layers of one layout; empty split for the software's own rule, no time if none fits."""
+
+    split: tuple[int, ...]
+    step_s: float | None
+    memory_bytes: float
+    own_step_s: float | None
+
+
+def refined(searched: Searched, objective: Objective, step_limit_s: float | None = None) -> Searched:
+    """The search with its best layouts split as is best for them, ranked anew.
+
+    Covered are the best `REFINED` layouts that differ in parallelism or micro-batch, each with the recomputation,
+    offloading and sharding that was best for it, and the best `MISSES` of those that lack at most `MISS_FRACTION` of
+    the memory and would be among them if they fitted. All others keep the software's own rule.
+    """
+    setting, ranking = searched.setting, searched.ranking
+    if setting.stack.splits == "none" or not len(ranking.layouts):
+        return searched
+    may = _may_split(ranking.layouts)
+    best = first_rows(ranking.layouts, ranking.order, REFINED)
+    near = np.flatnonzero(
+        may & (ranking.missing_bytes > 0) & (ranking.missing_bytes <= MISS_FRACTION * setting.device.memory_bytes)
+    )
+
+    def in_order(rows: IntArray) -> IntArray:
+        return ordered(rows, ranking.step_s, ranking.memory_peak_bytes, ranking.num_gpus, objective, step_limit_s)
+
+    last = best[-1:]
+    with_last = in_order(np.concatenate((near, last)))
+    ahead = with_last[: int(np.flatnonzero(with_last == last[0])[0])] if len(last) else with_last
+    rows = np.concatenate((best[may[best]], first_rows(ranking.layouts, ahead, MISSES)))
+    if not len(rows):
+        return searched
+    step_s, memory = ranking.step_s.copy(), ranking.memory_peak_bytes.copy()
+    missing, placed = ranking.missing_bytes.copy(), {}
+    capacity = searched.capacity_bytes
+    for row, found in zip(rows.tolist(), _found(setting, ranking.layouts.take(rows), capacity), strict=True):
+        if found.split and found.step_s is not None:
+            step_s[row], memory[row], missing[row] = found.step_s, found.memory_bytes, found.memory_bytes - capacity
+            placed[row] = Placed(found.split, found.own_step_s)
+    order = ordered(np.flatnonzero(missing <= 0), step_s, memory, ranking.num_gpus, objective, step_limit_s)
+    anew = replace(ranking, step_s=step_s, memory_peak_bytes=memory, missing_bytes=missing, order=order, placed=placed)
+    return replace(searched, ranking=anew, layouts_split=len(rows))
+
+
+def _may_split(layouts: LayoutTable) -> Mask:
+    return np.asarray((layouts.pp > 1) & (layouts.schedule != DUALPIPE))
+
+
+def _found(setting: Setting, layouts: LayoutTable, capacity_bytes: float, nodes: int = 0) -> list[_Found]:
+    """The best split of each layout, judged by the full estimate among the few that the search of splits proposes."""
+    own = estimate_table(setting, layouts)
+    apart = setting.stack.splits == "depths" and setting.model.mtp_depths > 0
+    costs = costs_of(setting, layouts, apart)
+    proposed: list[tuple[int, tuple[int, ...]]] = []
+    for row in range(len(layouts)):
+        splits = _proposed(setting, layouts, costs, apart, own, row, capacity_bytes, nodes)
+        proposed += [(row, split) for split in splits]
+    if proposed:
+        rows = np.array([row for row, _ in proposed])
+        judged = estimate_table(setting, layouts.take(rows), [split for _, split in proposed])
+    found = []
+    for row in range(len(layouts)):
+        own_step_s, own_bytes = float(own.step_s[row]), float(own.memory_peak_bytes[row])
+        own_fits = own_bytes <= capacity_bytes
+        best = _Found((), own_step_s if own_fits else None, own_bytes, own_step_s if own_fits else None)
+        limit_s = own_step_s * (1.0 - WORTH_FRACTION) if own_fits else np.inf
+        for number, (of_row, split) in enumerate(proposed):
+            step_s, memory = float(judged.step_s[number]), float(judged.memory_peak_bytes[number])
+            if of_row == row and memory <= capacity_bytes and step_s < limit_s:
+                best, limit_s = _Found(split, step_s, memory, best.own_step_s), step_s
+        found.append(best)
+    return found
+
+
+def _proposed(
+    setting: Setting,
+    layouts: LayoutTable,
+    costs: ModelCosts,
+    apart: bool,
+    own: TrainingTable,
+    row: int,
+    capacity_bytes: float,
+    nodes: int,
+) -> list[tuple[int, ...]]:
+    """Splits of one layout that may be worth more than the software's own rule."""
+    index = np.array([row])
+    stages = StageCosts(setting, layouts.take(index), costs.take(index), apart)
+    pipeline = _pipeline(stages, capacity_bytes)
+    sizes = chunk_layers(setting.model, pipeline.pp, pipeline.vpp, setting.end_layers, setting.stack.counts_layers)
+    start = (*sizes[:-1], sizes[-1] + apart)
+    slowest = int(pipeline.load.on_stages(np.cumsum([[0, *start]], axis=1), pipeline.pp).max())
+    pace = stages.num_micro_batches - 1 / pipeline.vpp  # what a second of the slowest stage costs
+    by_parameters_s = float(own.parts_s[_BY_PARAMETERS, row].sum()) if pipeline.vpp == 1 else 0.0
+    most_s = pace * (slowest - slowest_bound(pipeline)) * pipeline.load.unit + by_parameters_s
+    if own.memory_peak_bytes[row] <= capacity_bytes and most_s < WORTH_FRACTION * own.step_s[row]:
+        return []
+    if pipeline.vpp == 1:
+        # A slower stage pays only as long as it costs less than all that fewer parameters could save.
+        found = plain_splits(pipeline, by_parameters_s / max(pace, 1e-9))
+    else:
+        found = interleaved_splits(pipeline, [start], nodes)
+    return [_with_depths(split.sizes, setting.model.mtp_depths if apart else 0) for split in found]
+
+
+_BY_PARAMETERS = [TIME_PARTS.index("dp_comm"), TIME_PARTS.index("optimizer")]
+
+
+def _pipeline(stages: StageCosts, capacity_bytes: float) -> Pipeline:
+    """The row of layers of one layout; prediction depths that may lie apart are one more, which must not be parted."""
+    numbers = {kind: number for number, kind in reversed(list(enumerate(stages.costs.kinds)))}
+    kinds = [numbers[kind] for kind in stages.setting.model.layer_kinds()]
+    kinds += [len(stages.costs.kinds) - 1] if stages.apart else []
+    seconds, parameters = stages.seconds(), stages.parameters()
+    return Pipeline(
+        kinds=np.array(kinds, dtype=np.int64),
+        kind_s=seconds[0],
+        ends_s=seconds[1],
+        kind_parameters=parameters[0],
+        ends_parameters=parameters[1],
+        pp=int(stages.layout.pp[0]),
+        vpp=int(stages.layout.vpp[0]),
+        missing_bytes=lambda layers: stages.memory_bytes(layers) - capacity_bytes,
+    )
+
+
+def _with_depths(sizes: Sequence[int], depths: int) -> tuple[int, ...]:
+    """The sizes as a layout has them: the last of the row stands for all depths, counted only apart from the head."""
+    if not depths:
+        return tuple(sizes)
+    found = list(sizes)
+    chunk = max(c for c, size in enumerate(sizes) if size)
+    found[chunk] += depths - 1 if chunk < len(sizes) - 1 else -1
+    return tuple(found)

@@ -1,0 +1,93 @@
+"""What a pipeline stage of one layout takes and holds by the layers on it: what splits are searched with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from myriad.estimate.layers import ModelCosts
+from myriad.estimate.operations import Array
+from myriad.estimate.pipeline import DUALPIPE, in_flight
+from myriad.estimate.stage_memory import Held, stage_memory
+from myriad.estimate.training import Setting
+from myriad.spec.layout import IntArray, LayoutTable
+
+
+@dataclass(frozen=True)
+class StageCosts:
+    """One layout, a table of one row, not of the DualPipe schedule; K kinds of layers, the last of all depths together.
+
+    With `apart`, costs have prediction depths as their last kind, and a layer of that kind stands for all depths.
+    Otherwise the depths count to the end after the last layer.
+    """
+
+    setting: Setting
+    layout: LayoutTable
+    costs: ModelCosts
+    apart: bool
+
+    def __post_init__(self) -> None:
+        assert len(self.layout) == 1
+        assert self.layout.schedule[0] != DUALPIPE
+
+    @property
+    def num_micro_batches(self) -> int:
+        """Micro-batches per step."""
+        return int(max(self.setting.work.global_batch // int(self.layout.dp[0] * self.layout.micro_batch[0]), 1))
+
+    def of(self, name: str) -> tuple[Array, tuple[float, float]]:
+        """A figure of `Costs` by kind (K,), and of what lies on the first and on the last stage."""
+        model, costs = self.setting.model, self.costs
+        kinds = getattr(costs.blocks, name)[:, 0].copy()
+        first, last = float(getattr(costs.first, name)[0, 0]), float(getattr(costs.last, name)[0, 0])
+        if self.apart:
+            kinds[-1] *= model.mtp_depths
+        elif model.mtp_depths and model.mtp_block is not None:
+            last += model.mtp_depths * float(kinds[costs.kinds.index(model.mtp_block)])
+        return kinds, (first, last)
+
+    def seconds(self) -> tuple[Array, tuple[float, float]]:
+        """Forward and backward pass of one micro-batch by kind (K,), and at both ends."""
+        forward, backward = self.of("forward_s"), self.of("backward_s")
+        return forward[0] + backward[0], (forward[1][0] + backward[1][0], forward[1][1] + backward[1][1])
+
+    def dense_parameters(self) -> tuple[Array, tuple[float, float]]:
+        """Dense parameters by kind (K,), and at both ends; depths that lie with the head have an embedding there."""
+        kinds, (first, last) = self.of("dense_parameters")
+        model = self.setting.model
+        if model.mtp_depths and not self.apart and self.layout.pp[0] > 1:
+            last += model.vocab * model.hidden / float(self.layout.tp[0])
+        return kinds, (first, last)
+
+    def parameters(self) -> tuple[Array, tuple[float, float]]:
+        """All parameters of a rank by kind (K,), and at both ends."""
+        dense, expert = self.dense_parameters(), self.of("expert_parameters")
+        return dense[0] + expert[0], (dense[1][0] + expert[1][0], dense[1][1] + expert[1][1])
+
+    def memory_bytes(self, layers: IntArray) -> Array:
+        """Memory of every stage, (M, P), by the layers of each kind on it, (M, P, K): as `TrainingTable` has it."""
+        setting, size = self.setting, len(layers)
+        row = self.layout.take(np.zeros(size, dtype=np.int64))
+        pp, vpp = int(self.layout.pp[0]), int(self.layout.vpp[0])
+
+        def staged(figure: tuple[Array, tuple[float, float]]) -> Array:
+            kinds, (first, last) = figure
+            stages = layers @ kinds
+            stages[:, 0] += first
+            stages[:, -1] += last
+            return np.asarray(stages)
+
+        micro_batches = np.full(size, self.num_micro_batches, dtype=np.int64)
+        held = Held(
+            dense_parameters=staged(self.dense_parameters()),
+            expert_parameters=staged(self.of("expert_parameters")),
+            optimizer_share=np.ones((size, 1)),
+            activation_bytes=staged(self.of("activation_bytes")),
+            in_flight=in_flight(row.schedule, pp, vpp, micro_batches),
+            num_micro_batches=micro_batches,
+        )
+        parts = stage_memory(
+            held, row, self.costs, setting.model, setting.work, setting.stack, setting.device.memory_bytes
+        )
+        return np.asarray(sum(parts.values()))
