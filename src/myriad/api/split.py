@@ -9,14 +9,14 @@ import numpy as np
 
 from myriad.api.training import Searched, check_divides, setting_of
 from myriad.errors import InfeasibleError, SpecError
-from myriad.estimate.layers import ModelCosts
+from myriad.estimate.operations import Array
 from myriad.estimate.pipeline import DUALPIPE
 from myriad.estimate.placement import chunk_layers
 from myriad.estimate.stage_costs import StageCosts
-from myriad.estimate.training import Setting, TrainingTable, costs_of, estimate_table
+from myriad.estimate.training import Setting, costs_of, estimate_table
 from myriad.search.interleaved import interleaved_splits
 from myriad.search.rank import Objective, Placed, first_rows, ordered
-from myriad.search.split import Mask, Pipeline, plain_splits, slowest_bound
+from myriad.search.split import Mask, Pipeline, plain_splits
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import IntArray, Layout, LayoutTable
@@ -49,7 +49,8 @@ def best_split(model: str | Model, cluster: str | Cluster, layout: Layout, work:
     table = LayoutTable.from_layouts([whole])
     if not _may_split(table)[0]:
         raise SpecError("split: only stages of a pipeline have one, and not under the dualpipe schedule")
-    (found,) = _found(setting, table, setting.device.memory_bytes, NODES)
+    own = estimate_table(setting, table)
+    (found,) = _found(setting, table, own.step_s, own.memory_peak_bytes, setting.device.memory_bytes, NODES)
     if found.step_s is None:
         raise InfeasibleError(f"layout {whole.text()}: no split of its layers was found that fits in memory")
     return whole.model_copy(update={"split": found.split})
@@ -93,7 +94,9 @@ def refined(searched: Searched, objective: Objective, step_limit_s: float | None
     step_s, memory = ranking.step_s.copy(), ranking.memory_peak_bytes.copy()
     missing, placed = ranking.missing_bytes.copy(), {}
     capacity = searched.capacity_bytes
-    for row, found in zip(rows.tolist(), _found(setting, ranking.layouts.take(rows), capacity), strict=True):
+    layouts = ranking.layouts.take(rows)
+    splits = _found(setting, layouts, step_s[rows], memory[rows], capacity)
+    for row, found in zip(rows.tolist(), splits, strict=True):
         if found.split and found.step_s is not None:
             step_s[row], memory[row], missing[row] = found.step_s, found.memory_bytes, found.memory_bytes - capacity
             placed[row] = Placed(found.split, found.own_step_s)
@@ -106,24 +109,40 @@ def _may_split(layouts: LayoutTable) -> Mask:
     return np.asarray((layouts.pp > 1) & (layouts.schedule != DUALPIPE))
 
 
-def _found(setting: Setting, layouts: LayoutTable, capacity_bytes: float, nodes: int = 0) -> list[_Found]:
-    """The best split of each layout, judged by the full estimate among the few that the search of splits proposes."""
-    own = estimate_table(setting, layouts)
+def _found(
+    setting: Setting,
+    layouts: LayoutTable,
+    own_step_s: Array,
+    own_bytes: Array,
+    capacity_bytes: float,
+    nodes: int = 0,
+) -> list[_Found]:
+    """The best split of each layout, judged by the full estimate among the few that the search of splits proposes.
+
+    `own_step_s` and `own_bytes` are by the software's own rule.
+    """
+    plain = np.flatnonzero(layouts.vpp == 1)
+    by_parameters_s = np.zeros(len(layouts))
+    if len(plain):
+        by_parameters_s[plain] = estimate_table(setting, layouts.take(plain)).parts_s[_BY_PARAMETERS].sum(axis=0)
     apart = setting.stack.splits == "depths" and setting.model.mtp_depths > 0
     costs = costs_of(setting, layouts, apart)
     proposed: list[tuple[int, tuple[int, ...]]] = []
     for row in range(len(layouts)):
-        splits = _proposed(setting, layouts, costs, apart, own, row, capacity_bytes, nodes)
+        index = np.array([row])
+        stages = StageCosts(setting, layouts.take(index), costs.take(index), apart)
+        # Where the software's own rule does not fit, any split is worth it.
+        worth_s = WORTH_FRACTION * own_step_s[row] if own_bytes[row] <= capacity_bytes else 0.0
+        splits = _proposed(stages, worth_s, float(by_parameters_s[row]), capacity_bytes, nodes)
         proposed += [(row, split) for split in splits]
     if proposed:
         rows = np.array([row for row, _ in proposed])
         judged = estimate_table(setting, layouts.take(rows), [split for _, split in proposed])
     found = []
     for row in range(len(layouts)):
-        own_step_s, own_bytes = float(own.step_s[row]), float(own.memory_peak_bytes[row])
-        own_fits = own_bytes <= capacity_bytes
-        best = _Found((), own_step_s if own_fits else None, own_bytes, own_step_s if own_fits else None)
-        limit_s = own_step_s * (1.0 - WORTH_FRACTION) if own_fits else np.inf
+        own_s = float(own_step_s[row]) if own_bytes[row] <= capacity_bytes else None
+        best = _Found((), own_s, float(own_bytes[row]), own_s)
+        limit_s = own_s * (1.0 - WORTH_FRACTION) if own_s is not None else np.inf
         for number, (of_row, split) in enumerate(proposed):
             step_s, memory = float(judged.step_s[number]), float(judged.memory_peak_bytes[number])
             if of_row == row and memory <= capacity_bytes and step_s < limit_s:
@@ -133,33 +152,27 @@ def _found(setting: Setting, layouts: LayoutTable, capacity_bytes: float, nodes:
 
 
 def _proposed(
-    setting: Setting,
-    layouts: LayoutTable,
-    costs: ModelCosts,
-    apart: bool,
-    own: TrainingTable,
-    row: int,
-    capacity_bytes: float,
-    nodes: int,
+    stages: StageCosts, worth_s: float, by_parameters_s: float, capacity_bytes: float, nodes: int
 ) -> list[tuple[int, ...]]:
-    """Splits of one layout that may be worth more than the software's own rule."""
-    index = np.array([row])
-    stages = StageCosts(setting, layouts.take(index), costs.take(index), apart)
+    """Splits of one layout that may save as much as they must to be worth it.
+
+    `by_parameters_s` is the part of the step that grows with the parameters of one stage, where that is looked at.
+    """
+    setting = stages.setting
     pipeline = _pipeline(stages, capacity_bytes)
     sizes = chunk_layers(setting.model, pipeline.pp, pipeline.vpp, setting.end_layers, setting.stack.counts_layers)
-    start = (*sizes[:-1], sizes[-1] + apart)
+    start = (*sizes[:-1], sizes[-1] + stages.apart)
     slowest = int(pipeline.load.on_stages(np.cumsum([[0, *start]], axis=1), pipeline.pp).max())
     pace = stages.num_micro_batches - 1 / pipeline.vpp  # what a second of the slowest stage costs
-    by_parameters_s = float(own.parts_s[_BY_PARAMETERS, row].sum()) if pipeline.vpp == 1 else 0.0
-    most_s = pace * (slowest - slowest_bound(pipeline)) * pipeline.load.unit + by_parameters_s
-    if own.memory_peak_bytes[row] <= capacity_bytes and most_s < WORTH_FRACTION * own.step_s[row]:
+    most_s = pace * (slowest - pipeline.slowest_bound) * pipeline.load.unit + by_parameters_s
+    if most_s < worth_s:
         return []
     if pipeline.vpp == 1:
         # A slower stage pays only as long as it costs less than all that fewer parameters could save.
         found = plain_splits(pipeline, by_parameters_s / max(pace, 1e-9))
     else:
         found = interleaved_splits(pipeline, [start], nodes)
-    return [_with_depths(split.sizes, setting.model.mtp_depths if apart else 0) for split in found]
+    return [_with_depths(split.sizes, setting.model.mtp_depths if stages.apart else 0) for split in found]
 
 
 _BY_PARAMETERS = [TIME_PARTS.index("dp_comm"), TIME_PARTS.index("optimizer")]

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from myriad.search.split import IntArray, Pipeline, Split, least_sizes, slowest_bound
+from myriad.search.split import IntArray, Pipeline, Split
 
 MOVES = 200
 """Moves that one split is improved by at most."""
@@ -35,11 +35,14 @@ def interleaved_splits(pipeline: Pipeline, starts: Sequence[tuple[int, ...]], no
         return []
     begins = [_evenly_filled(pipeline), *(start for start in starts if (np.array(start) >= chunks.least).all())]
     edges = [np.cumsum([0, *sizes]) for sizes in dict.fromkeys(begins)]
-    ends = [chunks.improved(begin, with_memory=False) for begin in edges]
-    if min(ends, key=lambda end: end[0])[0][0] or chunks.missing(min(ends, key=lambda end: end[0])[1][None, :])[0]:
-        ends = [chunks.improved(begin, with_memory=True) for begin in edges]
-    (amiss, slowest, _), best = min(ends, key=lambda end: end[0])
-    unit, bound = pipeline.load.unit, slowest_bound(pipeline)
+    if not nodes:  # the quick way: from the better begin only
+        edges = sorted(edges, key=lambda begin: chunks.worth(begin[None, :], with_memory=False)[0].tolist())[:1]
+    (amiss, slowest, _), best = min((chunks.improved(begin, with_memory=False) for begin in edges), key=_first)
+    if amiss or chunks.missing(best[None, :])[0]:
+        if not nodes and not chunks.have_room(best):
+            return []
+        (amiss, slowest, _), best = min((chunks.improved(begin, with_memory=True) for begin in edges), key=_first)
+    unit, bound = pipeline.load.unit, pipeline.slowest_bound
     found = None if amiss else tuple(np.diff(best).tolist())
     if nodes and len(chunks.least) <= MOST_CHUNKS and (found is None or slowest > bound):
         limit = slowest if found is not None else int(pipeline.load.before[-1]) + pipeline.load.first + 1
@@ -51,12 +54,16 @@ def interleaved_splits(pipeline: Pipeline, starts: Sequence[tuple[int, ...]], no
     return [Split(found, slowest * unit, min(bound, slowest) * unit)]
 
 
+def _first(improved: tuple[list[int], IntArray]) -> list[int]:
+    return improved[0]
+
+
 class _Chunks:
     """What edges of chunks, (M, pp * vpp + 1), are worth: chunk c holds the layers from place c to place c + 1."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
-        self.least = least_sizes(pipeline)
+        self.least = pipeline.least_sizes
         load, chunks = pipeline.load, len(self.least)
         mean = (int(load.before[-1]) + load.first + load.last) // chunks
         slowest_layer = int(np.diff(load.before).max())
@@ -75,7 +82,7 @@ class _Chunks:
         if self.pipeline.missing_bytes is None:
             return np.zeros(len(edges), dtype=np.int64)
         chunks = np.diff(self.pipeline.counts_before[edges], axis=1)
-        counts = chunks.reshape(len(edges), self.pipeline.vpp, self.pipeline.pp, -1).sum(axis=1)
+        counts = chunks.reshape(len(edges), self.pipeline.vpp, self.pipeline.pp, chunks.shape[-1]).sum(axis=1)
         lacking = np.maximum(self.pipeline.missing_bytes(counts), 0.0)
         return np.asarray(np.ceil(lacking).sum(axis=1).astype(np.int64))
 
@@ -89,30 +96,39 @@ class _Chunks:
         below[alone, -2] = 0
         return np.asarray(above.sum(axis=1) + below.sum(axis=1))
 
-    def improved(self, edges: IntArray, with_memory: bool) -> tuple[tuple[int, int, int], IntArray]:
-        """What is amiss, slowest stage and unevenness, and the edges, after the best move, again and again."""
+    def have_room(self, edges: IntArray) -> bool:
+        """Whether stages that grow or shrink from here on might fit, by a rough rule: memory in line with layers.
 
-        def worth(rows: IntArray) -> IntArray:
-            loads = self.loads(rows)
-            amiss = self.unequal(rows) + (self.missing(rows) if with_memory else 0)
-            return np.stack([amiss, loads.max(axis=1), (loads * loads).sum(axis=1)], axis=1)
+        One per cent is conceded for layers of different kinds.
+        """
+        assert self.pipeline.missing_bytes is not None
+        chunks = np.diff(self.pipeline.counts_before[edges], axis=0)
+        held = chunks.reshape(self.pipeline.vpp, self.pipeline.pp, -1).sum(axis=0)
+        without, with_layers = self.pipeline.missing_bytes(np.stack([np.zeros_like(held), held]))
+        layers = held.sum(axis=1)
+        fits = layers * np.maximum(-without, 0.0) / np.maximum(with_layers - without, 1.0)
+        return bool(fits.sum() >= 0.99 * layers.sum())
 
-        def first(values: IntArray) -> tuple[int, int, int]:
-            amiss, slowest, uneven = values.tolist()
-            return amiss, slowest, uneven
+    def worth(self, edges: IntArray, with_memory: bool) -> IntArray:
+        """What is amiss, the slowest stage and unevenness, (M, 3), each the better the less."""
+        loads = self.loads(edges)
+        amiss = self.unequal(edges) + (self.missing(edges) if with_memory else 0)
+        return np.stack([amiss, loads.max(axis=1), (loads * loads).sum(axis=1)], axis=1)
 
-        now = first(worth(edges[None, :])[0])
+    def improved(self, edges: IntArray, with_memory: bool) -> tuple[list[int], IntArray]:
+        """What edges are worth, and the edges, after the best move, again and again."""
+        now: list[int] = self.worth(edges[None, :], with_memory)[0].tolist()
         for _ in range(MOVES):
             moved = self.moves(edges)
             if not now[0]:
                 moved = moved[self.loads(moved).max(axis=1) <= now[1]]
             if not len(moved):
                 break
-            values = worth(moved)
+            values = self.worth(moved, with_memory)
             best = int(np.lexsort(values.T[::-1])[0])
-            if first(values[best]) >= now:
+            if values[best].tolist() >= now:
                 break
-            now, edges = first(values[best]), moved[best]
+            now, edges = values[best].tolist(), moved[best]
         return now, edges
 
     def moves(self, edges: IntArray) -> IntArray:
@@ -137,7 +153,7 @@ class _Chunks:
 def _evenly_filled(pipeline: Pipeline) -> tuple[int, ...]:
     """Layers given one by one to the stage with the least load, as if all were alike; its chunks differ by one."""
     load, pp, vpp = pipeline.load, pipeline.pp, pipeline.vpp
-    number = np.array(least_sizes(pipeline)).reshape(vpp, pp).sum(axis=0)
+    number = np.array(pipeline.least_sizes).reshape(vpp, pp).sum(axis=0)
     each = max(int(load.before[-1]) // max(len(pipeline.kinds), 1), 1)
     held = number * each
     held[0] += load.first

@@ -68,6 +68,38 @@ class Pipeline:
         one_hot = self.kinds[:, None] == np.arange(len(self.kind_s))[None, :]
         return np.concatenate([np.zeros((1, len(self.kind_s)), dtype=np.int64), np.cumsum(one_hot, axis=0)])
 
+    @cached_property
+    def least_sizes(self) -> list[int]:
+        """How many layers each chunk must have: one, but for the first and the last, which hold something else."""
+        chunks = self.pp * self.vpp
+        return [0 if chunk in (0, chunks - 1) else 1 for chunk in range(chunks)]
+
+    @cached_property
+    def slowest_bound(self) -> int:
+        """What the slowest stage takes at least, whatever the split and the memory, in units of `load`.
+
+        The least t at which all layers have room: the stages' time left beside their ends holds the layers' sum; it
+        holds, for every kind, as many layers as are no faster than it; and no stage has fewer layers than it must.
+        """
+        ends = np.zeros(self.pp, dtype=np.int64)
+        ends[0] += self.load.first
+        ends[-1] += self.load.last
+        layers = np.diff(self.load.before)
+        least = np.array(self.least_sizes).reshape(-1, self.pp).sum(axis=0)
+        bound = max(
+            int((ends + least * layers.min()).max()),
+            int(layers.max()),
+            -(-int(layers.sum() + ends.sum()) // self.pp),
+        )
+        for kind in np.unique(layers[layers > 0]):
+            number = int((layers >= kind).sum())
+            # Room for one more opens where some stage holds a whole number of them.
+            steps = np.arange(number // self.pp + 2 + int(ends.max() // kind))
+            paces = np.unique(np.maximum(np.add.outer(np.unique(ends), kind * steps), bound))
+            room = ((paces[:, None] - ends[None, :]) // kind).sum(axis=1)
+            bound = int(paces[np.argmax(room >= number)])
+        return bound
+
 
 @dataclass(frozen=True)
 class Load:
@@ -89,7 +121,7 @@ class Load:
     def on_stages(self, edges: IntArray, pp: int) -> IntArray:
         """On each stage, (M, P), where chunk c begins at place `edges[:, c]` of the row; edges (M, pp * vpp + 1)."""
         chunks = np.diff(self.before[edges], axis=1)
-        stages = chunks.reshape(len(edges), -1, pp).sum(axis=1)
+        stages = chunks.reshape(len(edges), chunks.shape[1] // pp, pp).sum(axis=1)
         stages[:, 0] += self.first
         stages[:, -1] += self.last
         return np.asarray(stages)
@@ -112,40 +144,6 @@ class Split:
     def gap_fraction(self) -> float:
         """How far the slowest stage may be from the best, as a share of it; 0 is proven to be the best."""
         return self.slowest_s / self.bound_s - 1.0
-
-
-def slowest_bound(pipeline: Pipeline) -> int:
-    """What the slowest stage takes at least, whatever the split and the memory, in units of `Pipeline.load`.
-
-    The least t at which all layers have room: the stages' time left beside their ends holds the layers' sum; it
-    holds, for every kind, as many layers as are no faster than it; and no stage has fewer layers than it must.
-    """
-    load, pp = pipeline.load, pipeline.pp
-    ends = np.zeros(pp, dtype=np.int64)
-    ends[0] += load.first
-    ends[-1] += load.last
-    layers = np.sort(np.diff(load.before))[::-1]
-    kinds = np.unique(layers)
-    as_slow = np.array([(layers >= kind).sum() for kind in kinds])
-    least = np.array(least_sizes(pipeline)).reshape(-1, pp).sum(axis=0)
-
-    def has_room(t: int) -> bool:
-        left = np.maximum(t - ends, 0)
-        enough = all((left // kind).sum() >= number for kind, number in zip(kinds, as_slow, strict=True) if kind)
-        return bool(t >= ends.max() and left.sum() >= layers.sum() and enough)
-
-    low = max(int((ends + least * layers[-1]).max()), int(layers[0]))
-    high = int(layers.sum() + ends.sum())
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if has_room(middle) else (middle + 1, high)
-    return low
-
-
-def least_sizes(pipeline: Pipeline) -> list[int]:
-    """How many layers each chunk must have: one, but for the first and the last, which hold something else."""
-    chunks = pipeline.pp * pipeline.vpp
-    return [0 if chunk in (0, chunks - 1) else 1 for chunk in range(chunks)]
 
 
 def plain_splits(pipeline: Pipeline, slack_s: float = 0.0) -> list[Split]:
