@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,9 @@ import numpy as np
 from myriad.errors import InfeasibleError
 from myriad.estimate.operations import Array
 from myriad.estimate.pipeline import chunk_sizes
+from myriad.spec.layout import Layout
 from myriad.spec.model import Model
+from myriad.spec.result import StageLoad
 
 
 def split_problem(model: Model, split: Sequence[int]) -> str:
@@ -82,3 +85,26 @@ def stage_layers(
     elif model.mtp_depths and model.mtp_block is not None:
         counts[kinds.index(model.mtp_block), -1] += model.mtp_depths
     return counts
+
+
+def stage_loads(
+    model: Model, layout: Layout, end_layers: int, in_turn: bool, micro_batch_s: Array
+) -> tuple[StageLoad, ...]:
+    """What lies on each stage, given how long one micro-batch takes there, array (P,)."""
+    pp, sizes = layout.pp, chunk_layers(model, layout.pp, layout.vpp, end_layers, in_turn, layout.split)
+    edges, kinds = np.cumsum([0, *sizes]).tolist(), model.layer_kinds()
+    depths_at = prediction_chunk(model, layout.split) % pp if layout.split else pp - 1
+    found = []
+    for stage in range(pp):
+        chunks = range(stage, len(sizes), pp)
+        held = Counter(kind for chunk in chunks for kind in kinds[edges[chunk] : edges[chunk + 1]])
+        found.append(
+            StageLoad(
+                stage=stage,
+                chunks=tuple(sizes[chunk] for chunk in chunks),
+                layers=dict(held),
+                prediction_depths=model.mtp_depths if stage == depths_at else 0,
+                micro_batch_s=float(micro_batch_s[stage]),
+            )
+        )
+    return tuple(found)

@@ -43,7 +43,7 @@ from myriad.estimate.operations import (
 )
 from myriad.estimate.parameters import model_parameters
 from myriad.estimate.pipeline import DUALPIPE, bubble_s, in_flight
-from myriad.estimate.placement import predicts_apart, stage_layers
+from myriad.estimate.placement import predicts_apart, stage_layers, stage_loads
 from myriad.estimate.stage_memory import Held, stage_memory
 from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Cluster
@@ -375,6 +375,13 @@ def estimate_layout(setting: Setting, layout: Layout) -> TrainingEstimate:
         mfu=model_flops * per_gpu / peak,
         hfu=hardware_flops * per_gpu / peak,
         peak_flops_per_s=peak,
+        stages=stage_loads(
+            setting.model,
+            layout,
+            setting.end_layers,
+            setting.stack.counts_layers,
+            (group.forward_CP + group.backward_CP)[0],
+        ),
         memory=tuple(
             StageMemory(
                 stage=s,
