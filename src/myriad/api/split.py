@@ -45,10 +45,10 @@ def best_split(model: str | Model, cluster: str | Cluster, layout: Layout, work:
     setting, whole = setting_of(model, cluster, work), layout.without_split()
     check_divides(setting, whole)
     if setting.stack.splits == "none":
-        raise SpecError(f"split: {setting.stack.name} places layers by its own rule")
+        raise SpecError(f"{setting.stack.name} places layers by its own rule")
     table = LayoutTable.from_layouts([whole])
     if not _may_split(table)[0]:
-        raise SpecError("split: only stages of a pipeline have one, and not under the dualpipe schedule")
+        raise SpecError(f"no split to choose for layout {whole.text()}: one stage, or the dualpipe schedule")
     own = estimate_table(setting, table)
     (found,) = _found(setting, table, own.step_s, own.memory_peak_bytes, setting.device.memory_bytes, NODES)
     if found.step_s is None:
@@ -171,7 +171,7 @@ def _proposed(
         # A slower stage pays only as long as it costs less than all that fewer parameters could save.
         found = plain_splits(pipeline, by_parameters_s / max(pace, 1e-9))
     else:
-        found = interleaved_splits(pipeline, [start], nodes)
+        found = interleaved_splits(pipeline, nodes)
     return [_with_depths(split.sizes, setting.model.mtp_depths if stages.apart else 0) for split in found]
 
 

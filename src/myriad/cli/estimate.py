@@ -20,6 +20,7 @@ from myriad.cli.layout_options import (
     Schedule,
     SequenceParallel,
     ShardSize,
+    Split,
     TensorParallel,
     VirtualStages,
     ZeroStage,
@@ -47,7 +48,9 @@ Examples:
     --seq-len 8192 --global-batch 128
   myriad estimate --model deepseek-v3 --cluster h800:2048 --pp 16 --ep 64
     --precision fp8-block --recompute moe_act,mla_up_proj
-    --seq-len 4096 --global-batch 15360"""
+    --seq-len 4096 --global-batch 15360
+  myriad estimate --model llama3.1-405b --cluster h100:16384 --tp 8 --pp 16
+    --split best --seq-len 8192 --global-batch 2048"""
 
 
 def estimate(
@@ -59,6 +62,7 @@ def estimate(
     tp: TensorParallel = None,
     pp: PipelineParallel = None,
     vpp: VirtualStages = None,
+    split: Split = None,
     cp: ContextParallel = None,
     ep: ExpertParallel = None,
     etp: ExpertTensorParallel = None,
@@ -90,7 +94,7 @@ def estimate(
     from myriad.report.terminal import estimate_text
 
     named, machines, work = read_job(given)
-    one = read_layout(given, layout, machines.num_accelerators)
+    one = read_layout(given, layout, named, machines, work)
     result = api.estimate_training(named, machines, one, work, flops)
     parts = api.operations_of(named, machines, one, work) if operations else ()
     if json_file is not None:

@@ -23,6 +23,7 @@ from myriad.cli.layout_options import (
     Schedule,
     SequenceParallel,
     ShardSize,
+    Split,
     TensorParallel,
     VirtualStages,
     ZeroStage,
@@ -82,6 +83,7 @@ def explain(
     tp: TensorParallel = None,
     pp: PipelineParallel = None,
     vpp: VirtualStages = None,
+    split: Split = None,
     cp: ContextParallel = None,
     ep: ExpertParallel = None,
     etp: ExpertTensorParallel = None,
@@ -141,7 +143,7 @@ def _explained(given: Mapping[str, Any]) -> Explanation:
                 if name not in given:
                     raise SpecError(f"{flag_of(name)}: is missing")
             named, machines, work = read_job(given)
-            one = read_layout(given, given.get("layout"), machines.num_accelerators)
+            one = read_layout(given, given.get("layout"), named, machines, work)
             return api.explain_training(named, machines, one, work)
 
 

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from myriad.cli.options import read_flags
+from myriad.cli.options import at, read_flags
 from myriad.errors import SpecError
 
 if TYPE_CHECKING:
+    from myriad.spec.cluster import Cluster
+    from myriad.spec.job import TrainingWork
     from myriad.spec.layout import Layout
+    from myriad.spec.model import Model
+
+BEST_SPLIT = "best"
 
 
 def _count(help_text: str) -> Any:
@@ -25,6 +30,10 @@ LayoutFile = Annotated[
 TensorParallel = Annotated[str | None, _count("Tensor parallel size.")]
 PipelineParallel = Annotated[str | None, _count("Pipeline stages.")]
 VirtualStages = Annotated[str | None, _count("Model chunks per stage.")]
+Split = Annotated[
+    str | None,
+    typer.Option(metavar="LAYERS", help="Layers per chunk, 7,8*14,7, or best (default: the software's own rule)."),
+]
 ContextParallel = Annotated[str | None, _count("Context parallel size.")]
 ExpertParallel = Annotated[str | None, _count("Expert parallel size.")]
 ExpertTensorParallel = Annotated[str | None, _count("Tensor parallel size within an expert.")]
@@ -45,8 +54,20 @@ RankOrder = Annotated[
 SequenceParallel = Annotated[bool | None, typer.Option("--sp/--no-sp", help="Sequence parallelism (default on).")]
 
 
-def read_layout(given: Mapping[str, Any], file: Path | None, num_accelerators: int) -> Layout:
-    """The layout of a file and of options, dp filled in from the cluster where neither gives it."""
+def read_layout(
+    given: Mapping[str, Any], file: Path | None, model: Model, cluster: Cluster, work: TrainingWork
+) -> Layout:
+    """The layout of a file and of options: dp filled in from the cluster if neither gives it, the best split found."""
+    from myriad.api import best_split
+
+    if given.get("split") != BEST_SPLIT:
+        return _layout(given, file, cluster.num_accelerators)
+    one = _layout({name: value for name, value in given.items() if name != "split"}, file, cluster.num_accelerators)
+    with at("--split"):
+        return best_split(model, cluster, one, work)
+
+
+def _layout(given: Mapping[str, Any], file: Path | None, num_accelerators: int) -> Layout:
     from myriad.catalog import read_spec
     from myriad.spec.layout import Layout
 

@@ -12,28 +12,30 @@ slowest, above the mean; one between the ends at least the mean less one layer, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from myriad.search.split import IntArray, Pipeline, Split
 
 MOVES = 200
 """Moves that one split is improved by at most."""
+NEARLY_FRACTION = 0.01
+"""By how much a split of equal chunks may be slower to be worth a look."""
 MOST_CHUNKS = 200
 """More chunks are not searched through: each is a level of recursion."""
 
 
-def interleaved_splits(pipeline: Pipeline, starts: Sequence[tuple[int, ...]], nodes: int = 0) -> list[Split]:
-    """The best split found for stages of several chunks, as a list of one; empty if none was found that fits.
+def interleaved_splits(pipeline: Pipeline, nodes: int = 0) -> list[Split]:
+    """The best split found for stages of several chunks; empty if none was found that fits.
 
-    Only the first and the last chunk may hold no layer. `starts` are splits to begin from beside one of our own.
-    `nodes` is how many chunks the search over all splits may try; where they are enough, the gap is 0.
+    Only the first and the last chunk may hold no layer. A split whose chunks are all equal but the last comes second
+    where it is nearly as fast: it may have fewer parameters on its fullest stage. `nodes` is how many chunks the search
+    over all splits may try; where they are enough, the gap is 0.
     """
     chunks = _Chunks(pipeline)
     if sum(chunks.least) > len(pipeline.kinds):
         return []
-    begins = [_evenly_filled(pipeline), *(start for start in starts if (np.array(start) >= chunks.least).all())]
+    regular = _regular(pipeline)
+    begins = [_evenly_filled(pipeline), *([regular] if regular else [])]
     edges = [np.cumsum([0, *sizes]) for sizes in dict.fromkeys(begins)]
     if not nodes:  # the quick way: from the better begin only
         edges = sorted(edges, key=lambda begin: chunks.worth(begin[None, :], with_memory=False)[0].tolist())[:1]
@@ -51,7 +53,12 @@ def interleaved_splits(pipeline: Pipeline, starts: Sequence[tuple[int, ...]], no
     if found is None:
         return []
     slowest = int(chunks.loads(np.cumsum([[0, *found]], axis=1)).max())
-    return [Split(found, slowest * unit, min(bound, slowest) * unit)]
+    splits = [Split(found, slowest * unit, min(bound, slowest) * unit)]
+    if regular and regular != found:
+        amiss, pace, _ = chunks.worth(np.cumsum([[0, *regular]], axis=1), with_memory=True)[0].tolist()
+        if not amiss and pace <= slowest * (1 + NEARLY_FRACTION):
+            splits.append(Split(regular, pace * unit, min(bound, slowest) * unit))
+    return splits
 
 
 def _first(improved: tuple[list[int], IntArray]) -> list[int]:
@@ -148,6 +155,14 @@ class _Chunks:
         earlier = (place > giver) & (place <= taker)
         later = (place > taker) & (place <= giver)
         return np.asarray(edges[None, :] - earlier + later)
+
+
+def _regular(pipeline: Pipeline) -> tuple[int, ...] | None:
+    """Chunks of one size but for the last, which has what is left; none if that is less than nothing."""
+    chunks, layers = len(pipeline.least_sizes), len(pipeline.kinds)
+    size = -(-layers // chunks)
+    left = layers - size * (chunks - 1)
+    return (size,) * (chunks - 1) + (left,) if left >= 0 else None
 
 
 def _evenly_filled(pipeline: Pipeline) -> tuple[int, ...]:

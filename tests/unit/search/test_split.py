@@ -152,7 +152,7 @@ def test_interleaved_splits_with_time_enough_equal_the_best_of_all(memory):
         pipeline = drawn(random, pp, vpp, layers, memory=memory)
         every = [judged(pipeline, s) for s in all_sizes(layers, pp * vpp) if chunks_are_about_equal(pipeline, s)]
         fitting = [slowest for fits, slowest, _ in every if fits]
-        found = interleaved_splits(pipeline, [], nodes=100_000)
+        found = interleaved_splits(pipeline, nodes=100_000)
         if not fitting:
             unfit += 1
             assert not found
@@ -162,7 +162,7 @@ def test_interleaved_splits_with_time_enough_equal_the_best_of_all(memory):
         assert chunks_are_about_equal(pipeline, found[0].sizes)
         assert slowest == pytest.approx(min(fitting), rel=1e-7)
         proven += found[0].gap_fraction < 1e-6
-        quick = interleaved_splits(pipeline, [])
+        quick = interleaved_splits(pipeline)
         assert not quick or quick[0].bound_s <= min(fitting) * (1 + 1e-7) <= quick[0].slowest_s * (1 + 2e-7)
     assert proven + unfit == 60
     assert unfit < 30
@@ -178,11 +178,21 @@ def test_the_quick_way_is_near_the_bound_at_full_size():
             kinds=kinds, kind_s=random.uniform(1, 1.4, 2), ends_s=(0.1, float(random.uniform(1, 4))),
             kind_parameters=np.ones(2), ends_parameters=(1.0, 1.0), pp=pp, vpp=vpp,
         )  # fmt: skip
-        (found,) = interleaved_splits(pipeline, [])
+        found = interleaved_splits(pipeline)[0]
         assert sum(found.sizes) == layers
         gaps.append(found.gap_fraction)
     assert max(gaps) < 0.1
     assert np.mean(gaps) < 0.03
+
+
+def test_equal_chunks_but_the_last_are_proposed_beside_the_fastest():
+    pipeline = Pipeline(
+        kinds=np.array([0] * 3 + [1] * 58), kind_s=np.array([0.7, 1.0]), ends_s=(0.1, 3.0),
+        kind_parameters=np.array([1.0, 20.0]), ends_parameters=(1.0, 2.0), pp=8, vpp=2,
+    )  # fmt: skip
+    found = interleaved_splits(pipeline)
+    assert (4,) * 15 + (1,) in [split.sizes for split in found]
+    assert found[0].slowest_s <= found[-1].slowest_s
 
 
 def test_too_few_layers_have_no_interleaved_split():
@@ -192,5 +202,5 @@ def test_too_few_layers_have_no_interleaved_split():
             ends_parameters=(0.0, 0.0), pp=4, vpp=2,
         )  # fmt: skip
 
-    assert interleaved_splits(equal(5), []) == []
-    assert interleaved_splits(equal(6), [])[0].sizes == (0, 1, 1, 1, 1, 1, 1, 0)
+    assert interleaved_splits(equal(5)) == []
+    assert interleaved_splits(equal(6))[0].sizes == (0, 1, 1, 1, 1, 1, 1, 0)
