@@ -20,6 +20,7 @@ from myriad.spec.result import (
     SearchResult,
     Sensitivity,
     SourcedFigure,
+    StageLoad,
     StageMemory,
     TrainingEstimate,
 )
@@ -67,6 +68,16 @@ def estimate(
         mfu=mfu,
         hfu=mfu * 1.08,
         peak_flops_per_s=989e12,
+        stages=tuple(
+            StageLoad(
+                stage=s,
+                chunks=(3, 2) if s else (2, 2),
+                layers={"dense": 1, "moe": 4} if s == 1 else {"moe": 5 if s else 4},
+                prediction_depths=2 if s == len(stages) - 1 else 0,
+                micro_batch_s=step_s / 80 if s else step_s / 100,
+            )
+            for s in range(len(stages))
+        ),
         memory=tuple(stages),
         memory_capacity_bytes=80 * GIB,
         memory_peak_bytes=peak_gib * GIB,

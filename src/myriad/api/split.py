@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -73,6 +74,7 @@ def refined(searched: Searched, objective: Objective, step_limit_s: float | None
     offloading and sharding that was best for it, and the best `MISSES` of those that lack at most `MISS_FRACTION` of
     the memory and would be among them if they fitted. All others keep the software's own rule.
     """
+    start = time.perf_counter()
     setting, ranking = searched.setting, searched.ranking
     if setting.stack.splits == "none" or not len(ranking.layouts):
         return searched
@@ -102,7 +104,8 @@ def refined(searched: Searched, objective: Objective, step_limit_s: float | None
             placed[row] = Placed(found.split, found.own_step_s)
     order = ordered(np.flatnonzero(missing <= 0), step_s, memory, ranking.num_gpus, objective, step_limit_s)
     anew = replace(ranking, step_s=step_s, memory_peak_bytes=memory, missing_bytes=missing, order=order, placed=placed)
-    return replace(searched, ranking=anew, layouts_split=len(rows))
+    seconds = searched.seconds + time.perf_counter() - start
+    return replace(searched, ranking=anew, seconds=seconds, layouts_split=len(rows))
 
 
 def _may_split(layouts: LayoutTable) -> Mask:

@@ -20,15 +20,26 @@ from myriad.report.blocks import (
 from myriad.report.language import Language, language
 from myriad.report.numbers import Numbers
 from myriad.report.views import (
+    StageSpan,
     behind,
     caveats,
     largest,
     parts_present,
     pools_of,
     rejections,
+    stage_spans,
     telling_stages,
 )
-from myriad.report.words import job_facts, job_words, plan_words, search_words
+from myriad.report.words import (
+    job_facts,
+    job_words,
+    plan_words,
+    search_words,
+    split_words,
+    stage_ends,
+    stage_kinds,
+    stage_numbers,
+)
 from myriad.spec.result import (
     MEMORY_PARTS,
     Comparison,
@@ -129,8 +140,28 @@ def _job(job: JobPlan, plan: Plan, words: Language, numbers: Numbers) -> Iterabl
 def _estimate(estimate: TrainingEstimate, words: Language, numbers: Numbers) -> Iterable[RenderableType]:
     yield heading(words("caption.step", seconds=numbers.seconds(estimate.step_s)))
     yield step_table(estimate, words, numbers)
+    if spans := stage_spans(estimate):
+        yield heading(words("heading.stages"))
+        yield _stages(spans, words, numbers)
     yield heading(words("caption.memory_stages", capacity=numbers.memory(estimate.memory_capacity_bytes)))
     yield _memory(estimate, words, numbers)
+
+
+def _stages(spans: list[StageSpan], words: Language, numbers: Numbers) -> Table:
+    table = open_table(
+        (words("column.stages"), "left"), (words("column.chunks"), "left"), (words("column.kinds"), "left"),
+        (words("column.ends"), "left"), (words("column.micro_batch"), "right"),
+    )  # fmt: skip
+    slowest_s = max(span.load.micro_batch_s for span in spans)
+    for span in spans:
+        table.add_row(
+            stage_numbers(span, words),
+            " + ".join(map(str, span.load.chunks)),
+            stage_kinds(span, words),
+            stage_ends(span, words),
+            numbers.plain(1e3 * span.load.micro_batch_s, 1e3 * slowest_s),
+        )
+    return table
 
 
 def _memory(estimate: TrainingEstimate, words: Language, numbers: Numbers) -> Table:
@@ -156,7 +187,7 @@ def _search(search: SearchResult, words: Language, numbers: Numbers, rows: int) 
     )
     yield _layouts(search, words, numbers, rows)
     yield heading(words("heading.search"))
-    yield Text(search_words(search, words, numbers))
+    yield Text(words("words.space").join([search_words(search, words, numbers), *split_words(search, words, numbers)]))
     if rejected := rejections(search):
         table = open_table((words("column.count"), "right"), (words("column.reason"), "left"))
         for reason, count in rejected[:TOP_REASONS]:

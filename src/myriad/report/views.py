@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from myriad.spec.result import (
@@ -13,6 +13,7 @@ from myriad.spec.result import (
     RankedLayout,
     SearchResult,
     Sensitivity,
+    StageLoad,
     StageMemory,
     TrainingEstimate,
 )
@@ -52,6 +53,37 @@ def telling_stages(estimate: TrainingEstimate) -> list[tuple[tuple[StageRole, ..
         roles.setdefault(stage.stage, []).append(role)
     by_number = {s.stage: s for s in (first, worst, last)}
     return [(tuple(roles[number]), by_number[number]) for number in sorted(by_number)]
+
+
+@dataclass(frozen=True)
+class StageSpan:
+    """Neighbouring pipeline stages on which the same lies."""
+
+    first: int
+    last: int
+    load: StageLoad
+    """Of the first of them."""
+    embeds: bool
+    ends: bool
+    """Whether the head lies there."""
+
+
+def stage_spans(estimate: TrainingEstimate) -> list[StageSpan]:
+    """The stages of a pipeline, equal neighbours as one; none where there is one stage alone."""
+    found: list[StageSpan] = []
+    last = len(estimate.stages) - 1
+    for load in estimate.stages if last else ():
+        span = StageSpan(load.stage, load.stage, load, load.stage == 0, load.stage == last)
+        if found and _alike(found[-1], span):
+            span = replace(found.pop(), last=load.stage)
+        found.append(span)
+    return found
+
+
+def _alike(one: StageSpan, other: StageSpan) -> bool:
+    a, b = one.load, other.load
+    same = (a.chunks, a.layers, a.prediction_depths) == (b.chunks, b.layers, b.prediction_depths)
+    return same and (one.embeds, one.ends) == (other.embeds, other.ends)
 
 
 def pools_of(job: JobPlan) -> list[JobOnPool]:

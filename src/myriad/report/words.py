@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
-from myriad.report.views import band_factors, change, losses
+from myriad.report.views import StageSpan, band_factors, change, losses
 from myriad.spec.result import Comparison, JobOnPool, JobPlan, Plan, SearchResult, Sensitivity, TrainingEstimate
 
 
@@ -73,6 +73,43 @@ def search_words(search: SearchResult, language: Language, numbers: Numbers) -> 
         seconds=numbers.seconds(search.search_s),
         rate=numbers.integer(search.layouts_per_s),
     )
+
+
+def split_words(search: SearchResult, language: Language, numbers: Numbers) -> list[str]:
+    """For how many layouts splits were searched, and what the best gains by its own; nothing if for none."""
+    if not search.layouts_split:
+        return []
+    sentences = [language("text.split", count=numbers.integer(search.layouts_split))]
+    best = next((row for row in search.ranked if row.layout == search.best.layout), None)
+    if best is not None and best.layout.split:
+        gain = best.split_gain_fraction
+        sentences.append(
+            language("text.split_fits") if gain is None else language("text.split_gains", gain=numbers.percent(gain))
+        )
+    return sentences
+
+
+def stage_ends(span: StageSpan, language: Language) -> str:
+    """What lies on stages beside layers, in the order of the model; empty if nothing does."""
+    depths = span.load.prediction_depths
+    named = [
+        *([language("stage.embedding")] if span.embeds else []),
+        *([language("stage.depth" if depths == 1 else "stage.depths", count=depths)] if depths else []),
+        *([language("stage.head")] if span.ends else []),
+    ]
+    return language("words.comma").join(named)
+
+
+def stage_numbers(span: StageSpan, language: Language) -> str:
+    """Which stages a span is."""
+    if span.first == span.last:
+        return str(span.first)
+    return language("stage.span", first=span.first, last=span.last)
+
+
+def stage_kinds(span: StageSpan, language: Language) -> str:
+    """The layers of a span's stages by kind."""
+    return language("words.comma").join(f"{number} {kind}" for kind, number in span.load.layers.items())
 
 
 def comparison_words(comparison: Comparison, language: Language, numbers: Numbers) -> str:

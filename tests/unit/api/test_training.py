@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from myriad.api.search import search_training
 from myriad.api.training import (
     estimate_training,
     open_up,
@@ -12,7 +13,6 @@ from myriad.api.training import (
     result_of,
     scaled,
     search_layouts,
-    search_training,
     setting_of,
 )
 from myriad.errors import InfeasibleError, MissingDataError, SpecError

@@ -8,6 +8,7 @@ from myriad.report.views import (
     losses,
     pools_of,
     rejections,
+    stage_spans,
     telling_stages,
 )
 from myriad.spec.result import TIME_PARTS, Plan
@@ -36,6 +37,18 @@ def test_a_stage_that_is_first_and_fullest_is_told_once(plan: Plan) -> None:
     told = telling_stages(plan.jobs[0].chosen.estimate)
     assert [(roles, stage.stage) for roles, stage in told] == [(("first", "worst"), 0), (("last",), 7)]
     assert [roles for roles, _ in telling_stages(plan.jobs[1].chosen.estimate)] == [("first", "worst", "last")]
+
+
+def test_equal_neighbours_are_one_span(plan: Plan) -> None:
+    assert plan.jobs[0].chosen
+    assert plan.jobs[1].chosen
+    assert plan.jobs[0].chosen.estimate
+    assert plan.jobs[1].chosen.estimate
+    spans = stage_spans(plan.jobs[0].chosen.estimate)
+    assert [(span.first, span.last, span.embeds, span.ends) for span in spans] == [
+        (0, 0, True, False), (1, 1, False, False), (2, 6, False, False), (7, 7, False, True),
+    ]  # fmt: skip
+    assert stage_spans(plan.jobs[1].chosen.estimate) == []
 
 
 def test_pools_rejections_and_caveats(plan: Plan) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from myriad.report.language import language
 from myriad.report.numbers import Numbers
-from myriad.report.words import comparison_words, job_words, plan_words
+from myriad.report.words import comparison_words, job_words, plan_words, split_words
 from myriad.spec.result import Plan
 
 
@@ -19,6 +19,28 @@ def test_the_whole_in_words(plan: Plan) -> None:
         "2 of 3 training jobs can run on the 3 pools of this system. 1 of 2 jobs with a deadline meet it. "
         "All planned jobs together cost 437 M CNY."
     )
+
+
+@pytest.mark.parametrize(
+    ("gain", "lang", "last"),
+    [
+        (0.048, "en", "The split of the best saves 4.8 % of its step against the software's own rule."),
+        (None, "en", "The best fits in memory only with its split."),
+        (0.048, "zh", "与软件自身的划分规则相比，最优布局的划分使每步缩短 4.8%。"),
+    ],
+)
+def test_what_splits_gain(plan: Plan, gain: float | None, lang: str, last: str) -> None:
+    words = language(lang)
+    assert plan.jobs[0].chosen
+    search = plan.jobs[0].chosen.search
+    assert search
+    assert split_words(search, words, Numbers(words)) == []
+    split = search.best.layout.model_copy(update={"split": (3,) * 16})
+    best = search.best.model_copy(update={"layout": split})
+    row = search.ranked[0].model_copy(update={"layout": split, "split_gain_fraction": gain})
+    changed = search.model_copy(update={"best": best, "ranked": (row, *search.ranked[1:]), "layouts_split": 30})
+    assert split_words(changed, words, Numbers(words))[-1] == last
+    assert "30" in split_words(changed, words, Numbers(words))[0]
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,29 @@ def test_frameworks_run_the_rest(framework, layout):
     assert runs_on(case(), Layout(**layout))[framework] == ""
 
 
+def test_splits_place_every_layer():
+    assert first_violation(case(), Layout(pp=2, split=(5, 3))) == ""
+    assert first_violation(case(), Layout(pp=2, split=(5, 2))) == "split places 7 layers; the model has 8"
+
+
+def test_frameworks_say_what_splits_they_run():
+    model = moe_model(1, 7, mtp_depths=1, mtp_block="moe")
+    with_head = runs_on(case(model), Layout(pp=4, dp=2, zero=3, split=(3, 3, 2, 0)))
+    apart = runs_on(case(model), Layout(pp=4, dp=2, split=(3, 3, 3, 0)))
+    assert with_head["torchtitan"] == apart["megatron-core"] == ""
+    assert runs_on(case(model), Layout(pp=4, split=(3, 3, 3, 0)))["torchtitan"] == (
+        "prediction depths cannot lie apart from the head"
+    )
+    assert apart["fsdp"] == "no tensor, context, pipeline or expert parallelism"
+
+
+def test_a_split_makes_its_own_chunks():
+    """The rule on chunks too unequal is one on the software's own way to make them."""
+    uneven = {"pp": 3, "vpp": 3, "dp": 1}
+    assert runs_on(case(), Layout(**uneven))["megatron-core"] != ""
+    assert "too unequal" not in runs_on(case(), Layout(**uneven, split="1*8,0"))["megatron-core"]
+
+
 def test_experts_with_tensor_ranks_need_sequence_parallelism_in_megatron():
     broken = runs_on(case(moe_model()), Layout(tp=2, sp=False))["megatron-core"]
     assert broken == "tensor parallel with experts needs sequence parallelism"
