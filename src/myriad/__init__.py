@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from myriad.api import best_split as best_split
     from myriad.api import estimate_training as estimate_training
     from myriad.api import explain_plan as explain_plan
     from myriad.api import explain_row as explain_row
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "__version__", "estimate_training", "explain_plan", "explain_row", "explain_training", "import_model",
-    "operations_of", "plan", "search_training", "validate_ranking", "validate_training",
+    "__version__", "best_split", "estimate_training", "explain_plan", "explain_row", "explain_training",
+    "import_model", "operations_of", "plan", "search_training", "validate_ranking", "validate_training",
 ]  # fmt: skip
 
 

@@ -72,6 +72,22 @@ def test_options_win_over_the_layout_file(myriad):
     assert [found["layout"][key] for key in ("tp", "dp", "micro_batch", "sp")] == [2, 4, 2, False]
 
 
+def test_estimate_takes_splits_and_finds_the_best(myriad):
+    job = ("--pp", "2", "--seq-len", "8k", "--json", "-")
+    given = json.loads(myriad("estimate", *JOB, *job, "--split", "17,15").out)
+    assert given["layout"]["split"] == [17, 15]
+    assert [stage["layers"] for stage in given["stages"]] == [{"dense": 17}, {"dense": 15}]
+    best = json.loads(myriad("estimate", *JOB, *job, "--split", "best").out)
+    assert sum(best["layout"]["split"]) == 32
+    assert best["step_s"] <= given["step_s"]
+    shown = " ".join(myriad("estimate", *JOB, "--pp", "2", "--split", "17,15").out.split())
+    assert "PP2 split(17,15)" in shown
+    assert "Layers on the pipeline stages" in shown
+    Path("layout.yaml").write_text("{pp: 4, split: [7, 9*2, 7]}\n")
+    of_file = json.loads(myriad("explain", *JOB, "--layout", "layout.yaml", "--json", "-").out)
+    assert of_file["estimate"]["layout"]["split"] == [7, 9, 9, 7]
+
+
 def test_estimate_and_plan_state_the_band(myriad, system):
     found = json.loads(myriad("estimate", *JOB, "--tp", "2", "--json", "-").out)
     assert found["band"]["low_step_s"] < found["step_s"] < found["band"]["high_step_s"]

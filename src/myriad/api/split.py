@@ -23,6 +23,7 @@ from myriad.spec.job import TrainingWork
 from myriad.spec.layout import IntArray, Layout, LayoutTable
 from myriad.spec.model import Model
 from myriad.spec.result import TIME_PARTS
+from myriad.spec.system import MEMORY_HEADROOM
 
 REFINED = 20
 """Fitting layouts of a search, distinct in parallelism and best first, whose layers are placed anew."""
@@ -39,9 +40,9 @@ NODES = 20_000
 def best_split(model: str | Model, cluster: str | Cluster, layout: Layout, work: TrainingWork) -> Layout:
     """The layout with the split of layers over stages that makes its step shortest among those that fit in memory.
 
-    Without one if the software's own rule is as good. For one chunk a stage the least slowest stage is exact, for
-    several the search says how far from the best it may be. Raises SpecError if the software takes no splits,
-    or the layout cannot have one, InfeasibleError if no split was found that fits.
+    Without one if the software's own rule is as good. `MEMORY_HEADROOM` is left free if any split can. For one chunk a
+    stage the least slowest stage is exact, for several the search says how far from the best it may be. Raises
+    SpecError if the software takes no splits or the layout cannot have one, InfeasibleError if none was found that fits.
     """
     setting, whole = setting_of(model, cluster, work), layout.without_split()
     check_divides(setting, whole)
@@ -51,10 +52,12 @@ def best_split(model: str | Model, cluster: str | Cluster, layout: Layout, work:
     if not _may_split(table)[0]:
         raise SpecError(f"no split to choose for layout {whole.text()}: one stage, or the dualpipe schedule")
     own = estimate_table(setting, table)
-    (found,) = _found(setting, table, own.step_s, own.memory_peak_bytes, setting.device.memory_bytes, NODES)
-    if found.step_s is None:
-        raise InfeasibleError(f"layout {whole.text()}: no split of its layers was found that fits in memory")
-    return whole.model_copy(update={"split": found.split})
+    for headroom in (MEMORY_HEADROOM, 0.0):
+        capacity = setting.device.memory_bytes * (1.0 - headroom)
+        (found,) = _found(setting, table, own.step_s, own.memory_peak_bytes, capacity, NODES)
+        if found.step_s is not None:
+            return whole.model_copy(update={"split": found.split})
+    raise InfeasibleError(f"layout {whole.text()}: no split of its layers was found that fits in memory")
 
 
 @dataclass(frozen=True)

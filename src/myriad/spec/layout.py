@@ -115,7 +115,7 @@ class Layout(Spec):
         chunks = self.pp * self.vpp
         if self.split and len(self.split) != chunks:
             stages = f"pp {self.pp}" + (f" x vpp {self.vpp}" if self.vpp > 1 else "")
-            raise ValueError(f"split has {len(self.split)} numbers; {stages} has {chunks} chunks")
+            raise ValueError(f"split has length {len(self.split)}; {stages} has {chunks} chunks")
         if 0 in self.split[1:-1]:
             raise ValueError("split may leave only the first and the last chunk without layers")
         return self

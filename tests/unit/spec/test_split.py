@@ -47,8 +47,8 @@ def test_a_layout_keeps_its_split():
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        ({"pp": 4, "split": "7,8"}, "split has 2 numbers; pp 4 has 4 chunks"),
-        ({"pp": 2, "vpp": 3, "split": "7,8"}, "split has 2 numbers; pp 2 x vpp 3 has 6 chunks"),
+        ({"pp": 4, "split": "7,8"}, "split has length 2; pp 4 has 4 chunks"),
+        ({"pp": 2, "vpp": 3, "split": "7,8"}, "split has length 2; pp 2 x vpp 3 has 6 chunks"),
         ({"pp": 4, "split": "7,0,8,8"}, "only the first and the last chunk without layers"),
     ],
 )
