@@ -77,9 +77,14 @@ def test_estimate_takes_splits_and_finds_the_best(myriad):
     given = json.loads(myriad("estimate", *JOB, *job, "--split", "17,15").out)
     assert given["layout"]["split"] == [17, 15]
     assert [stage["layers"] for stage in given["stages"]] == [{"dense": 17}, {"dense": 15}]
-    best = json.loads(myriad("estimate", *JOB, *job, "--split", "best").out)
-    assert sum(best["layout"]["split"]) == 32
-    assert best["step_s"] <= given["step_s"]
+    large = ("--model", "llama3-70b", "--cluster", "h100:64", "--seq-len", "4096", "--global-batch", "128")
+    best = json.loads(myriad("estimate", *large, "--tp", "2", "--pp", "8", "--split", "best", "--json", "-").out)
+    assert sum(best["layout"]["split"]) == 80
+    assert best["fits"]
+    assert best["best_split"]["layout"] == best["layout"]
+    assert best["best_split"]["own_step_s"] is None
+    words = " ".join(myriad("estimate", *large, "--tp", "2", "--pp", "8", "--split", "best").out.split())
+    assert "Only with a split does this layout fit in memory. No split has a faster slowest stage." in words
     shown = " ".join(myriad("estimate", *JOB, "--pp", "2", "--split", "17,15").out.split())
     assert "PP2 split(17,15)" in shown
     assert "Layers on the pipeline stages" in shown

@@ -22,7 +22,7 @@ from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import IntArray, Layout, LayoutTable
 from myriad.spec.model import Model
-from myriad.spec.result import TIME_PARTS
+from myriad.spec.result import TIME_PARTS, BestSplit
 from myriad.spec.system import MEMORY_HEADROOM
 
 REFINED = 20
@@ -37,12 +37,12 @@ NODES = 20_000
 """Chunks that the exhaustive search tries for one layout; in a search of layouts, none."""
 
 
-def best_split(model: str | Model, cluster: str | Cluster, layout: Layout, work: TrainingWork) -> Layout:
+def best_split(model: str | Model, cluster: str | Cluster, layout: Layout, work: TrainingWork) -> BestSplit:
     """The layout with the split of layers over stages that makes its step shortest among those that fit in memory.
 
     Without one if the software's own rule is as good. `MEMORY_HEADROOM` is left free if any split can. For one chunk a
     stage the least slowest stage is exact, for several the search says how far from the best it may be. Raises
-    SpecError if the software takes no splits or the layout cannot have one, InfeasibleError if none was found that fits.
+    SpecError if the software takes no splits or the layout cannot have one, InfeasibleError if none fits.
     """
     setting, whole = setting_of(model, cluster, work), layout.without_split()
     check_divides(setting, whole)
@@ -56,7 +56,12 @@ def best_split(model: str | Model, cluster: str | Cluster, layout: Layout, work:
         capacity = setting.device.memory_bytes * (1.0 - headroom)
         (found,) = _found(setting, table, own.step_s, own.memory_peak_bytes, capacity, NODES)
         if found.step_s is not None:
-            return whole.model_copy(update={"split": found.split})
+            return BestSplit(
+                layout=whole.model_copy(update={"split": found.split}),
+                step_s=found.step_s,
+                own_step_s=found.own_step_s,
+                gap_fraction=found.gap_fraction,
+            )
     raise InfeasibleError(f"layout {whole.text()}: no split of its layers was found that fits in memory")
 
 
@@ -68,6 +73,7 @@ class _Found:
     step_s: float | None
     memory_bytes: float
     own_step_s: float | None
+    gap_fraction: float
 
 
 def refined(searched: Searched, objective: Objective, step_limit_s: float | None = None) -> Searched:
@@ -75,7 +81,8 @@ def refined(searched: Searched, objective: Objective, step_limit_s: float | None
 
     Covered are the best `REFINED` layouts that differ in parallelism or micro-batch, each with the recomputation,
     offloading and sharding that was best for it, and the best `MISSES` of those that lack at most `MISS_FRACTION` of
-    the memory and would be among them if they fitted. All others keep the software's own rule.
+    the memory and would be among them if they fitted; if nothing fits, those that lack the least. All others keep the
+    software's own rule.
     """
     start = time.perf_counter()
     setting, ranking = searched.setting, searched.ranking
@@ -90,9 +97,11 @@ def refined(searched: Searched, objective: Objective, step_limit_s: float | None
     def in_order(rows: IntArray) -> IntArray:
         return ordered(rows, ranking.step_s, ranking.memory_peak_bytes, ranking.num_gpus, objective, step_limit_s)
 
-    last = best[-1:]
-    with_last = in_order(np.concatenate((near, last)))
-    ahead = with_last[: int(np.flatnonzero(with_last == last[0])[0])] if len(last) else with_last
+    if last := best[-1:].tolist():
+        with_last = in_order(np.concatenate((near, best[-1:])))
+        ahead = with_last[: int(np.flatnonzero(with_last == last[0])[0])]
+    else:
+        ahead = near[np.argsort(ranking.missing_bytes[near], kind="stable")]
     rows = np.concatenate((best[may[best]], first_rows(ranking.layouts, ahead, MISSES)))
     if not len(rows):
         return searched
@@ -104,7 +113,7 @@ def refined(searched: Searched, objective: Objective, step_limit_s: float | None
     for row, found in zip(rows.tolist(), splits, strict=True):
         if found.split and found.step_s is not None:
             step_s[row], memory[row], missing[row] = found.step_s, found.memory_bytes, found.memory_bytes - capacity
-            placed[row] = Placed(found.split, found.own_step_s)
+            placed[row] = Placed(found.split, found.own_step_s, found.gap_fraction)
     order = ordered(np.flatnonzero(missing <= 0), step_s, memory, ranking.num_gpus, objective, step_limit_s)
     anew = replace(ranking, step_s=step_s, memory_peak_bytes=memory, missing_bytes=missing, order=order, placed=placed)
     seconds = searched.seconds + time.perf_counter() - start
@@ -133,34 +142,36 @@ def _found(
         by_parameters_s[plain] = estimate_table(setting, layouts.take(plain)).parts_s[_BY_PARAMETERS].sum(axis=0)
     apart = setting.stack.splits == "depths" and setting.model.mtp_depths > 0
     costs = costs_of(setting, layouts, apart)
-    proposed: list[tuple[int, tuple[int, ...]]] = []
+    proposed: list[tuple[int, tuple[int, ...], float]] = []
+    own_gaps = []
     for row in range(len(layouts)):
         index = np.array([row])
         stages = StageCosts(setting, layouts.take(index), costs.take(index), apart)
         # Where the software's own rule does not fit, any split is worth it.
         worth_s = WORTH_FRACTION * own_step_s[row] if own_bytes[row] <= capacity_bytes else 0.0
-        splits = _proposed(stages, worth_s, float(by_parameters_s[row]), capacity_bytes, nodes)
-        proposed += [(row, split) for split in splits]
+        splits, own_gap = _proposed(stages, worth_s, float(by_parameters_s[row]), capacity_bytes, nodes)
+        proposed += [(row, split, gap) for split, gap in splits]
+        own_gaps.append(own_gap)
     if proposed:
-        rows = np.array([row for row, _ in proposed])
-        judged = estimate_table(setting, layouts.take(rows), [split for _, split in proposed])
+        rows = np.array([row for row, _, _ in proposed])
+        judged = estimate_table(setting, layouts.take(rows), [split for _, split, _ in proposed])
     found = []
     for row in range(len(layouts)):
         own_s = float(own_step_s[row]) if own_bytes[row] <= capacity_bytes else None
-        best = _Found((), own_s, float(own_bytes[row]), own_s)
+        best = _Found((), own_s, float(own_bytes[row]), own_s, own_gaps[row])
         limit_s = own_s * (1.0 - WORTH_FRACTION) if own_s is not None else np.inf
-        for number, (of_row, split) in enumerate(proposed):
+        for number, (of_row, split, gap) in enumerate(proposed):
             step_s, memory = float(judged.step_s[number]), float(judged.memory_peak_bytes[number])
             if of_row == row and memory <= capacity_bytes and step_s < limit_s:
-                best, limit_s = _Found(split, step_s, memory, best.own_step_s), step_s
+                best, limit_s = _Found(split, step_s, memory, best.own_step_s, gap), step_s
         found.append(best)
     return found
 
 
 def _proposed(
     stages: StageCosts, worth_s: float, by_parameters_s: float, capacity_bytes: float, nodes: int
-) -> list[tuple[int, ...]]:
-    """Splits of one layout that may save as much as they must to be worth it.
+) -> tuple[list[tuple[tuple[int, ...], float]], float]:
+    """Splits of one layout that may save as much as they must to be worth it, with their gaps; and the own rule's gap.
 
     `by_parameters_s` is the part of the step that grows with the parameters of one stage, where that is looked at.
     """
@@ -169,16 +180,21 @@ def _proposed(
     sizes = chunk_layers(setting.model, pipeline.pp, pipeline.vpp, setting.end_layers, setting.stack.counts_layers)
     start = (*sizes[:-1], sizes[-1] + stages.apart)
     slowest = int(pipeline.load.on_stages(np.cumsum([[0, *start]], axis=1), pipeline.pp).max())
+    bound = pipeline.slowest_bound
     pace = stages.num_micro_batches - 1 / pipeline.vpp  # what a second of the slowest stage costs
-    most_s = pace * (slowest - pipeline.slowest_bound) * pipeline.load.unit + by_parameters_s
+    most_s = pace * (slowest - bound) * pipeline.load.unit + by_parameters_s
     if most_s < worth_s:
-        return []
+        return [], slowest / bound - 1.0
     if pipeline.vpp == 1:
         # A slower stage pays only as long as it costs less than all that fewer parameters could save.
         found = plain_splits(pipeline, by_parameters_s / max(pace, 1e-9))
     else:
         found = interleaved_splits(pipeline, nodes)
-    return [_with_depths(split.sizes, setting.model.mtp_depths if stages.apart else 0) for split in found]
+    depths = setting.model.mtp_depths if stages.apart else 0
+    bound_s = found[0].bound_s if found else bound * pipeline.load.unit
+    # Under the memory and the equal chunks that splits must respect, the own rule may be faster than they can be.
+    own_gap = max(slowest * pipeline.load.unit / bound_s - 1.0, 0.0)
+    return [(_with_depths(split.sizes, depths), split.gap_fraction) for split in found], own_gap
 
 
 _BY_PARAMETERS = [TIME_PARTS.index("dp_comm"), TIME_PARTS.index("optimizer")]

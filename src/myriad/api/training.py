@@ -221,7 +221,8 @@ def _ranked(
     found = []
     for row, own_parts in zip(rows, parts[:, 1:].T, strict=True):
         layout, step_s, gpus = ranking.layout(int(row)), float(ranking.step_s[row]), int(ranking.num_gpus[row])
-        own_step_s = ranking.placed[row].own_step_s if row in ranking.placed else None
+        placed = ranking.placed.get(int(row))
+        own_step_s = placed.own_step_s if placed else None
         per_gpu = tokens_per_step / step_s / gpus
         found.append(
             RankedLayout(
@@ -236,6 +237,7 @@ def _ranked(
                 time_parts_s={p: float(v) for p, v in zip(TIME_PARTS, own_parts, strict=True)},
                 runs_on=runs_on(case, layout),
                 split_gain_fraction=None if own_step_s is None else 1 - step_s / own_step_s,
+                split_gap_fraction=placed.gap_fraction if placed else None,
                 loses_by=loses_by(own_parts, parts[:, 0]),
             )
         )

@@ -94,13 +94,15 @@ def estimate(
     from myriad.report.terminal import estimate_text
 
     named, machines, work = read_job(given)
-    one = read_layout(given, layout, named, machines, work)
+    one, best = read_layout(given, layout, named, machines, work)
     result = api.estimate_training(named, machines, one, work, flops)
     parts = api.operations_of(named, machines, one, work) if operations else ()
     if json_file is not None:
         values = result.model_dump(mode="json")
+        if best is not None:
+            values["best_split"] = best.model_dump(mode="json")
         if operations:
             values["operations"] = [part.model_dump(mode="json") for part in parts]
         write(json_file, json_text(values))
     if json_file != STANDARD_OUTPUT:
-        show(estimate_text(result, parts, lang))
+        show(estimate_text(result, parts, lang, best))

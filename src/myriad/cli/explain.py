@@ -143,7 +143,7 @@ def _explained(given: Mapping[str, Any]) -> Explanation:
                 if name not in given:
                     raise SpecError(f"{flag_of(name)}: is missing")
             named, machines, work = read_job(given)
-            one = read_layout(given, given.get("layout"), named, machines, work)
+            one, _ = read_layout(given, given.get("layout"), named, machines, work)
             return api.explain_training(named, machines, one, work)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from myriad.spec.job import TrainingWork
     from myriad.spec.layout import Layout
     from myriad.spec.model import Model
+    from myriad.spec.result import BestSplit
 
 BEST_SPLIT = "best"
 
@@ -56,15 +57,16 @@ SequenceParallel = Annotated[bool | None, typer.Option("--sp/--no-sp", help="Seq
 
 def read_layout(
     given: Mapping[str, Any], file: Path | None, model: Model, cluster: Cluster, work: TrainingWork
-) -> Layout:
-    """The layout of a file and of options: dp filled in from the cluster if neither gives it, the best split found."""
+) -> tuple[Layout, BestSplit | None]:
+    """The layout of a file and of options, dp filled in from the cluster; and the best split, if that is asked for."""
     from myriad.api import best_split
 
     if given.get("split") != BEST_SPLIT:
-        return _layout(given, file, cluster.num_accelerators)
+        return _layout(given, file, cluster.num_accelerators), None
     one = _layout({name: value for name, value in given.items() if name != "split"}, file, cluster.num_accelerators)
     with at("--split"):
-        return best_split(model, cluster, one, work)
+        best = best_split(model, cluster, one, work)
+    return best.layout, best
 
 
 def _layout(given: Mapping[str, Any], file: Path | None, num_accelerators: int) -> Layout:

@@ -31,6 +31,7 @@ from myriad.report.views import (
     telling_stages,
 )
 from myriad.report.words import (
+    best_split_words,
     job_facts,
     job_words,
     plan_words,
@@ -42,6 +43,7 @@ from myriad.report.words import (
 )
 from myriad.spec.result import (
     MEMORY_PARTS,
+    BestSplit,
     Comparison,
     CostLine,
     JobOnPool,
@@ -72,14 +74,18 @@ def plan_text(plan: Plan, lang: str = "en") -> RenderableType:
 
 
 def estimate_text(
-    estimate: TrainingEstimate, operations: tuple[OperationTime, ...] = (), lang: str = "en"
+    estimate: TrainingEstimate,
+    operations: tuple[OperationTime, ...] = (),
+    lang: str = "en",
+    best_split: BestSplit | None = None,
 ) -> RenderableType:
-    """One layout for the terminal: rates, time by part, memory by stage, and the longest operations if given."""
+    """One layout for the terminal: rates, time by part, memory by stage; longest operations and best split if given."""
     words = language(lang)
     numbers = Numbers(words)
     blocks: list[RenderableType] = [
         Text(f"{estimate.layout.text()} · {numbers.gpus(estimate.world_size)}", style="bold"),
         estimate_words(estimate, words, numbers),
+        *([paragraph(best_split_words(best_split, words, numbers), words)] if best_split else []),
         *_estimate(estimate, words, numbers),
         *(
             [heading(words("heading.operations")), operations_table(operations, words, numbers, TOP_OPERATIONS)]

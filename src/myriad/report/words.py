@@ -7,7 +7,16 @@ from collections.abc import Callable
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
 from myriad.report.views import StageSpan, band_factors, change, losses
-from myriad.spec.result import Comparison, JobOnPool, JobPlan, Plan, SearchResult, Sensitivity, TrainingEstimate
+from myriad.spec.result import (
+    BestSplit,
+    Comparison,
+    JobOnPool,
+    JobPlan,
+    Plan,
+    SearchResult,
+    Sensitivity,
+    TrainingEstimate,
+)
 
 
 def plan_words(plan: Plan, language: Language, numbers: Numbers) -> list[str]:
@@ -73,6 +82,19 @@ def search_words(search: SearchResult, language: Language, numbers: Numbers) -> 
         seconds=numbers.seconds(search.search_s),
         rate=numbers.integer(search.layouts_per_s),
     )
+
+
+def best_split_words(best: BestSplit, language: Language, numbers: Numbers) -> list[str]:
+    """What the best split of one layout gains, and how sure it is that no other is better."""
+    if not best.layout.split:
+        gain = language("text.best_split_own")
+    elif best.own_step_s is None:
+        gain = language("text.best_split_fits")
+    else:
+        gain = language("text.best_split_gains", gain=numbers.percent(1 - best.step_s / best.own_step_s))
+    if best.gap_fraction < 5e-5:
+        return [gain, language("text.best_split_proven")]
+    return [gain, language("text.best_split_gap", gap=numbers.percent(best.gap_fraction))]
 
 
 def split_words(search: SearchResult, language: Language, numbers: Numbers) -> list[str]:

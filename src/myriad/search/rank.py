@@ -33,6 +33,8 @@ class Placed:
     split: tuple[int, ...]
     own_step_s: float | None
     """Step time by the software's own rule; `None` if the layout does not fit so."""
+    gap_fraction: float
+    """How far the slowest stage may be above that of the best split, as a share of it."""
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,18 @@ class TrainingEstimate(Spec):
         return self.memory_capacity_bytes - self.memory_peak_bytes
 
 
+class BestSplit(Spec):
+    """The best split of the layers of one layout over its pipeline stages."""
+
+    layout: Layout
+    """With the split; without one if the software's own rule is as good."""
+    step_s: float
+    own_step_s: float | None
+    """By the software's own rule; `None` if the layout does not fit so."""
+    gap_fraction: float
+    """How far the slowest stage may be above the least possible, as a share of it; 0 is proven to be the best."""
+
+
 class RankedLayout(Spec):
     """A layout in a search's table."""
 
@@ -131,6 +143,8 @@ class RankedLayout(Spec):
     split_gain_fraction: float | None = None
     """Share of the step that the split saves over the software's own rule; `None` without a split, or where the layout
     does not fit without it."""
+    split_gap_fraction: float | None = None
+    """How far the slowest stage may be above that of the best split, as a share of it; `None` without a split."""
     loses_by: str
     """Why it is behind the best: the parts that cost it most, as keys of `TIME_PARTS` with seconds."""
 

@@ -2,8 +2,9 @@ import pytest
 
 from myriad.report.language import language
 from myriad.report.numbers import Numbers
-from myriad.report.words import comparison_words, job_words, plan_words, split_words
-from myriad.spec.result import Plan
+from myriad.report.words import best_split_words, comparison_words, job_words, plan_words, split_words
+from myriad.spec.layout import Layout
+from myriad.spec.result import BestSplit, Plan
 
 
 def sentences(plan: Plan, job: int, lang: str = "en") -> str:
@@ -41,6 +42,24 @@ def test_what_splits_gain(plan: Plan, gain: float | None, lang: str, last: str) 
     changed = search.model_copy(update={"best": best, "ranked": (row, *search.ranked[1:]), "layouts_split": 30})
     assert split_words(changed, words, Numbers(words))[-1] == last
     assert "30" in split_words(changed, words, Numbers(words))[0]
+
+
+@pytest.mark.parametrize(
+    ("split", "own_step_s", "gap", "text"),
+    [
+        ((5, 3), 2.5, 0.0, "This split saves 20.0 % of the step against the software's own rule. "
+         "No split has a faster slowest stage."),
+        ((5, 3), None, 0.012, "Only with a split does this layout fit in memory. "
+         "The slowest stage is at most 1.2 % slower than with the best split."),
+        ((), 2.0, 0.012, "No split found is better than the software's own rule. "
+         "The slowest stage is at most 1.2 % slower than with the best split."),
+    ],
+)  # fmt: skip
+def test_the_best_split_of_one_layout(split: tuple[int, ...], own_step_s: float | None, gap: float, text: str) -> None:
+    words = language("en")
+    layout = Layout(pp=2, split=split)
+    best = BestSplit(layout=layout, step_s=2.0, own_step_s=own_step_s, gap_fraction=gap)
+    assert " ".join(best_split_words(best, words, Numbers(words))) == text
 
 
 @pytest.mark.parametrize(
