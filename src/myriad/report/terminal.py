@@ -37,6 +37,7 @@ from myriad.report.words import (
     plan_words,
     search_words,
     split_words,
+    stage_chunks,
     stage_ends,
     stage_kinds,
     stage_numbers,
@@ -162,7 +163,7 @@ def _stages(spans: list[StageSpan], words: Language, numbers: Numbers) -> Table:
     for span in spans:
         table.add_row(
             stage_numbers(span, words),
-            " + ".join(map(str, span.load.chunks)),
+            stage_chunks(span),
             stage_kinds(span, words),
             stage_ends(span, words),
             numbers.plain(1e3 * span.load.micro_batch_s, 1e3 * slowest_s),

@@ -17,6 +17,7 @@ from myriad.spec.result import (
     Sensitivity,
     TrainingEstimate,
 )
+from myriad.spec.split import split_text
 
 
 def plan_words(plan: Plan, language: Language, numbers: Numbers) -> list[str]:
@@ -127,6 +128,11 @@ def stage_numbers(span: StageSpan, language: Language) -> str:
     if span.first == span.last:
         return str(span.first)
     return language("stage.span", first=span.first, last=span.last)
+
+
+def stage_chunks(span: StageSpan) -> str:
+    """Layers of each chunk of a span's stages, equal neighbours folded."""
+    return split_text(span.load.chunks).replace(",", ", ")
 
 
 def stage_kinds(span: StageSpan, language: Language) -> str:

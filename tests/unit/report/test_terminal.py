@@ -55,9 +55,9 @@ def test_stages_are_told_with_what_lies_there(plan: Plan) -> None:
     assert plan.jobs[0].chosen.estimate
     lines = shown(estimate_text(plan.jobs[0].chosen.estimate)).splitlines()
     table = [" ".join(line.split()) for line in lines[lines.index(next(x for x in lines if "Layers on the" in x)) :]]
-    assert "0 2 + 2 4 moe embedding 123" in table
-    assert "2 to 6 3 + 2 5 moe 154" in table
-    assert any(line.startswith("7 3 + 2 5 moe 2 prediction depths, head") for line in table)
+    assert "0 2*2 4 moe embedding 123" in table
+    assert "2 to 6 3, 2 5 moe 154" in table
+    assert any(line.startswith("7 3, 2 5 moe 2 prediction depths, head") for line in table)
     chinese = shown(estimate_text(plan.jobs[0].chosen.estimate, lang="zh"))
     assert "2 个多 token 预测层、输出层" in chinese
 
