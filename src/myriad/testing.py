@@ -11,7 +11,7 @@ from typing import Final
 from hypothesis import strategies as st
 
 from myriad.estimate.device import Device
-from myriad.estimate.training import Setting
+from myriad.estimate.setting import Setting
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.calibration import AttentionEfficiency, GemmEfficiency, Stack
 from myriad.spec.cluster import Cluster, Link

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from myriad.api.training import Searched, check_divides, open_up, scaled, search_layouts
-from myriad.estimate.training import Setting, estimate_layout
+from myriad.estimate.setting import Setting
+from myriad.estimate.training import estimate_layout
 from myriad.spec.layout import Layout
 from myriad.spec.result import Comparison, Sensitivity, TrainingEstimate
 

@@ -11,7 +11,8 @@ from myriad.api.compare import sensitivities
 from myriad.api.plan import StepProgress, model_of, plan, setting_of_job
 from myriad.api.training import check_divides, open_up, setting_of
 from myriad.errors import InfeasibleError, MissingDataError, SpecError, unknown_name
-from myriad.estimate.training import Setting, layout_operations
+from myriad.estimate.setting import Setting
+from myriad.estimate.training import layout_operations
 from myriad.spec.cluster import Cluster
 from myriad.spec.explanation import AlikeRun, BandGround, Explanation, RowGround
 from myriad.spec.job import TrainingWork

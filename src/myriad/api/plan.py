@@ -25,7 +25,7 @@ from myriad.api.training import (
 from myriad.errors import InfeasibleError, MissingDataError, SpecError
 from myriad.estimate.money import cost_lines, energy_joules
 from myriad.estimate.parameters import model_parameters
-from myriad.estimate.training import Setting
+from myriad.estimate.setting import Setting
 from myriad.search.rank import Progress
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork

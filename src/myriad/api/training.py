@@ -13,14 +13,9 @@ from myriad.api.domain import caveats
 from myriad.errors import InfeasibleError, SpecError, unknown_name
 from myriad.estimate.device import device
 from myriad.estimate.flops import DEFINITIONS
-from myriad.estimate.training import (
-    Setting,
-    estimate_layout,
-    estimate_table,
-    layout_operations,
-    model_flops_per_token,
-    state_bytes_bound,
-)
+from myriad.estimate.setting import Setting, model_flops_per_token
+from myriad.estimate.table import estimate_table, state_bytes_bound
+from myriad.estimate.training import estimate_layout, layout_operations
 from myriad.estimate.uncertainty import band
 from myriad.search.rank import Objective, Progress, Ranking, distinct_rows, loses_by, pareto_rows, rank
 from myriad.search.rules import DIVISION_RULES, Case, runs_on, violations

@@ -112,7 +112,7 @@ def model_costs(
     cells = cells_of(layouts, work.seq_len)
     shop = Shop(device, stack, work)
     recomputed = recomputed_modules(layouts.recompute)
-    kinds = tuple(dict.fromkeys([kind for kind, _ in model.layers] + ([model.mtp_block] if model.mtp_block else [])))
+    kinds = model.block_kinds()
     blocks = [_block_costs(model.blocks[kind], model, cells, shop, links, recomputed) for kind in kinds]
     first = _end_costs(embedding_operations(model, cells, shop), model, cells, shop, links)
     last = _head_costs(model, cells, shop, links)

@@ -59,7 +59,7 @@ def fill_level(num_layers: int, num_chunks: int, end_layers: int) -> int:
     return level
 
 
-def stage_counts(
+def layer_counts(
     layer_kinds: Sequence[str], kinds: Sequence[str], pp: int, vpp: int, end_layers: int = 1, in_turn: bool = False
 ) -> Array:
     """Layers of each kind on each stage, array (K, P). Chunk c is on stage c mod pp."""
@@ -72,8 +72,10 @@ def stage_counts(
     return counts
 
 
-def bubble_s(schedule: IntArray, pp: int, vpp: int, forward_s: Array, backward_s: Array, weight_grad_s: Array) -> Array:
-    """Idle time of the slowest stage per step, in seconds.
+def bubble_s(
+    schedule: IntArray, pp: IntArray, vpp: IntArray, forward_s: Array, backward_s: Array, weight_grad_s: Array
+) -> Array:
+    """Idle time of the slowest stage per step, in seconds; arrays (C,).
 
     The times are of one micro-batch, summed over all stages but the slowest; with p equal stages of
     F, B and W (weight gradients, part of B) they are (p-1) F, (p-1) B, (p-1) W, and the bubble is
@@ -88,26 +90,26 @@ def bubble_s(schedule: IntArray, pp: int, vpp: int, forward_s: Array, backward_s
     2412.19437, table 2.
     """
     both = forward_s + backward_s
-    zero = np.maximum(both - 2 * weight_grad_s, 0.0)
-    shorter = max(pp / 2 - 1, 0.0) / max(pp - 1, 1)
-    dual = shorter * np.maximum(both + backward_s - 3 * weight_grad_s, 0.0)
-    return np.select([schedule == ZERO_BUBBLE, schedule == DUALPIPE], [zero, dual], both / vpp)
+    bubble = both / vpp
+    if schedule.any():
+        zero = np.maximum(both - 2 * weight_grad_s, 0.0)
+        shorter = np.maximum(pp / 2 - 1, 0.0) / np.maximum(pp - 1, 1)
+        dual = shorter * np.maximum(both + backward_s - 3 * weight_grad_s, 0.0)
+        bubble = np.select([schedule == ZERO_BUBBLE, schedule == DUALPIPE], [zero, dual], bubble)
+    return bubble
 
 
-def in_flight(schedule: IntArray, pp: int, vpp: int, num_micro_batches: IntArray) -> Array:
-    """Micro-batches whose activations a stage holds at its peak, in units of whole stages, array (C, P).
+def in_flight(schedule: IntArray, stage: Array, pp: IntArray, vpp: IntArray, num_micro_batches: IntArray) -> Array:
+    """Micro-batches whose activations a stage holds at its peak, in units of whole stages, array (S, C).
 
-    1F1B keeps p - s; interleaved 1F1B warms up 2 (p - s - 1) + (v - 1) p chunks and holds one more, each
-    1/v of a stage; GPipe keeps all; DualPipe p + 1 on every stage. Source: Narayanan et al., arXiv
-    2104.04473 and Megatron-Core's schedules; DeepSeek-V3 table 2.
+    `stage` is the place of the stage in its pipeline, (S, C). 1F1B keeps p - s; interleaved 1F1B warms up
+    2 (p - s - 1) + (v - 1) p chunks and holds one more, each 1/v of a stage; GPipe keeps all; DualPipe p + 1 on every
+    stage. None needs more the later a stage is. Source: Narayanan et al., arXiv 2104.04473 and Megatron-Core's
+    schedules; DeepSeek-V3 table 2.
     """
-    stage = np.arange(pp, dtype=float)[None, :]
-    total = num_micro_batches.astype(float)[:, None]
-    if vpp == 1:
-        plain = np.minimum(pp - stage, total)
-    else:
-        plain = np.minimum(2 * (pp - stage - 1) + (vpp - 1) * pp + 1, total * vpp) / vpp
-    everything = np.broadcast_to(total, plain.shape)
-    dual = np.minimum(pp + 1.0, total) + np.zeros_like(plain)
-    code = schedule[:, None]
-    return np.select([code == GPIPE, code == DUALPIPE], [everything, dual], plain)
+    chunks = np.where(vpp == 1, pp - stage, 2 * (pp - stage - 1) + (vpp - 1) * pp + 1)
+    held: Array = np.minimum(chunks / vpp, num_micro_batches)
+    if schedule.any():
+        held = np.where(schedule == GPIPE, num_micro_batches, held)
+        held = np.where(schedule == DUALPIPE, np.minimum(pp + 1.0, num_micro_batches), held)
+    return held

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from myriad.estimate.training import TrainingTable
+from myriad.estimate.table import TrainingTable
 from myriad.spec.layout import LayoutTable
 from myriad.spec.result import TIME_PARTS
 

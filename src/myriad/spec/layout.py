@@ -179,6 +179,57 @@ class LayoutTable:
     def take(self, index: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> LayoutTable:
         return LayoutTable(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
+    def distinct(self, *columns: str) -> Distinct:
+        """The rows that differ in the given columns, in the order in which they are first met."""
+        key, size = np.zeros(len(self), dtype=np.int64), 1
+        for name in columns:
+            values = getattr(self, name)
+            width = int(values.max(initial=0)) + 1
+            if size * width > _LONGEST_TABLE:
+                (key, size), (values, width) = _numbered(key, size), _numbered(values, width)
+            key, size = key * width + values, size * width
+        first, index = _first_of_each(key, size)
+        return Distinct(self.take(first), first, index)
+
     @classmethod
     def concat(cls, tables: Sequence[LayoutTable]) -> LayoutTable:
         return cls(**{f.name: np.concatenate([getattr(t, f.name) for t in tables]) for f in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """Rows of a table that differ in what one step of a computation looks at."""
+
+    layouts: LayoutTable
+    """One row for each; columns that were not asked for are those of the first such row."""
+    first: IntArray
+    """Where that row is in the table."""
+    index: IntArray
+    """For every row of the table the row here that it equals, (C,)."""
+
+
+_LONGEST_TABLE = 1 << 22
+
+
+def _numbered(values: IntArray, size: int) -> tuple[IntArray, int]:
+    """The values below `size` numbered from 0 on without gaps, and how many differ."""
+    first, index = _first_of_each(values, size)
+    return index, len(first)
+
+
+def _first_of_each(values: IntArray, size: int) -> tuple[IntArray, IntArray]:
+    """Where each value below `size` stands first, and for every value which of those it is.
+
+    Up to a size a table finds the first, of which only what is written is ever touched: an eighth of the time of
+    sorting.
+    """
+    rows = np.arange(len(values))
+    if size > max(_LONGEST_TABLE, 4 * len(values)):
+        _, first, index = np.unique(values, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        return first[order], np.argsort(order)[index]
+    table = np.empty(size, dtype=np.int64)
+    table[values[::-1]] = rows[::-1]  # of equal values the last written stays: the first
+    found = table[values]
+    is_first = found == rows
+    return np.flatnonzero(is_first), (np.cumsum(is_first) - 1)[found]

@@ -11,8 +11,9 @@ from myriad.estimate.pipeline import (
     chunk_sizes,
     fill_level,
     in_flight,
-    stage_counts,
+    layer_counts,
 )
+from myriad.spec.layout import PIPELINE_SCHEDULES
 
 F, B, W = 1.0, 2.0, 0.9
 
@@ -20,7 +21,12 @@ F, B, W = 1.0, 2.0, 0.9
 def bubble(schedule: int, pp: int, vpp: int = 1) -> float:
     """Of equal stages: all but the slowest are p - 1 of them."""
     others = [np.array([(pp - 1) * x]) for x in (F, B, W)]
-    return float(bubble_s(np.array([schedule]), pp, vpp, *others)[0])
+    return float(bubble_s(np.array([schedule]), np.array([pp]), np.array([vpp]), *others)[0])
+
+
+def held_by_stage(schedule: int, pp: int, vpp: int, micro_batches: int) -> list[float]:
+    one = (np.array([x]) for x in (pp, vpp, micro_batches))
+    return in_flight(np.array([schedule]), np.arange(pp, dtype=float)[:, None], *one)[:, 0].tolist()
 
 
 @pytest.mark.parametrize("pp", [1, 2, 3, 8, 16])
@@ -35,27 +41,39 @@ def test_bubble_of_equal_stages_is_that_of_the_papers(pp, vpp):
 def test_no_bubble_is_negative():
     heavy = np.array([10.0])
     for schedule in (ZERO_BUBBLE, DUALPIPE):
-        assert bubble_s(np.array([schedule]), 8, 1, np.array([1.0]), np.array([2.0]), heavy) == 0
+        assert (
+            bubble_s(np.array([schedule]), np.array([8]), np.array([1]), np.array([1.0]), np.array([2.0]), heavy) == 0
+        )
 
 
 def test_1f1b_holds_as_many_micro_batches_as_stages_follow():
-    assert in_flight(np.array([ONE_F_ONE_B]), 4, 1, np.array([64])).tolist() == [[4, 3, 2, 1]]
-    assert in_flight(np.array([ONE_F_ONE_B]), 4, 1, np.array([2])).tolist() == [[2, 2, 2, 1]]
+    assert held_by_stage(ONE_F_ONE_B, 4, 1, 64) == [4, 3, 2, 1]
+    assert held_by_stage(ONE_F_ONE_B, 4, 1, 2) == [2, 2, 2, 1]
 
 
 def test_interleaving_holds_what_megatron_warms_up_and_one_more():
     """Korthikanti et al., arXiv 2205.05198: the first stage holds 1 + (p - 1) / (p v) times as much as under 1F1B."""
     p, v = 8, 4
-    held = in_flight(np.array([ONE_F_ONE_B]), p, v, np.array([64]))[0]
+    held = held_by_stage(ONE_F_ONE_B, p, v, 64)
     assert held[0] == pytest.approx(p * (1 + (p - 1) / (p * v)))
     assert held[-1] == pytest.approx(((v - 1) * p + 1) / v)
-    assert in_flight(np.array([ONE_F_ONE_B]), p, v, np.array([4]))[0].max() <= 4
+    assert max(held_by_stage(ONE_F_ONE_B, p, v, 4)) <= 4
 
 
 def test_gpipe_holds_all_and_dualpipe_one_more_than_stages():
-    both = in_flight(np.array([GPIPE, DUALPIPE]), 4, 1, np.array([64, 64]))
-    assert both.tolist() == [[64] * 4, [5] * 4]
-    assert in_flight(np.array([DUALPIPE]), 4, 1, np.array([3])).tolist() == [[3] * 4]
+    assert held_by_stage(GPIPE, 4, 1, 64) == [64] * 4
+    assert held_by_stage(DUALPIPE, 4, 1, 64) == [5] * 4
+    assert held_by_stage(DUALPIPE, 4, 1, 3) == [3] * 4
+
+
+@pytest.mark.parametrize("schedule", range(len(PIPELINE_SCHEDULES)))
+@pytest.mark.parametrize("vpp", [1, 2, 5])
+def test_later_stages_never_hold_more(schedule, vpp):
+    """Equal stages are estimated once, by the first of them."""
+    for pp in (1, 2, 7, 16):
+        for micro_batches in (1, 3, 16, 100):
+            held = held_by_stage(schedule, pp, vpp, micro_batches)
+            assert held == sorted(held, reverse=True)
 
 
 @pytest.mark.parametrize("end_layers", [1, 2, 4, 9])
@@ -100,12 +118,12 @@ def test_level_is_the_lowest_that_has_room():
 
 def test_layers_go_to_stages_in_order_and_chunks_go_round():
     kinds = ["dense"] * 2 + ["moe"] * 6
-    assert stage_counts(kinds, ("dense", "moe"), 4, 1).tolist() == [[2, 0, 0, 0], [0, 2, 2, 2]]
-    assert stage_counts(kinds, ("dense", "moe"), 2, 4).tolist() == [[1, 1], [3, 3]]
+    assert layer_counts(kinds, ("dense", "moe"), 4, 1).tolist() == [[2, 0, 0, 0], [0, 2, 2, 2]]
+    assert layer_counts(kinds, ("dense", "moe"), 2, 4).tolist() == [[1, 1], [3, 3]]
 
 
 def test_counts_hold_every_layer_once():
     kinds = ["a", "b", "b"] * 13
     for pp, vpp in ((1, 1), (3, 1), (4, 1), (4, 3), (5, 8)):
-        counts = stage_counts(kinds, ("a", "b"), pp, vpp, 2)
+        counts = layer_counts(kinds, ("a", "b"), pp, vpp, 2)
         assert counts.sum(axis=1).tolist() == [13, 26]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from myriad.estimate.training import TrainingTable
+from myriad.estimate.table import TrainingTable
 from myriad.search import rank as ranking
 from myriad.search.rank import distinct_rows, loses_by, pareto_rows, rank
 from myriad.spec.layout import Layout, LayoutTable
