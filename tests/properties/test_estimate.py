@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from myriad.estimate.memory import STUCK_SHARE
 from myriad.estimate.setting import Setting, model_flops_per_token
-from myriad.estimate.table import TrainingTable, estimate_table, evaluate, state_bytes_bound
+from myriad.estimate.table import TrainingTable, estimate_table, evaluate_one, state_bytes_bound
 from myriad.estimate.training import estimate_layout
 from myriad.search.rules import Case, first_violation
 from myriad.spec.layout import Layout, LayoutTable
@@ -287,10 +287,13 @@ def test_model_flops_know_nothing_of_the_machine(setting):
 @given(settings(), st.data())
 def test_equal_stages_stand_for_one_another(setting, data):
     """What is worked out once for equal stages is what it is with every stage on its own."""
-    table = LayoutTable.from_layouts(data.draw(st.lists(layouts(setting.model), min_size=1, max_size=8)))
-    merged, apart = (evaluate(setting, table, merge_stages=merge).table for merge in (True, False))
-    for field in fields(TrainingTable):
-        assert getattr(merged, field.name) == pytest.approx(getattr(apart, field.name), rel=1e-12), field.name
+    drawn = data.draw(st.lists(layouts(setting.model), min_size=1, max_size=8))
+    together = estimate_table(setting, LayoutTable.from_layouts(drawn))
+    for column, layout in enumerate(drawn):
+        alone = evaluate_one(setting, layout).table
+        for field in fields(TrainingTable):
+            found, expected = getattr(together, field.name)[..., column], getattr(alone, field.name)[..., 0]
+            assert found == pytest.approx(expected, rel=1e-12), field.name
 
 
 @given(st.data())

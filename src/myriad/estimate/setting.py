@@ -13,6 +13,9 @@ from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout, LayoutTable
 from myriad.spec.model import Model
 
+StageKind = tuple[tuple[float, ...], bool, bool]
+"""All that tells pipeline stages apart: blocks of each kind, whether it is the first, whether it is the last."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -42,6 +45,11 @@ class Setting:
         if model.mtp_depths and model.mtp_block is not None:
             end = end + model.mtp_depths * flops[costs.kinds.index(model.mtp_block)]
         return max(1, round(float(end / usual)))
+
+    @cached_property
+    def known_stages(self) -> dict[tuple[int, int], list[StageKind]]:
+        """What `estimate.stages` has worked out so far: by (pp, vpp) the stages in turn."""
+        return {}
 
     def costs_of(self, layouts: LayoutTable) -> ModelCosts:
         """Costs of every block kind and of both ends for each of the layouts."""

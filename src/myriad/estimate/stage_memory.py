@@ -54,12 +54,14 @@ def lasting(
     layouts: LayoutTable,
     stages: Stages,
     costs: ModelCosts,
+    cut: IntArray,
     dense_parameters: Array,
     expert_parameters: Array,
     optimizer_share: Array,
 ) -> Lasting:
     """States of the parameters (S, C) that each stage holds, and the buffers of sharded ones.
 
+    The blocks of layout c are cut as column `cut[c]` of the costs says.
     `optimizer_share` (C,) is the share of their optimizer states that a rank keeps: 1 unless stages are held twice.
     Under ZeRO-3 two blocks are gathered, with the gradients of one, and embedding and head, which stay gathered from
     forward to backward as the outermost unit of FSDP.
@@ -67,9 +69,11 @@ def lasting(
     optimizer = setting.work.optimizer
     states = state_bytes(layouts, dense_parameters, expert_parameters, optimizer, setting.stack)
     blocks = costs.blocks
-    largest = (blocks.dense_parameters + blocks.expert_parameters).max(axis=0)
-    head = np.where(setting.model.tied_embeddings & (layouts.pp == 1), 0.0, costs.last.dense_parameters[0])
-    ends = stages.is_first * costs.first.dense_parameters[0] + stages.is_last * head
+    largest = (blocks.dense_parameters + blocks.expert_parameters).max(axis=0)[cut]
+    head = costs.last.dense_parameters[0, cut]
+    if setting.model.tied_embeddings:
+        head = np.where(layouts.pp == 1, 0.0, head)
+    ends = stages.is_first * costs.first.dense_parameters[0, cut] + stages.is_last * head
     gathered = largest * (2 * optimizer.weight_bytes + optimizer.gradient_reduce_bytes) + optimizer.weight_bytes * ends
     copies = np.zeros_like(dense_parameters)
     if not optimizer.flat_step_copies:

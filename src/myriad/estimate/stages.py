@@ -2,22 +2,23 @@
 
 Two stages are one if they hold the same blocks and neither end of the model. In a schedule that needs less memory
 the later a stage is, the first of them is the fullest, so that it stands for all; the sum of all stages counts it
-as often as there are stages. A hundred layers on 64 stages so become three or four.
+as often as there are stages. A hundred layers on 64 stages so become three or four, and all pipeline shapes of a
+search together have some dozen.
 
-Axes: S (stages that differ), K (kinds of blocks), G (shapes: pp and vpp), C (layouts).
+Axes: S (stages of a layout that differ), V (stages of all shapes that differ), K (kinds of blocks), C (layouts).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from myriad.estimate.layers import Costs, ModelCosts
 from myriad.estimate.pipeline import DUALPIPE, layer_counts
-from myriad.estimate.setting import Setting
+from myriad.estimate.setting import Setting, StageKind
 from myriad.spec.layout import IntArray, LayoutTable
 
 Array = npt.NDArray[np.float64]
@@ -25,92 +26,113 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages of some layouts. Where a layout has fewer than S that differ, the last ones are empty."""
+    """The stages of some layouts, (S, C). Where a layout has fewer than S that differ, the last ones are empty."""
 
-    counts: Array
-    """Blocks of each kind, (S, K, C)."""
+    kind: IntArray
+    """Which of the V stages it is."""
     number: Array
-    """Place of the stage in its pipeline, from 0; (S, C)."""
+    """Its place in the pipeline, from 0."""
     times: Array
-    """Stages of the layout that it stands for, (S, C); 0 for empty ones."""
+    """Stages of the layout that it stands for; 0 for empty ones."""
     is_first: Array
-    """1 for the stage with the embedding, else 0; (S, C)."""
+    """1 for the stage with the embedding, else 0."""
     is_last: Array
     mirror: IntArray
-    """The stage that is as far from the other end, (S, C)."""
-
-    def sums(self, blocks: Array, first: Array, last: Array) -> Array:
-        """A cost per stage, (S, C): of its blocks, given per kind (K, C), and of the ends (1, C) where they are."""
-        total: Array = self.is_first * first[0] + self.is_last * last[0]
-        for kind, cost in enumerate(blocks):
-            total += self.counts[:, kind] * cost
-        return total
-
-    def at(self, stage: IntArray) -> tuple[Array, Array, Array]:
-        """Of one stage of each layout (C,): its blocks (K, C), whether it is the first, and the last, (C,)."""
-        rows = np.arange(len(stage))
-        counts = np.stack([self.counts[:, kind][stage, rows] for kind in range(self.counts.shape[1])])
-        return counts, self.is_first[stage, rows], self.is_last[stage, rows]
+    """The stage that is as far from the other end."""
 
     def take(self, index: IntArray) -> Stages:
-        return _each(lambda name: getattr(self, name)[..., index])
+        return Stages(**{f.name: getattr(self, f.name)[:, index] for f in fields(self)})
 
     def mirrored(self, values: Array) -> Array:
         """Each stage's value (S, C) and that of its mirror."""
         return np.asarray(values + np.take_along_axis(values, self.mirror, axis=0))
 
 
-def stages_of(setting: Setting, layouts: LayoutTable, *, merged: bool) -> Callable[[LayoutTable], Stages]:
-    """What gives the stages of any layouts with the pipeline shapes of these, by their pp and vpp.
+@dataclass(frozen=True)
+class StageTable:
+    """Every stage that differs, of all pipeline shapes (pp, vpp) in a table of layouts."""
+
+    counts: Array
+    """Blocks of each kind, (V, K)."""
+    is_first: Array
+    """(V,)."""
+    is_last: Array
+    """(V,)."""
+    of: Callable[[LayoutTable], Stages]
+    """The stages of any layouts that have these shapes."""
+
+    def costs(self, costs: ModelCosts) -> Costs:
+        """What each stage costs under each cut, (V, U): its blocks, and the ends where they are."""
+
+        def stage(name: str) -> Array:
+            blocks, first, last = (getattr(of, name) for of in (costs.blocks, costs.first, costs.last))
+            return np.asarray(self.counts @ blocks + self.is_first[:, None] * first + self.is_last[:, None] * last)
+
+        return Costs(**{f.name: stage(f.name) for f in fields(Costs)})
+
+
+def stage_table(setting: Setting, layouts: LayoutTable, *, merged: bool) -> StageTable:
+    """The stages of these layouts.
 
     With `merged` equal stages are one: where a schedule mirrors them, those whose mirrors are equal too. Otherwise
-    every stage is its own.
+    every stage of a layout is its own.
     """
-    shapes = layouts.distinct("pp", "vpp").layouts
+    shapes = layouts.take(layouts.distinct("pp", "vpp").first)
     mirrored = bool((layouts.schedule == DUALPIPE).any())
-    found = [
-        _stages(setting, int(pp), int(vpp), merged, mirrored) for pp, vpp in zip(shapes.pp, shapes.vpp, strict=True)
-    ]
-    most = max(len(stages.number) for stages in found)
-    every = _each(lambda name: _stacked([getattr(stages, name) for stages in found], most))
+    kinds: dict[StageKind, int] = {((0.0,) * len(setting.model.block_kinds()), False, False): 0}  # 0 is empty
+    found = []
+    for pp, vpp in zip(shapes.pp.tolist(), shapes.vpp.tolist(), strict=True):
+        if (pp, vpp) not in setting.known_stages:
+            counts = stage_counts(setting, pp, vpp).T.tolist()
+            setting.known_stages[pp, vpp] = [
+                (tuple(own), number == 0, number == pp - 1) for number, own in enumerate(counts)
+            ]
+        stages = setting.known_stages[pp, vpp]
+        for stage in stages:
+            kinds.setdefault(stage, len(kinds))
+        found.append(_stages([kinds[stage] for stage in stages], merged, mirrored))
+    most = max(len(stages["number"]) for stages in found)
+    is_first = np.array([float(first) for _, first, _ in kinds])
+    is_last = np.array([float(last) for _, _, last in kinds])
+    kind = _stacked([stages["kind"] for stages in found], most)
+    times = _stacked([stages["times"] for stages in found], most)
+    every = Stages(
+        kind=kind,
+        number=_stacked([stages["number"] for stages in found], most).astype(float),
+        times=times.astype(float),
+        is_first=is_first[kind],
+        is_last=is_last[kind],
+        mirror=_stacked([stages["mirror"] for stages in found], most),
+    )
     place = np.zeros((int(shapes.pp.max()) + 1, int(shapes.vpp.max()) + 1), dtype=np.int64)
     place[shapes.pp, shapes.vpp] = np.arange(len(found))
-    return lambda table: every.take(place[table.pp, table.vpp])
-
-
-def _each(column: Callable[[str], Any]) -> Stages:
-    """Stages with each field made by its name."""
-    return Stages(**{f.name: column(f.name) for f in fields(Stages)})
-
-
-def _stacked(columns: list[Array], most: int) -> Array:
-    """One column per shape along a new last axis, filled up with zeros to so many stages."""
-    out = np.zeros((most, *columns[0].shape[1:], len(columns)), dtype=columns[0].dtype)
-    for index, column in enumerate(columns):
-        out[: len(column), ..., index] = column
-    return out
-
-
-def _stages(setting: Setting, pp: int, vpp: int, merged: bool, mirrored: bool) -> Stages:
-    """The stages of one shape, without the last axis."""
-    counts = stage_counts(setting, pp, vpp)
-    number = np.arange(pp)
-    key = np.vstack([counts, number == 0, number == pp - 1])
-    if not merged:
-        key = np.vstack([key, number])
-    elif mirrored:
-        key = np.vstack([key, key[:, ::-1]])
-    _, first, index, times = np.unique(key, axis=1, return_index=True, return_inverse=True, return_counts=True)
-    order = np.argsort(first)  # by where they are in the pipeline
-    kept, place = first[order], np.argsort(order)
-    return Stages(
-        counts=counts[:, kept].T,
-        number=kept.astype(float),
-        times=times[order].astype(float),
-        is_first=(kept == 0).astype(float),
-        is_last=(kept == pp - 1).astype(float),
-        mirror=place[index.ravel()][pp - 1 - kept],
+    return StageTable(
+        counts=np.array([own for own, _, _ in kinds]),
+        is_first=is_first,
+        is_last=is_last,
+        of=lambda table: every.take(place[table.pp, table.vpp]),
     )
+
+
+def _stages(kinds: list[int], merged: bool, mirrored: bool) -> dict[str, list[int]]:
+    """The stages of one shape that differ, given the kind of each."""
+    members: dict[object, list[int]] = {}
+    for number, (kind, opposite) in enumerate(zip(kinds, kinds[::-1], strict=True)):
+        key = (kind, opposite if mirrored else 0) if merged else number
+        members.setdefault(key, []).append(number)
+    place = {number: index for index, equal in enumerate(members.values()) for number in equal}
+    first = [equal[0] for equal in members.values()]
+    return {
+        "kind": [kinds[number] for number in first],
+        "number": first,
+        "times": [len(equal) for equal in members.values()],
+        "mirror": [place[len(kinds) - 1 - number] for number in first],
+    }
+
+
+def _stacked(columns: list[list[int]], most: int) -> IntArray:
+    """One column per shape, (most, G), filled up with zeros to so many stages."""
+    return np.array([column + [0] * (most - len(column)) for column in columns], dtype=np.int64).T
 
 
 def stage_counts(setting: Setting, pp: int, vpp: int) -> Array:

@@ -17,26 +17,24 @@ A search runs this on columns of millions; a single estimate is the same with on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from myriad.estimate.collectives import send_recv_s
 from myriad.estimate.data_parallel import exposed_s, optimizer_s, state_bytes, straggling_share, traffic
-from myriad.estimate.layers import COMPUTE_PARTS, HIDDEN_KINDS, INNER_PARTS, ModelCosts, cells_of
+from myriad.estimate.layers import COMPUTE_PARTS, HIDDEN_KINDS, INNER_PARTS, cells_of
 from myriad.estimate.operations import ACTIVATION_BYTES, Array
 from myriad.estimate.parameters import model_parameters
 from myriad.estimate.pipeline import DUALPIPE, bubble_s, in_flight
 from myriad.estimate.setting import Setting
 from myriad.estimate.stage_memory import StageMemory, lasting, passing
-from myriad.estimate.stages import Stages, stages_of
-from myriad.spec.layout import IntArray, LayoutTable
-from myriad.spec.result import TIME_PARTS
+from myriad.estimate.stages import Stages, stage_table
+from myriad.spec.layout import IntArray, Layout, LayoutTable, distinct
+from myriad.spec.result import MEMORY_PARTS, TIME_PARTS
 
-CUT = ("tp", "sp", "cp", "ep", "etp", "micro_batch", "recompute")
-PIPELINE = (*CUT, "pp", "vpp", "schedule")
-ROUND = (*PIPELINE, "dp", "order")
-SHARDING = ("tp", "cp", "ep", "etp", "pp", "vpp", "schedule", "dp", "order", "zero", "shard", "offload_optimizer")
+ROWS_AT_ONCE = 1 << 15
+"""So few that the arrays of one pass stay in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -67,102 +65,124 @@ class Evaluated:
 
 def estimate_table(setting: Setting, layouts: LayoutTable) -> TrainingTable:
     """Time and memory of every layout. Layouts must divide (see `search.rules`); nothing is checked here."""
-    return evaluate(setting, layouts, merge_stages=True).table
+    size = len(layouts)
+    whole = TrainingTable(
+        parts_s=np.empty((len(TIME_PARTS), size)),
+        hidden_s=np.empty((len(HIDDEN_KINDS) + 1, size)),
+        step_s=np.empty(size),
+        memory_parts_bytes=np.empty((len(MEMORY_PARTS), size)),
+        memory_peak_bytes=np.empty(size),
+        recompute_flops_per_token=np.empty(size),
+    )
+    cuts = distinct(cut_columns(layouts))
+    priced = Priced(setting, layouts, layouts.take(cuts.first), merge_stages=True)
+    for start in range(0, size, ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        found = evaluate(priced, layouts.take(rows), cuts.index[rows]).table
+        for field in fields(TrainingTable):
+            getattr(whole, field.name)[..., rows] = getattr(found, field.name)
+    return whole
 
 
-def evaluate(setting: Setting, layouts: LayoutTable, *, merge_stages: bool) -> Evaluated:
-    """Time and memory of every layout, by stages; equal stages are one if merged."""
-    rounds = layouts.distinct(*ROUND)
-    pipelines = rounds.layouts.distinct(*PIPELINE)
-    cuts = pipelines.layouts.distinct(*CUT)
-    shardings = layouts.distinct(*SHARDING)
-    costs = setting.costs_of(cuts.layouts)
-    find_stages = stages_of(setting, layouts, merged=merge_stages)
-    pipeline = _Pipelines(setting, pipelines.layouts, costs.take(cuts.index), find_stages(pipelines.layouts))
-    around = _Rounds(setting, rounds.layouts, pipeline, pipelines.index, find_stages(rounds.layouts))
-    cut_of_sharding = cuts.index[pipelines.index[rounds.index[shardings.first]]]
-    sharded = _Shardings(setting, shardings.layouts, costs.take(cut_of_sharding), find_stages(shardings.layouts))
+def evaluate_one(setting: Setting, layout: Layout) -> Evaluated:
+    """The same of one layout, with every stage on its own."""
+    layouts = LayoutTable.from_layouts([layout])
+    return evaluate(Priced(setting, layouts, layouts, merge_stages=False), layouts, np.zeros(1, dtype=np.int64))
+
+
+def cut_columns(layouts: LayoutTable) -> list[IntArray]:
+    """What the costs of a block depend on."""
+    x = layouts
+    return [x.tp, x.sp, x.cp, x.ep, x.etp, x.micro_batch, x.recompute]
+
+
+class Priced:
+    """What blocks and stages cost under each cut (U), with the stages of all layouts; equal ones are one if merged."""
+
+    def __init__(self, setting: Setting, layouts: LayoutTable, cuts: LayoutTable, *, merge_stages: bool) -> None:
+        self.setting = setting
+        self.costs = setting.costs_of(cuts)
+        self.stages = stage_table(setting, layouts, merged=merge_stages)
+        self.stage_costs = self.stages.costs(self.costs)
+
+
+def evaluate(priced: Priced, layouts: LayoutTable, cut: IntArray) -> Evaluated:
+    """Time and memory of every layout; its blocks are cut as column `cut[c]` of the costs says."""
+    x, setting = layouts, priced.setting
+    in_pipeline = [cut, x.pp, x.vpp, x.schedule]
+    rounds = distinct([*in_pipeline, x.dp, x.order])
+    pipelines = distinct([column[rounds.first] for column in in_pipeline])
+    shardings = distinct(
+        [x.tp, x.cp, x.ep, x.etp, x.pp, x.vpp, x.schedule, x.dp, x.order, x.zero, x.shard, x.offload_optimizer]
+    )
+    first = rounds.first[pipelines.first]
+    pipeline = _Pipelines(priced, layouts.take(first), cut[first])
+    around = _Rounds(priced, layouts.take(rounds.first), pipeline, pipelines.index)
+    sharded = _Shardings(priced, layouts.take(shardings.first), cut[shardings.first])
 
     at, shard = rounds.index, shardings.index
     pipeline_at = pipelines.index[at]
+    num_micro_batches = around.num_micro_batches[at]
     dp_exposed, dp_hidden = exposed_s(
-        layouts, around.num_micro_batches[at], sharded.sent.take(shard),
+        layouts, num_micro_batches, sharded.sent.take(shard),
         pipeline.forward_s[pipeline_at], pipeline.backward_s[pipeline_at], setting.stack,
     )  # fmt: skip
-    parts = np.empty((len(TIME_PARTS), len(layouts)))
-    for row, part in enumerate(TIME_PARTS):
-        if part == "dp_comm":
-            parts[row] = dp_exposed
-        elif part == "optimizer":
-            parts[row] = sharded.optimizer_s[shard]
-        else:
-            np.take(around.parts_s[part], at, out=parts[row])
-    hidden = np.empty((len(HIDDEN_KINDS) + 1, len(layouts)))
-    np.take(around.hidden_s, at, axis=1, out=hidden[:-1])
-    hidden[-1] = dp_hidden
-
+    of_sharding = {"dp_comm": dp_exposed, "optimizer": sharded.optimizer_s[shard]}
+    parts = np.stack([of_sharding[p] if p in of_sharding else around.parts_s[p][at] for p in TIME_PARTS])
     memory = StageMemory(setting, sharded.lasting, shard, around.passing, at)
     fullest = np.argmax(memory.total, axis=0)
     table = TrainingTable(
         parts_s=parts,
-        hidden_s=hidden,
+        hidden_s=np.vstack([around.hidden_s[:, at], dp_hidden]),
         step_s=parts.sum(axis=0),
         memory_parts_bytes=memory.parts(fullest),
-        memory_peak_bytes=np.take_along_axis(memory.total, fullest[None], axis=0)[0],
+        memory_peak_bytes=memory.total[fullest, np.arange(len(layouts))],
         recompute_flops_per_token=pipeline.recompute_flops_per_token[pipeline_at],
     )
-    return Evaluated(table, memory, pipeline.slowest[pipeline_at], around.num_micro_batches[at])
+    return Evaluated(table, memory, pipeline.slowest[pipeline_at], num_micro_batches)
 
 
 class _Pipelines:
     """One micro-batch through the stages of a pipeline; axes S (stages), C (pipelines)."""
 
-    def __init__(self, setting: Setting, layouts: LayoutTable, costs: ModelCosts, stages: Stages) -> None:
-        def by_stage(name: str) -> Array:
-            return stages.sums(*(getattr(thing, name) for thing in (costs.blocks, costs.first, costs.last)))
-
-        forward, backward = by_stage("forward_s"), by_stage("backward_s")
-        self.slowest: IntArray = np.argmax(forward + backward, axis=0)
-        counts, is_first, is_last = stages.at(self.slowest)
+    def __init__(self, priced: Priced, layouts: LayoutTable, cut: IntArray) -> None:
+        costs, stages = priced.stage_costs, priced.stages.of(layouts)
         rows = np.arange(len(layouts))
-
-        def at_slowest(name: str) -> Array:
-            ends = getattr(costs.first, name)[:, 0] * is_first + getattr(costs.last, name)[:, 0] * is_last
-            return np.asarray(np.einsum("pkc,kc->pc", getattr(costs.blocks, name), counts) + ends)
 
         def others(values: Array) -> Array:
             """Sum over all stages but the slowest."""
             return np.asarray((stages.times * values).sum(axis=0) - values[self.slowest, rows])
 
+        forward, backward = costs.forward_s[stages.kind, cut], costs.backward_s[stages.kind, cut]
+        self.slowest: IntArray = np.argmax(forward + backward, axis=0)
         self.forward_s, self.backward_s = forward[self.slowest, rows], backward[self.slowest, rows]
-        self.parts_s = at_slowest("parts_s")
-        self.hidden_s = at_slowest("hidden_s")
+        slowest = stages.kind[self.slowest, rows]
+        self.parts_s = costs.parts_s[:, slowest, cut]
+        self.hidden_s = costs.hidden_s[:, slowest, cut]
+        weight_grad = costs.weight_grad_s[stages.kind, cut]
         self.bubble_s = bubble_s(
-            layouts.schedule, layouts.pp, layouts.vpp,
-            others(forward), others(backward), others(by_stage("weight_grad_s")),
-        )  # fmt: skip
-        self.activation_bytes = by_stage("activation_bytes")
+            layouts.schedule, layouts.pp, layouts.vpp, others(forward), others(backward), others(weight_grad)
+        )
+        self.activation_bytes = costs.activation_bytes[stages.kind, cut]
         dual = layouts.schedule == DUALPIPE
         if dual.any():
             # The two copies of a stage that DualPipe keeps share its micro-batches.
             both = 0.5 * stages.mirrored(self.activation_bytes)
             self.activation_bytes = np.where(dual, both, self.activation_bytes)
-        self.block_working_bytes = costs.blocks.working_bytes.max(axis=0)
-        self.head_working_bytes = costs.last.working_bytes[0]
+        self.block_working_bytes = priced.costs.blocks.working_bytes.max(axis=0)[cut]
+        self.head_working_bytes = priced.costs.last.working_bytes[0, cut]
         ranks = (layouts.tp * layouts.cp).astype(float)
-        tokens = layouts.micro_batch * float(setting.work.seq_len)
-        recomputed = (stages.times * by_stage("recompute_flops")).sum(axis=0)
+        tokens = layouts.micro_batch * float(priced.setting.work.seq_len)
+        recomputed = (stages.times * costs.recompute_flops[stages.kind, cut]).sum(axis=0)
         self.recompute_flops_per_token = recomputed * ranks / tokens
 
 
 class _Rounds:
     """All micro-batches of a step through one pipeline; axes S (stages), C (rounds)."""
 
-    def __init__(
-        self, setting: Setting, layouts: LayoutTable, pipelines: _Pipelines, at: IntArray, stages: Stages
-    ) -> None:
-        work = setting.work
-        self.num_micro_batches = np.maximum(work.global_batch // (layouts.dp * layouts.micro_batch), 1)
+    def __init__(self, priced: Priced, layouts: LayoutTable, pipelines: _Pipelines, at: IntArray) -> None:
+        setting, stages = priced.setting, priced.stages.of(layouts)
+        self.num_micro_batches = np.maximum(setting.work.global_batch // (layouts.dp * layouts.micro_batch), 1)
         times = self.num_micro_batches.astype(float)
         inner = times * pipelines.parts_s[:, at]
         self.parts_s = dict(zip(INNER_PARTS, inner, strict=True))
@@ -192,9 +212,10 @@ def _transfers_s(setting: Setting, layouts: LayoutTable, micro_batches: Array) -
 class _Shardings:
     """The parameters of the stages, who holds them and what is sent of them; axes S (stages), C (shardings)."""
 
-    def __init__(self, setting: Setting, layouts: LayoutTable, costs: ModelCosts, stages: Stages) -> None:
+    def __init__(self, priced: Priced, layouts: LayoutTable, cut: IntArray) -> None:
+        setting, stages = priced.setting, priced.stages.of(layouts)
         work, rows = setting.work, np.arange(len(layouts))
-        dense, expert = _parameters(setting, layouts, costs, stages)
+        dense, expert = _parameters(priced, layouts, cut, stages)
         largest = np.argmax(dense + expert, axis=0)
         own_dense, own_expert = dense[largest, rows], expert[largest, rows]
         self.sent = traffic(layouts, own_dense, own_expert, work.optimizer, setting.stack, setting.cluster.links)
@@ -204,14 +225,13 @@ class _Shardings:
         )  # fmt: skip
         # The two copies of a stage that DualPipe keeps share one set of optimizer states.
         share = np.where(layouts.schedule == DUALPIPE, 0.5, 1.0)
-        self.lasting = lasting(setting, layouts, stages, costs, dense, expert, share)
+        self.lasting = lasting(setting, layouts, stages, priced.costs, cut, dense, expert, share)
 
 
-def _parameters(setting: Setting, layouts: LayoutTable, costs: ModelCosts, stages: Stages) -> tuple[Array, Array]:
+def _parameters(priced: Priced, layouts: LayoutTable, cut: IntArray, stages: Stages) -> tuple[Array, Array]:
     """Dense and expert parameters that each rank of each stage computes with, each (S, C)."""
-    model = setting.model
-    dense = stages.sums(costs.blocks.dense_parameters, costs.first.dense_parameters, costs.last.dense_parameters)
-    expert = stages.sums(costs.blocks.expert_parameters, costs.first.expert_parameters, costs.last.expert_parameters)
+    model, costs = priced.setting.model, priced.stage_costs
+    dense, expert = costs.dense_parameters[stages.kind, cut], costs.expert_parameters[stages.kind, cut]
     vocabulary = model.vocab * model.hidden / layouts.tp
     if model.tied_embeddings:
         dense -= stages.is_first * np.where(layouts.pp == 1, vocabulary, 0.0)

@@ -18,7 +18,7 @@ from myriad.estimate.operations import (
 )
 from myriad.estimate.setting import Setting, model_flops_per_token
 from myriad.estimate.stages import stage_counts
-from myriad.estimate.table import evaluate
+from myriad.estimate.table import evaluate_one
 from myriad.spec.layout import Layout, LayoutTable
 from myriad.spec.result import MEMORY_PARTS, TIME_PARTS, OperationTime, StageMemory, TrainingEstimate
 
@@ -30,7 +30,7 @@ def estimate_layout(setting: Setting, layout: Layout) -> TrainingEstimate:
     """
     if setting.model.num_layers + 2 < layout.pp * layout.vpp:
         raise InfeasibleError(f"{setting.model.num_layers} layers cannot fill {layout.pp} stages x {layout.vpp} chunks")
-    evaluated = evaluate(setting, LayoutTable.from_layouts([layout]), merge_stages=False)
+    evaluated = evaluate_one(setting, layout)
     table = evaluated.table
     stages = [evaluated.memory.parts(np.array([stage]))[:, 0] for stage in range(layout.pp)]
     work, device = setting.work, setting.device
@@ -81,7 +81,7 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
     """
     layouts = LayoutTable.from_layouts([layout])
     work = setting.work
-    evaluated = evaluate(setting, layouts, merge_stages=False)
+    evaluated = evaluate_one(setting, layout)
     stage = int(evaluated.slowest[0])
     micro_batches = float(evaluated.num_micro_batches[0])
     shop = Shop(setting.device, setting.stack, work)

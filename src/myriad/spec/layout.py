@@ -176,20 +176,12 @@ class LayoutTable:
             }
         )
 
-    def take(self, index: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> LayoutTable:
+    def take(self, index: npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice) -> LayoutTable:
         return LayoutTable(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
     def distinct(self, *columns: str) -> Distinct:
         """The rows that differ in the given columns, in the order in which they are first met."""
-        key, size = np.zeros(len(self), dtype=np.int64), 1
-        for name in columns:
-            values = getattr(self, name)
-            width = int(values.max(initial=0)) + 1
-            if size * width > _LONGEST_TABLE:
-                (key, size), (values, width) = _numbered(key, size), _numbered(values, width)
-            key, size = key * width + values, size * width
-        first, index = _first_of_each(key, size)
-        return Distinct(self.take(first), first, index)
+        return distinct([getattr(self, name) for name in columns])
 
     @classmethod
     def concat(cls, tables: Sequence[LayoutTable]) -> LayoutTable:
@@ -198,14 +190,25 @@ class LayoutTable:
 
 @dataclass(frozen=True)
 class Distinct:
-    """Rows of a table that differ in what one step of a computation looks at."""
+    """Rows that differ in what one step of a computation looks at."""
 
-    layouts: LayoutTable
-    """One row for each; columns that were not asked for are those of the first such row."""
     first: IntArray
-    """Where that row is in the table."""
+    """Where each is first met, (D,)."""
     index: IntArray
-    """For every row of the table the row here that it equals, (C,)."""
+    """For every row which of them it equals, (C,)."""
+
+
+def distinct(columns: Sequence[IntArray]) -> Distinct:
+    """The rows of these columns of non-negative values that differ, in the order in which they are first met."""
+    key, size = np.zeros(len(columns[0]), dtype=np.int64), 1
+    for values in columns:
+        width = int(values.max(initial=0)) + 1
+        if width == 1:
+            continue
+        if size * width > _LONGEST_TABLE:
+            (key, size), (values, width) = _numbered(key, size), _numbered(values, width)
+        key, size = key * width + values, size * width
+    return _first_of_each(key, size)
 
 
 _LONGEST_TABLE = 1 << 22
@@ -213,12 +216,12 @@ _LONGEST_TABLE = 1 << 22
 
 def _numbered(values: IntArray, size: int) -> tuple[IntArray, int]:
     """The values below `size` numbered from 0 on without gaps, and how many differ."""
-    first, index = _first_of_each(values, size)
-    return index, len(first)
+    found = _first_of_each(values, size)
+    return found.index, len(found.first)
 
 
-def _first_of_each(values: IntArray, size: int) -> tuple[IntArray, IntArray]:
-    """Where each value below `size` stands first, and for every value which of those it is.
+def _first_of_each(values: IntArray, size: int) -> Distinct:
+    """Where each value below `size` is first met, and for every value which of those it is.
 
     Up to a size a table finds the first, of which only what is written is ever touched: an eighth of the time of
     sorting.
@@ -227,9 +230,9 @@ def _first_of_each(values: IntArray, size: int) -> tuple[IntArray, IntArray]:
     if size > max(_LONGEST_TABLE, 4 * len(values)):
         _, first, index = np.unique(values, return_index=True, return_inverse=True)
         order = np.argsort(first)
-        return first[order], np.argsort(order)[index]
+        return Distinct(first[order], np.argsort(order)[index])
     table = np.empty(size, dtype=np.int64)
     table[values[::-1]] = rows[::-1]  # of equal values the last written stays: the first
     found = table[values]
     is_first = found == rows
-    return np.flatnonzero(is_first), (np.cumsum(is_first) - 1)[found]
+    return Distinct(np.flatnonzero(is_first), (np.cumsum(is_first) - 1)[found])
