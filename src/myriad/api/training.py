@@ -14,11 +14,11 @@ from myriad.errors import InfeasibleError, SpecError, unknown_name
 from myriad.estimate.device import device
 from myriad.estimate.flops import DEFINITIONS
 from myriad.estimate.setting import Setting, model_flops_per_token
-from myriad.estimate.table import estimate_table, state_bytes_bound
+from myriad.estimate.table import STATE_COLUMNS, estimate_table, state_bytes_bound
 from myriad.estimate.training import estimate_layout, layout_operations
 from myriad.estimate.uncertainty import band
 from myriad.search.rank import Objective, Progress, Ranking, distinct_rows, loses_by, pareto_rows, rank
-from myriad.search.rules import DIVISION_RULES, Case, runs_on, violations
+from myriad.search.rules import DIVISION_RULES, Case, Rule, runs_on, violations
 from myriad.search.space import Enumerated, default_space, enumerate_layouts
 from myriad.spec.cluster import Cluster
 from myriad.spec.fitted import TrainingFit
@@ -159,12 +159,14 @@ def search_layouts(
     """Enumerate, evaluate and rank every layout that the job's software can run and that leaves the headroom."""
     start = time.perf_counter()
     case = case_of(setting)
-    enumerated = enumerate_layouts(
-        case, default_space(case, least_gpus, setting.stack.fused_attention, strictly), setting.stack.framework
-    )
     capacity = setting.device.memory_bytes * (1.0 - memory_headroom)
-    hopeless = state_bytes_bound(setting, enumerated.layouts) > capacity
-    enumerated = enumerated.without(hopeless, "weights, gradients and optimizer states alone do not fit in memory")
+    hopeless = Rule(
+        "weights, gradients and optimizer states alone do not fit in memory",
+        frozenset(STATE_COLUMNS),
+        lambda _, x: state_bytes_bound(setting, x) > capacity,
+    )
+    space = default_space(case, least_gpus, setting.stack.fused_attention, strictly)
+    enumerated = enumerate_layouts(case, space, setting.stack.framework, (hopeless,))
     ranking = rank(
         enumerated.layouts, lambda x: estimate_table(setting, x), capacity, objective, step_limit_s, progress
     )

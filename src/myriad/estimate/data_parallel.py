@@ -162,12 +162,8 @@ def optimizer_s(
     Offloaded states stay in host memory: gradients go down and weights come up over the host link; the
     update there is taken to keep up with the link.
     """
-    r = replicas(layouts)
-    own = np.where(
-        layouts.zero == 0,
-        dense_parameters + expert_parameters,
-        dense_parameters / r.dense_shard + expert_parameters / r.expert_shard,
-    )
+    sharded = sharded_parameters(layouts, dense_parameters, expert_parameters)
+    own = np.where(layouts.zero == 0, dense_parameters + expert_parameters, sharded)
     states = 2 * (optimizer.master_bytes + optimizer.moment_bytes)
     on_device = own * (optimizer.gradient_bytes + states + optimizer.weight_bytes) / memory_bytes_per_s
     if host_bytes_per_s is None:
@@ -176,11 +172,10 @@ def optimizer_s(
     return np.where(layouts.offload_optimizer > 0, moved, on_device)
 
 
-def spread_parameters(layouts: LayoutTable, dense: Array, expert: Array, from_stage: int) -> Array:
-    """Parameters of which one rank holds what is sharded from that ZeRO stage on; parameters (..., C), as result."""
+def sharded_parameters(layouts: LayoutTable, dense: Array, expert: Array) -> Array:
+    """Parameters of one rank where those of its stage are sharded; parameters (..., C), as result."""
     r = replicas(layouts)
-    sharded = layouts.zero >= from_stage
-    return np.asarray(dense / np.where(sharded, r.dense_shard, 1.0) + expert / np.where(sharded, r.expert_shard, 1.0))
+    return np.asarray(dense / r.dense_shard + expert / r.expert_shard)
 
 
 def state_bytes(
@@ -191,9 +186,11 @@ def state_bytes(
     FSDP keeps no 16-bit copy of sharded weights beside the master copy. Flat copies of the gradient that the step
     makes count as optimizer states: the allocator keeps their memory.
     """
+    whole = dense_parameters + expert_parameters
+    sharded = sharded_parameters(layouts, dense_parameters, expert_parameters)
 
     def spread(from_stage: int) -> Array:
-        return spread_parameters(layouts, dense_parameters, expert_parameters, from_stage)
+        return np.where(layouts.zero >= from_stage, sharded, whole)
 
     on_device = 1.0 - layouts.offload_optimizer
     cast = stack.gathers_from_master and optimizer.master_bytes > 0

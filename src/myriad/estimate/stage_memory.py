@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from myriad.estimate.data_parallel import spread_parameters, state_bytes
+from myriad.estimate.data_parallel import sharded_parameters, state_bytes
 from myriad.estimate.layers import ModelCosts, cells_of
 from myriad.estimate.memory import block_input_bytes, fragmentation_bytes
 from myriad.estimate.operations import ACTIVATION_BYTES, Array
@@ -78,8 +78,9 @@ def lasting(
     copies = np.zeros_like(dense_parameters)
     if not optimizer.flat_step_copies:
         on_device = optimizer_share * (1.0 - layouts.offload_optimizer)
-        sharded = spread_parameters(layouts, dense_parameters, expert_parameters, from_stage=1)
-        copies = optimizer.step_bytes * sharded * on_device
+        sharded = sharded_parameters(layouts, dense_parameters, expert_parameters)
+        own = np.where(layouts.zero > 0, sharded, dense_parameters + expert_parameters)
+        copies = optimizer.step_bytes * own * on_device
     return Lasting(
         weights=states["weights"],
         gradients=states["gradients"],

@@ -243,6 +243,10 @@ def _parameters(priced: Priced, layouts: LayoutTable, cut: IntArray, stages: Sta
     return dense, expert
 
 
+STATE_COLUMNS = ("tp", "cp", "pp", "dp", "ep", "etp", "zero", "shard", "offload_optimizer")
+"""What `state_bytes_bound` reads."""
+
+
 def state_bytes_bound(setting: Setting, layouts: LayoutTable) -> Array:
     """Bytes that the fullest stage holds at least, array (C,): reserved memory, weights, gradients, optimizer.
 

@@ -20,7 +20,8 @@ Array = npt.NDArray[np.float64]
 Objective = Literal["time", "cost", "gpus"]
 Progress = Callable[[int, int], None]
 
-ROWS_PER_BATCH = 1 << 16
+MOST_ROWS_PER_BATCH = 1 << 17
+"""So many that what a batch works out once is little, so few that its results are soon let go."""
 
 
 Evaluate = Callable[[LayoutTable], TrainingTable]
@@ -70,16 +71,19 @@ def _evaluate_all(layouts: LayoutTable, evaluate: Evaluate, progress: Progress |
     """Step time and memory of every layout; the parts of a batch are let go once they are summed."""
     step_s, memory = np.empty(len(layouts)), np.empty(len(layouts))
 
+    cores = os.cpu_count() or 1
+    size = max(1, min(MOST_ROWS_PER_BATCH, -(-len(layouts) // cores)))
+
     def run(start: int) -> int:
-        rows = np.arange(start, min(start + ROWS_PER_BATCH, len(layouts)))
+        rows = slice(start, start + size)
         table = evaluate(layouts.take(rows))
         step_s[rows], memory[rows] = table.step_s, table.memory_peak_bytes
-        return len(rows)
+        return len(table.step_s)
 
     done = 0
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=cores) as pool:
         try:
-            for number in pool.map(run, range(0, len(layouts), ROWS_PER_BATCH)):
+            for number in pool.map(run, range(0, len(layouts), size)):
                 done += number
                 if progress is not None:
                     progress(done, len(layouts))

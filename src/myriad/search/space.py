@@ -6,13 +6,10 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from myriad.search.rules import DIVISION_RULES, FRAMEWORK_RULES, Case, violations
+from myriad.search.rules import DIVISION_RULES, FRAMEWORK_RULES, Case, Rule, violations
 from myriad.spec.layout import PIPELINE_SCHEDULES, LayoutTable, recompute_mask
 from myriad.spec.model import DenseFeedForward, MixtureOfExperts, MultiLatentAttention
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -103,14 +100,9 @@ class Enumerated:
     total: int
     rejected: dict[str, int]
 
-    def without(self, rows: npt.NDArray[np.bool_], reason: str) -> Enumerated:
-        """The same less some rows, counted under a reason."""
-        rejected = self.rejected | ({reason: int(rows.sum())} if rows.any() else {})
-        return Enumerated(self.layouts.take(~rows), self.total, rejected)
 
-
-def enumerate_layouts(case: Case, space: Space, framework: str) -> Enumerated:
-    """Every layout of the space that divides and that the framework can run.
+def enumerate_layouts(case: Case, space: Space, framework: str, more: tuple[Rule, ...] = ()) -> Enumerated:
+    """Every layout of the space that divides, that the framework can run and that violates none of `more` rules.
 
     Dimensions are chosen level by level, and each rule is applied as soon as all that it reads is chosen.
     A layout dropped early counts once for every choice of the later levels that it would have had (an
@@ -122,12 +114,12 @@ def enumerate_layouts(case: Case, space: Space, framework: str) -> Enumerated:
         {"micro_batch": space.micro_batch},
         {"dp": ()},
         {"ep": space.ep, "etp": space.etp},
-        {"zero": space.zero, "schedule": space.schedule},
-        {"recompute": space.recompute, "offload_optimizer": space.offload_optimizer},
+        {"zero": space.zero, "schedule": space.schedule, "offload_optimizer": space.offload_optimizer},
+        {"recompute": space.recompute},
     ]
-    names = {rule.reason: rule.reason for rule in DIVISION_RULES}
+    names = {rule.reason: rule.reason for rule in (*DIVISION_RULES, *more)}
     names |= {rule.reason: f"{framework}: {rule.reason}" for rule in FRAMEWORK_RULES[framework]}
-    waiting = [*DIVISION_RULES, *FRAMEWORK_RULES[framework]]
+    waiting = [*DIVISION_RULES, *FRAMEWORK_RULES[framework], *more]
     chosen = {"order", "shard"}
     rejected: dict[str, int] = {}
     table = _single()

@@ -177,6 +177,8 @@ class LayoutTable:
         )
 
     def take(self, index: npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice) -> LayoutTable:
+        if isinstance(index, np.ndarray) and index.dtype == bool:
+            index = np.flatnonzero(index)  # once, not for every column
         return LayoutTable(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
     def distinct(self, *columns: str) -> Distinct:
