@@ -52,23 +52,20 @@ class Stages:
 class StageTable:
     """Every stage that differs, of all pipeline shapes (pp, vpp) in a table of layouts."""
 
-    counts: Array
-    """Blocks of each kind, (V, K)."""
-    is_first: Array
-    """(V,)."""
-    is_last: Array
-    """(V,)."""
+    holds: Array
+    """Blocks of each kind, and whether the first and the last end of the model; (V, K + 2)."""
     of: Callable[[LayoutTable], Stages]
     """The stages of any layouts that have these shapes."""
 
     def costs(self, costs: ModelCosts) -> Costs:
         """What each stage costs under each cut, (V, U): its blocks, and the ends where they are."""
-
-        def stage(name: str) -> Array:
-            blocks, first, last = (getattr(of, name) for of in (costs.blocks, costs.first, costs.last))
-            return np.asarray(self.counts @ blocks + self.is_first[:, None] * first + self.is_last[:, None] * last)
-
-        return Costs(**{f.name: stage(f.name) for f in fields(Costs)})
+        things = (costs.blocks, costs.first, costs.last)
+        return Costs(
+            **{
+                f.name: self.holds @ np.concatenate([getattr(thing, f.name) for thing in things], axis=-2)
+                for f in fields(Costs)
+            }
+        )
 
 
 def stage_table(setting: Setting, layouts: LayoutTable, *, merged: bool) -> StageTable:
@@ -107,9 +104,7 @@ def stage_table(setting: Setting, layouts: LayoutTable, *, merged: bool) -> Stag
     place = np.zeros((int(shapes.pp.max()) + 1, int(shapes.vpp.max()) + 1), dtype=np.int64)
     place[shapes.pp, shapes.vpp] = np.arange(len(found))
     return StageTable(
-        counts=np.array([own for own, _, _ in kinds]),
-        is_first=is_first,
-        is_last=is_last,
+        holds=np.array([[*own, first, last] for own, first, last in kinds], dtype=float),
         of=lambda table: every.take(place[table.pp, table.vpp]),
     )
 
