@@ -145,16 +145,18 @@ class StageMemory:
         self._lasts, self._last_rows, self._passes, self._pass_rows = lasts, last_rows, passes, pass_rows
         stack = setting.stack
         come_and_go = (passes.activations + passes.logits + passes.sequence)[:, pass_rows]
-        come_and_go += lasts.gathered[:, last_rows]
-        used = lasts.states[:, last_rows] + come_and_go
+        used = lasts.states[:, last_rows]
+        if lasts.gathered.any():
+            come_and_go += lasts.gathered[:, last_rows]
         self._copies = np.zeros(())
         if lasts.step_copies.any():
             self._copies = np.maximum(lasts.step_copies[:, last_rows] - come_and_go, 0.0)
             used += self._copies
-        left = setting.device.memory_bytes - stack.reserved_bytes - used
-        self._fragmentation = fragmentation_bytes(come_and_go, left, stack)
+        used += come_and_go
+        used += stack.reserved_bytes
+        self._fragmentation = fragmentation_bytes(come_and_go, setting.device.memory_bytes - used, stack)
         self._reserved_bytes = stack.reserved_bytes
-        self.total: Array = used + stack.reserved_bytes + self._fragmentation
+        self.total: Array = used + self._fragmentation
         """(S, C)."""
 
     def parts(self, stage: IntArray) -> Array:

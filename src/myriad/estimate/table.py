@@ -50,6 +50,16 @@ class TrainingTable:
     memory_peak_bytes: Array
     recompute_flops_per_token: Array
 
+    @classmethod
+    def empty(cls, size: int) -> TrainingTable:
+        """Columns to be written."""
+        rows = {"parts_s": TIME_PARTS, "hidden_s": (*HIDDEN_KINDS, "dp_comm"), "memory_parts_bytes": MEMORY_PARTS}
+        return cls(**{f.name: np.empty((len(rows[f.name]), size) if f.name in rows else size) for f in fields(cls)})
+
+    def take(self, rows: slice) -> TrainingTable:
+        """A view of these rows."""
+        return TrainingTable(**{f.name: getattr(self, f.name)[..., rows] for f in fields(self)})
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -65,27 +75,19 @@ class Evaluated:
 def estimate_table(setting: Setting, layouts: LayoutTable) -> TrainingTable:
     """Time and memory of every layout. Layouts must divide (see `search.rules`); nothing is checked here."""
     size = len(layouts)
-    whole = TrainingTable(
-        parts_s=np.empty((len(TIME_PARTS), size)),
-        hidden_s=np.empty((len(HIDDEN_KINDS) + 1, size)),
-        step_s=np.empty(size),
-        memory_parts_bytes=np.empty((len(MEMORY_PARTS), size)),
-        memory_peak_bytes=np.empty(size),
-        recompute_flops_per_token=np.empty(size),
-    )
+    whole = TrainingTable.empty(size)
     shared = _Shared(setting, layouts, merge_stages=True)
     for start in range(0, size, ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
-        found = _evaluate(shared, layouts.take(rows), rows).table
-        for field in fields(TrainingTable):
-            getattr(whole, field.name)[..., rows] = getattr(found, field.name)
+        _evaluate(shared, layouts.take(rows), rows, whole.take(rows))
     return whole
 
 
 def evaluate_one(setting: Setting, layout: Layout) -> Evaluated:
     """The same of one layout, with every stage on its own."""
-    layouts = LayoutTable.from_layouts([layout])
-    return _evaluate(_Shared(setting, layouts, merge_stages=False), layouts, slice(None))
+    layouts, table = LayoutTable.from_layouts([layout]), TrainingTable.empty(1)
+    rounds, memory = _evaluate(_Shared(setting, layouts, merge_stages=False), layouts, slice(None), table)
+    return Evaluated(table, memory, rounds.slowest, rounds.num_micro_batches)
 
 
 class _Shared:
@@ -105,31 +107,31 @@ class _Shared:
         )
 
 
-def _evaluate(shared: _Shared, layouts: LayoutTable, rows: slice) -> Evaluated:
-    """Time and memory of the layouts that are these rows of the whole table."""
+def _evaluate(shared: _Shared, layouts: LayoutTable, rows: slice, out: TrainingTable) -> tuple[Rounds, StageMemory]:
+    """Writes time and memory of the layouts, which are these rows of the whole table, into `out`."""
     x, setting, shardings = layouts, shared.setting, shared.shardings
     cut, sharding = shared.cut[rows], shared.sharding[rows]
     found = distinct([cut, x.pp, x.vpp, x.schedule, x.dp, x.order])
     own, at = x.take(found.first), found.index
     rounds = Rounds(setting, own, shared.stages.of(own), shared.costs, shared.stage_costs, cut[found.first])
 
-    num_micro_batches = rounds.num_micro_batches[at]
-    dp_exposed, dp_hidden = exposed_s(
-        x, num_micro_batches, shardings.sent.take(sharding), rounds.forward_s[at], rounds.backward_s[at], setting.stack
-    )
-    of_layout = {"dp_comm": dp_exposed, "optimizer": shardings.optimizer_s[sharding]}
-    parts = np.stack([of_layout[p] if p in of_layout else rounds.parts_s[p][at] for p in TIME_PARTS])
+    for row, part in enumerate(TIME_PARTS):
+        if part in rounds.parts_s:
+            np.take(rounds.parts_s[part], at, out=out.parts_s[row], mode="clip")  # checked modes copy first
+    out.parts_s[TIME_PARTS.index("optimizer")] = shardings.optimizer_s[sharding]
+    np.take(rounds.hidden_s, at, axis=1, out=out.hidden_s[:-1], mode="clip")
+    out.parts_s[TIME_PARTS.index("dp_comm")], out.hidden_s[-1] = exposed_s(
+        x, rounds.num_micro_batches[at], shardings.sent.take(sharding),
+        rounds.forward_s[at], rounds.backward_s[at], setting.stack,
+    )  # fmt: skip
+    np.sum(out.parts_s, axis=0, out=out.step_s)
+
     memory = StageMemory(setting, shardings.lasting, sharding, rounds.passing, at)
     fullest = np.argmax(memory.total, axis=0)
-    table = TrainingTable(
-        parts_s=parts,
-        hidden_s=np.vstack([rounds.hidden_s[:, at], dp_hidden]),
-        step_s=parts.sum(axis=0),
-        memory_parts_bytes=memory.parts(fullest),
-        memory_peak_bytes=memory.total[fullest, np.arange(len(x))],
-        recompute_flops_per_token=rounds.recompute_flops_per_token[at],
-    )
-    return Evaluated(table, memory, rounds.slowest[at], num_micro_batches)
+    out.memory_parts_bytes[:] = memory.parts(fullest)
+    out.memory_peak_bytes[:] = memory.total[fullest, np.arange(len(x))]
+    np.take(rounds.recompute_flops_per_token, at, out=out.recompute_flops_per_token, mode="clip")
+    return rounds, memory
 
 
 STATE_COLUMNS = ("tp", "cp", "pp", "dp", "ep", "etp", "zero", "shard", "offload_optimizer")

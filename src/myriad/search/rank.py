@@ -59,11 +59,12 @@ def rank(
     num_gpus = layouts.tp * layouts.cp * layouts.pp * layouts.dp
     missing = memory - capacity_bytes
     rows = np.flatnonzero(missing <= 0)
-    gpus = num_gpus[rows].astype(float)
-    wanted = {"time": step_s[rows], "cost": step_s[rows] * gpus, "gpus": gpus}[objective]
-    late = step_s[rows] > (np.inf if step_limit_s is None or objective == "time" else step_limit_s)
-    first = np.where(late, step_s[rows], wanted)
-    order = rows[np.lexsort((memory[rows], step_s[rows], first, late))]
+    step, keys = step_s[rows], [memory[rows], step_s[rows]]
+    if objective != "time":
+        gpus = num_gpus[rows].astype(float)
+        late = step > (np.inf if step_limit_s is None else step_limit_s)
+        keys += [np.where(late, step, step * gpus if objective == "cost" else gpus), late.astype(float)]
+    order = rows[np.lexsort(keys)]
     return Ranking(layouts, step_s, memory, missing, num_gpus, order)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -129,7 +129,8 @@ def enumerate_layouts(case: Case, space: Space, framework: str, more: tuple[Rule
         ready = [rule for rule in waiting if rule.columns <= chosen]
         waiting = [rule for rule in waiting if not rule.columns <= chosen]
         bad, counts = violations(ready, case, table)
-        table = table.take(~bad)
+        if bad.any():
+            table = table.take(~bad)
         later = math.prod(len(c) for level in levels[number + 1 :] for c in level.values() if c)
         for reason, count in counts.items():
             rejected[names[reason]] = rejected.get(names[reason], 0) + count * later
@@ -166,9 +167,9 @@ def _product(table: LayoutTable, **choices: tuple[int, ...]) -> LayoutTable:
     """Every row of the table with every combination of the choices; the last named varies fastest."""
     grids = np.meshgrid(*[np.array(c, dtype=np.int64) for c in choices.values()], indexing="ij")
     size = grids[0].size
-    repeated = table.take(np.repeat(np.arange(len(table)), size))
-    columns = {name: np.tile(grid.ravel(), len(table)) for name, grid in zip(choices, grids, strict=True)}
-    return replace(repeated, **columns)
+    chosen = {name: np.tile(grid.ravel(), len(table)) for name, grid in zip(choices, grids, strict=True)}
+    kept = {f.name: np.repeat(getattr(table, f.name), size) for f in fields(LayoutTable) if f.name not in choices}
+    return LayoutTable(**kept, **chosen)
 
 
 def _with_data_parallel(case: Case, table: LayoutTable, space: Space) -> LayoutTable:
