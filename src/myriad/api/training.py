@@ -19,7 +19,7 @@ from myriad.estimate.training import estimate_layout, layout_operations
 from myriad.estimate.uncertainty import band
 from myriad.search.rank import Objective, Progress, Ranking, distinct_rows, loses_by, pareto_rows, rank
 from myriad.search.rules import DIVISION_RULES, Case, Rule, runs_on, violations
-from myriad.search.space import Enumerated, default_space, enumerate_layouts
+from myriad.search.space import Enumerated, Space, default_space, enumerate_layouts
 from myriad.spec.cluster import Cluster
 from myriad.spec.fitted import TrainingFit
 from myriad.spec.job import TrainingWork
@@ -154,9 +154,13 @@ def search_layouts(
     strictly: bool = False,
     step_limit_s: float | None = None,
     memory_headroom: float = MEMORY_HEADROOM,
+    space: Space | None = None,
     progress: Progress | None = None,
 ) -> Searched:
-    """Enumerate, evaluate and rank every layout that the job's software can run and that leaves the headroom."""
+    """Enumerate, evaluate and rank every layout that the job's software can run and that leaves the headroom.
+
+    `space` holds the choices of every dimension: unless given, all that are worth asking about.
+    """
     start = time.perf_counter()
     case = case_of(setting)
     capacity = setting.device.memory_bytes * (1.0 - memory_headroom)
@@ -165,7 +169,7 @@ def search_layouts(
         frozenset(STATE_COLUMNS),
         lambda _, x: state_bytes_bound(setting, x) > capacity,
     )
-    space = default_space(case, least_gpus, setting.stack.fused_attention, strictly)
+    space = space or default_space(case, least_gpus, setting.stack.fused_attention, strictly)
     enumerated = enumerate_layouts(case, space, setting.stack.framework, (hopeless,))
     ranking = rank(
         enumerated.layouts, lambda x: estimate_table(setting, x), capacity, objective, step_limit_s, progress
