@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -43,7 +45,9 @@ def run_on_ray(
             reason = " ".join(str(error).split())[:200]
             raise LaunchError(f"no Ray cluster answers at {address or 'the usual address'}: {reason}") from None
     try:
-        _run(ray, points, function, on_result)
+        # Ray prints the end of a node to standard output, where a result may be all that is expected.
+        with contextlib.redirect_stdout(sys.stderr):
+            _run(ray, points, function, on_result)
     finally:
         if not connected:
             ray.shutdown()

@@ -23,9 +23,8 @@ class Found(Spec):
     """`infeasible`: no layout fits or is fast enough. `error`: the point itself is wrong."""
     reason: str = ""
     scale_up_bytes_per_s: float | None = None
-    """Bandwidth of one accelerator, one way, as used."""
+    """Bandwidth of one accelerator, one way, as used; `None` where the cluster has no such tier."""
     scale_out_bytes_per_s: float | None = None
-    """`None` within one scale-up domain."""
     layout: Layout | None = None
     num_gpus: int | None = None
     """Accelerators that the layout uses."""
@@ -126,8 +125,10 @@ COLUMNS: Final[dict[str, Column]] = {
     "model": Column(str, _of_point("model")),
     "accelerator": Column(str, _of_point("accelerator")),
     "gpus": Column(int, _of_point("gpus")),
-    "scale_up_bytes_per_s": Column(float, _of_found("scale_up_bytes_per_s")),
-    "scale_out_bytes_per_s": Column(float, _of_found("scale_out_bytes_per_s")),
+    "scale_up_bytes_per_s": Column(float, lambda row: row.found.scale_up_bytes_per_s or row.point.scale_up_bandwidth),
+    "scale_out_bytes_per_s": Column(
+        float, lambda row: row.found.scale_out_bytes_per_s or row.point.scale_out_bandwidth
+    ),
     "seq_len": Column(int, _of_point("seq_len")),
     "global_batch": Column(int, _of_point("global_batch")),
     "precision": Column(str, _of_point("precision")),
