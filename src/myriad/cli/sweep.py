@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from myriad.cli import completion
-from myriad.cli.options import JsonFile, LanguageCode, check_language, read_flag
+from myriad.cli.options import JsonFile, LanguageCode, check_language, flag_of, read_flag
 from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, say, show, write
 from myriad.errors import MissingDataError, MyriadError, SpecError, unknown_name
 
@@ -118,6 +118,7 @@ def sweep(
 
 def _engine(name: str, address: str | None, workers: str | None) -> Engine:
     from myriad.engine import Local, Ray
+    from myriad.engine.on_ray import ray_package
     from myriad.spec.base import Count
 
     if name not in ("local", "ray"):
@@ -125,6 +126,7 @@ def _engine(name: str, address: str | None, workers: str | None) -> Engine:
     if name == "ray":
         if workers is not None:
             raise SpecError("--workers: goes with --engine local; the Ray cluster has as many as it has cores")
+        ray_package()
         return Ray(address)
     if address is not None:
         raise SpecError("--address: goes with --engine ray")
@@ -156,15 +158,19 @@ def _grid(given: Mapping[str, Any], file: Path | None) -> Grid:
         return Grid.model_validate(whole)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        place = "--zip: " if problem["loc"][:1] == ("zip",) else "--" if problem["loc"] else ""
-        raise SpecError(place + str(problem.get("ctx", {}).get("error", problem["msg"]))) from None
+        text = str(problem.get("ctx", {}).get("error", problem["msg"]))
+        if problem["loc"][:1] == ("zip",):
+            raise SpecError(f"--zip: {text}") from None
+        # A check of several keys begins with the one at fault: `axes.gpus: ...`, or `gpus: ...` among the axes.
+        named = re.match(r"(?:(?:base|axes|zip\.\d+)\.)?(\w+): ", text)
+        raise SpecError(f"{flag_of(named[1])}: {text[named.end() :]}" if named else text) from None
 
 
 def _replaced(of_file: Grid, whole: dict[str, Any]) -> dict[str, Any]:
     taken = {*whole["axes"], *(name for group in whole.get("zip", ()) for name in group)}
     for group in of_file.zip:
         for name in taken & {*group.given()}:
-            raise SpecError(f"--{name.replace('_', '-')}: the file zips {' and '.join(group.given())}; change it there")
+            raise SpecError(f"{flag_of(name)}: the file zips {' and '.join(group.given())}; change it there")
     base = {name: getattr(of_file.base, name) for name in of_file.base.model_fields_set - taken}
     axes = {name: values for name, values in of_file.axes.given().items() if name not in taken}
     zipped = [*(group.given() for group in of_file.zip), *whole.get("zip", ())]
@@ -190,5 +196,5 @@ def _named(error: MyriadError, file: Path | None, given: Mapping[str, Any]) -> M
     if place is None:
         return error
     if place[1] in given:
-        return type(error)(f"--{place[1].replace('_', '-')}: {str(error)[place.end() :]}")
+        return type(error)(f"{flag_of(place[1])}: {str(error)[place.end() :]}")
     return type(error)(catalog.located(file, str(error))) if file is not None else error

@@ -22,6 +22,15 @@ RETRIES: Final = 10
 """Times that Ray runs a task anew whose worker or node is lost, before it counts as one attempt of ours."""
 
 
+def ray_package() -> Any:
+    """The package `ray`. Raises MissingDataError where it is not installed."""
+    try:
+        import ray
+    except ImportError:
+        raise MissingDataError("the package ray is not installed: pip install 'myriad-ai[ray]'") from None
+    return ray
+
+
 def run_on_ray(
     points: Mapping[str, PointT],
     function: Callable[[PointT], ResultT],
@@ -33,24 +42,25 @@ def run_on_ray(
     Raises MissingDataError without the package `ray`, LaunchError where no cluster answers. Leaves a connection
     that the caller had made as it was.
     """
-    try:
-        import ray
-    except ImportError:
-        raise MissingDataError("the package ray is not installed: pip install 'myriad-ai[ray]'") from None
-    connected = ray.is_initialized()
-    if not connected:
-        try:
-            ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise LaunchError(f"no Ray cluster answers at {address or 'the usual address'}: {reason}") from None
-    try:
-        # Ray prints the end of a node to standard output, where a result may be all that is expected.
-        with contextlib.redirect_stdout(sys.stderr):
-            _run(ray, points, function, on_result)
-    finally:
+    ray = ray_package()
+    # Ray prints the end of a node to standard output, where a result may be all that is expected.
+    with contextlib.redirect_stdout(sys.stderr):
+        connected = ray.is_initialized()
         if not connected:
-            ray.shutdown()
+            _connect(ray, address)
+        try:
+            _run(ray, points, function, on_result)
+        finally:
+            if not connected:
+                ray.shutdown()
+
+
+def _connect(ray: Any, address: str | None) -> None:
+    try:
+        ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise LaunchError(f"no Ray cluster answers at {address or 'the usual address'}: {reason}") from None
 
 
 def _run(
