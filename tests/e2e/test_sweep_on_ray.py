@@ -28,11 +28,10 @@ QUICK_TO_NOTICE = {
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     """A head that only leads, and two workers of one core each."""
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE_BYTES}
     started = Cluster(head_node_args={**head, "_system_config": QUICK_TO_NOTICE}, initialize_head=True)
     yield started

@@ -10,7 +10,7 @@ import pytest
 
 ESTIMATE = "estimate --model llama3.1-8b --cluster h100:8 --seq-len 8192 --global-batch 128"
 SEARCH = ESTIMATE.replace("estimate", "search", 1)
-SWEEP = "sweep --model llama3.1-8b --cluster h100:{8,16} --seq-len 8192 --global-batch 128"
+SWEEP = "sweep --model llama3.1-8b --cluster h100:8,16 --seq-len 8192 --global-batch 128"
 GRID = """\
 myriad: 1
 base: {model: llama3.1-8b, seq_len: 8192}

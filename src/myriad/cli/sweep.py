@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EXAMPLES: Final = """\b
 Examples:
   myriad sweep grid.yaml --out rows.parquet --html sweep.html
-  myriad sweep --model llama3.1-405b --cluster h100:{4096,8192,16384}
+  myriad sweep --model llama3.1-405b --cluster h100:4096,8192,16384
     --seq-len 4096,8192 --global-batch 2048 --precision bf16,fp8
   myriad sweep grid.yaml --global-batch "512..8192 x2" --out rows.csv
   myriad sweep --model llama3.1-8b --cluster h100:64,b200:64 --seq-len 8k
@@ -36,7 +36,7 @@ def sweep(
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Grid, YAML or JSON.")] = None,
     model: Annotated[str | None, _axis("Models of the catalog.", autocompletion=completion.models)] = None,
     cluster: Annotated[
-        str | None, _axis("Clusters: h100:{4096,8192}, gb200-nvl72:576.", autocompletion=completion.clusters)
+        str | None, _axis("Clusters: h100:4096,8192,gb200-nvl72:576.", autocompletion=completion.clusters)
     ] = None,
     accelerator: Annotated[str | None, _axis("Accelerators or nodes, with --gpus in place of --cluster.")] = None,
     gpus: Annotated[str | None, _axis("Accelerators of the cluster.")] = None,
@@ -179,10 +179,10 @@ def _replaced(of_file: Grid, whole: dict[str, Any]) -> dict[str, Any]:
 
 
 def _values(name: str, text: str) -> Any:
-    """The values of an option: separated by commas outside braces, or a range."""
+    """The values of an option: separated by commas, or a range. Counts of one cluster stay together."""
     if ".." in text and name != "cluster":
         return text
-    listed = [value.strip() for value in re.split(r",(?![^{]*\})", text)]
+    listed = [value.strip() for value in re.split(r",(?=[^,{}]*:)" if name == "cluster" else ",", text)]
     if name == "switches":
         return [[] if value == "none" else value.split("+") for value in listed]
     return listed

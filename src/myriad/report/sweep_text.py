@@ -24,7 +24,8 @@ def size_text(lengths: Mapping[str, int], points: int, searches: int, reused: in
     words = language(lang)
     numbers = Numbers(words)
     axes = " x ".join(f"{name} {length}" for name, length in lengths.items() if length > 1)
-    size = words("sweep.size", points=numbers.integer(points), axes=f": {axes}" if axes else "")
+    size = words("sweep.size", points=numbers.integer(points))
+    size += words("sweep.axes", axes=axes) if axes else ""
     return size + words("sweep.searches", searches=numbers.integer(searches), reused=numbers.integer(reused))
 
 

@@ -41,17 +41,15 @@ def _machines(value: Any) -> Any:
 
 
 def _many_machines(value: Any) -> Any:
-    """`h100:{4096,8192}` and `h100:4096..16384 x2`, alone or in a list, as one cluster each."""
+    """`h100:4096,8192` and `h100:4096..16384 x2`, alone or in a list, as one cluster each; braces may enclose counts."""
     found: list[Any] = []
     for one in value if isinstance(value, (list, tuple)) else [value]:
         if not isinstance(one, str):
             found.append(one)
             continue
         name, colon, counts = (part.strip() for part in one.rpartition(":"))
-        if counts.startswith("{") and counts.endswith("}"):
-            listed = [count.strip() for count in counts[1:-1].split(",")]
-        else:
-            listed = values_of(counts, whole=True) if ".." in counts else [counts]
+        counts = counts.removeprefix("{").removesuffix("}")
+        listed = values_of(counts, whole=True) if ".." in counts else counts.split(",")
         found += [_machines(f"{name}{colon}{count}") for count in listed]
     return found
 

@@ -24,9 +24,10 @@ def test_points_are_the_product_of_the_axes():
 
 
 def test_a_cluster_is_an_accelerator_and_a_count():
-    swept = grid(base=JOB, axes={"cluster": ["h100:{8,16}", "gb200-nvl72:72..288 x2", "b200:64"]})
+    swept = grid(base=JOB, axes={"cluster": ["h100:{8,16}", "gb200-nvl72:72..288 x2", "b200:64,72"]})
     assert [(p.accelerator, p.gpus) for p in swept.points()] == [
         ("h100", 8), ("h100", 16), ("gb200-nvl72", 72), ("gb200-nvl72", 144), ("gb200-nvl72", 288), ("b200", 64),
+        ("b200", 72),
     ]  # fmt: skip
     assert swept.varied == ("accelerator", "gpus")
     assert next(grid(base={**JOB, "cluster": "h100:8"}).points()).gpus == 8
