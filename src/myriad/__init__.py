@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from myriad.api import validate_ranking as validate_ranking
     from myriad.api import validate_training as validate_training
     from myriad.api.plan import plan as plan
+    from myriad.api.sweep import sweep as sweep
 
 __version__ = "0.1.0"
 
 __all__ = [
     "__version__", "estimate_training", "explain_plan", "explain_row", "explain_training", "import_model",
-    "operations_of", "plan", "search_training", "validate_ranking", "validate_training",
+    "operations_of", "plan", "search_training", "sweep", "validate_ranking", "validate_training",
 ]  # fmt: skip
 
 

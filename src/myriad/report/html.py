@@ -29,8 +29,8 @@ def plan_html(plan: Plan, lang: str = "en") -> str:
     """
     words_of = language(lang)
     numbers = Numbers(words_of, plan.currency, plan.usd_per_currency)
-    scripts = (_file("vendor/echarts/echarts.common.min.js"), _file("templates/report.js"))
-    page = _environment().get_template("report.html.j2")
+    scripts = (asset("vendor/echarts/echarts.common.min.js"), asset("templates/report.js"))
+    page = environment().get_template("report.html.j2")
     return page.render(
         plan=plan,
         t=words_of,
@@ -41,21 +41,23 @@ def plan_html(plan: Plan, lang: str = "en") -> str:
         time_colours=TIME_COLOURS,
         memory_colours=MEMORY_COLOURS,
         memory_parts=MEMORY_PARTS,
-        style=Markup(_colours() + _file("templates/report.css")),
+        style=Markup(colour_rules() + asset("templates/report.css")),
         scripts=[Markup(script) for script in scripts],
-        script_hashes=[_hash(script) for script in scripts],
-        plan_data=_data(plan_json(plan, indent=None)),
-        chart_data=_data(json.dumps(plan_charts(plan, words_of, numbers), ensure_ascii=False, allow_nan=False)),
+        script_hashes=[script_hash(script) for script in scripts],
+        plan_data=embedded(plan_json(plan, indent=None)),
+        chart_data=embedded(json.dumps(plan_charts(plan, words_of, numbers), ensure_ascii=False, allow_nan=False)),
     )
 
 
 @cache
-def _file(path: str) -> str:
+def asset(path: str) -> str:
+    """The text of a style sheet or script of this room."""
     return resources.files("myriad.report").joinpath(path).read_text(encoding="utf-8")
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What renders the templates: undefined names are errors, all text is escaped."""
     environment = Environment(
         loader=PackageLoader("myriad.report", "templates"),
         autoescape=True,
@@ -68,17 +70,17 @@ def _environment() -> Environment:
 
 
 @cache
-def _hash(script: str) -> str:
+def script_hash(script: str) -> str:
     """The script's digest as a content security policy names it, so that no other script may run."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _data(text: str) -> Markup:
+def embedded(text: str) -> Markup:
     """JSON that may stand in a script element: nothing in it can end the element or open a comment."""
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _colours() -> str:
+def colour_rules() -> str:
     """The palette as custom properties: light by default and in print, dark where the reader prefers it."""
 
     def properties(colours: dict[str, str]) -> str:
