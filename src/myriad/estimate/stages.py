@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from myriad.estimate.pipeline import DUALPIPE, layer_counts
+from myriad.estimate.pipeline import DUALPIPE, ZB_V, chunk_places, layer_counts
 from myriad.estimate.setting import Setting
 from myriad.spec.layout import IntArray, LayoutTable
 
@@ -61,21 +61,26 @@ class Stages:
 
 
 def stages_of(setting: Setting, layouts: LayoutTable, *, merged: bool) -> Callable[[LayoutTable], Stages]:
-    """What gives the stages of any layouts with the pipeline shapes of these, by their pp and vpp.
+    """What gives the stages of any layouts with the pipeline shapes of these, by their pp, vpp and place of chunks.
 
     With `merged` equal stages are one: where a schedule mirrors them, those whose mirrors are equal too. Otherwise
     every stage is its own.
     """
-    shapes = layouts.distinct("pp", "vpp").layouts
+    shapes = layouts.distinct("pp", "vpp", "schedule").layouts
     mirrored = bool((layouts.schedule == DUALPIPE).any())
-    found = [
-        _stages(setting, int(pp), int(vpp), merged, mirrored) for pp, vpp in zip(shapes.pp, shapes.vpp, strict=True)
-    ]
+    keys = sorted({_shape(*one) for one in zip(shapes.pp, shapes.vpp, shapes.schedule, strict=True)})
+    found = [_stages(setting, *key, merged, mirrored) for key in keys]
     most = max(len(stages.number) for stages in found)
     every = _each(lambda name: _stacked([getattr(stages, name) for stages in found], most))
-    place = np.zeros((int(shapes.pp.max()) + 1, int(shapes.vpp.max()) + 1), dtype=np.int64)
-    place[shapes.pp, shapes.vpp] = np.arange(len(found))
-    return lambda table: every.take(place[table.pp, table.vpp])
+    place = np.zeros((int(shapes.pp.max()) + 1, int(shapes.vpp.max()) + 1, 2), dtype=np.int64)
+    for index, key in enumerate(keys):
+        place[key] = index
+    return lambda table: every.take(place[table.pp, table.vpp, (table.schedule == ZB_V).astype(np.int64)])
+
+
+def _shape(pp: int, vpp: int, schedule: int) -> tuple[int, int, int]:
+    """What decides on which stage a chunk is: stages, chunks per stage, and 1 where they lie in a V."""
+    return int(pp), int(vpp), int(schedule == ZB_V)
 
 
 def _each(column: Callable[[str], Any]) -> Stages:
@@ -91,11 +96,12 @@ def _stacked(columns: list[Array], most: int) -> Array:
     return out
 
 
-def _stages(setting: Setting, pp: int, vpp: int, merged: bool, mirrored: bool) -> Stages:
+def _stages(setting: Setting, pp: int, vpp: int, in_a_v: int, merged: bool, mirrored: bool) -> Stages:
     """The stages of one shape, without the last axis."""
-    counts = stage_counts(setting, pp, vpp)
+    places = chunk_places(pp, vpp, bool(in_a_v))
+    counts = stage_counts(setting, places)
     number = np.arange(pp)
-    key = np.vstack([counts, number == 0, number == pp - 1])
+    key = np.vstack([counts, number == 0, number == places[-1]])
     if not merged:
         key = np.vstack([key, number])
     elif mirrored:
@@ -108,16 +114,15 @@ def _stages(setting: Setting, pp: int, vpp: int, merged: bool, mirrored: bool) -
         number=kept.astype(float),
         times=times[order].astype(float),
         is_first=(kept == 0).astype(float),
-        is_last=(kept == pp - 1).astype(float),
+        is_last=(kept == places[-1]).astype(float),
         mirror=place[index.ravel()][pp - 1 - kept],
     )
 
 
-def stage_counts(setting: Setting, pp: int, vpp: int) -> Array:
-    """Blocks of each kind on each stage with those of multi-token prediction, which are on the last; (K, pp)."""
+def stage_counts(setting: Setting, places: IntArray) -> Array:
+    """Blocks of each kind on each stage with those of multi-token prediction, which are with the last; (K, pp)."""
     model, kinds = setting.model, setting.model.block_kinds()
-    in_turn = setting.stack.counts_layers
-    counts = layer_counts(model.layer_kinds(), kinds, pp, vpp, setting.end_layers, in_turn)
+    counts = layer_counts(model.layer_kinds(), kinds, places, setting.end_layers, setting.stack.counts_layers)
     if model.mtp_depths and model.mtp_block is not None:
-        counts[kinds.index(model.mtp_block), -1] += model.mtp_depths
+        counts[kinds.index(model.mtp_block), places[-1]] += model.mtp_depths
     return counts

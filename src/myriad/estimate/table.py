@@ -214,9 +214,9 @@ def _parameters(setting: Setting, layouts: LayoutTable, costs: ModelCosts, stage
     expert = stages.sums(costs.blocks.expert_parameters, costs.first.expert_parameters, costs.last.expert_parameters)
     vocabulary = model.vocab * model.hidden / layouts.tp
     if model.tied_embeddings:
-        dense -= stages.is_first * np.where(layouts.pp == 1, vocabulary, 0.0)
+        dense -= stages.is_first * stages.is_last * vocabulary
     if model.mtp_depths:  # prediction depths embed tokens where they are
-        dense += stages.is_last * np.where(layouts.pp > 1, vocabulary, 0.0)
+        dense += stages.is_last * (1.0 - stages.is_first) * vocabulary
     dual = layouts.schedule == DUALPIPE
     if dual.any():  # run from both ends, stage s also holds stage p - 1 - s
         dense, expert = (np.where(dual, stages.mirrored(x), x) for x in (dense, expert))

@@ -16,6 +16,7 @@ from myriad.estimate.operations import (
     head_operations,
     prediction_operations,
 )
+from myriad.estimate.pipeline import chunk_places
 from myriad.estimate.setting import Setting, model_flops_per_token
 from myriad.estimate.stages import stage_counts
 from myriad.estimate.table import evaluate
@@ -105,7 +106,8 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
                 seconds_per_step=seconds + (before.seconds_per_step if before else 0.0),
             )
 
-    counts = stage_counts(setting, layout.pp, layout.vpp)[:, stage]
+    places = chunk_places(layout.pp, layout.vpp, in_a_v=layout.schedule == "zb-v")
+    counts = stage_counts(setting, places)[:, stage]
     for kind, count in zip(setting.model.block_kinds(), counts, strict=True):
         if count:
             add(
@@ -115,7 +117,7 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
             )
     if stage == 0:
         add(embedding_operations(setting.model, cells, shop), 1.0)
-    if stage == layout.pp - 1:
+    if stage == places[-1]:
         add(head_operations(setting.model, cells, shop), 1.0 + setting.model.mtp_depths)
         add(prediction_operations(setting.model, cells, shop), float(setting.model.mtp_depths))
     return tuple(sorted(merged.values(), key=lambda o: -o.seconds_per_step))
