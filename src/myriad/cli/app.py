@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, estimate, explain, plan, search, validate
+from myriad.cli import catalog, estimate, explain, plan, search, timeline, validate
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -65,6 +65,7 @@ app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
 app.command("estimate", epilog=estimate.EXAMPLES)(estimate.estimate)
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("search", epilog=search.EXAMPLES)(search.search)
+app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
 judgements.command("training", epilog=validate.EXAMPLES)(validate.training)

@@ -180,13 +180,17 @@ class _Rounds:
 
 def _transfers_s(setting: Setting, layouts: LayoutTable, micro_batches: Array) -> Array:
     """Exposed transfers between stages: one each way per micro-batch and chunk, and the ramp's own."""
+    steady = 2 * layouts.vpp * micro_batches * (1 - setting.stack.pp_overlap)
+    return np.where(layouts.pp > 1, transfer_s(setting, layouts) * (steady + 2 * (layouts.pp - 1)), 0.0)
+
+
+def transfer_s(setting: Setting, layouts: LayoutTable) -> Array:
+    """Time of the activations of one micro-batch from one stage to the next, in seconds, (C,)."""
     cells = cells_of(layouts, setting.work.seq_len)
     one_bytes = ACTIVATION_BYTES * cells.tokens * setting.model.hidden / cells.sequence_shard
     # Neighbours may be near, but where the whole pipeline leaves a domain, one boundary does, and it sets the pace.
     span = layouts.pp * layouts.tp * layouts.cp * np.where(layouts.order == 1, 1, layouts.dp)
-    one_s = setting.stack.stretch_of("pp") * send_recv_s(one_bytes, span / 2, setting.cluster.links)
-    steady = 2 * layouts.vpp * micro_batches * (1 - setting.stack.pp_overlap)
-    return np.where(layouts.pp > 1, one_s * (steady + 2 * (layouts.pp - 1)), 0.0)
+    return setting.stack.stretch_of("pp") * send_recv_s(one_bytes, span / 2, setting.cluster.links)
 
 
 class _Shardings:
