@@ -5,7 +5,8 @@ from __future__ import annotations
 from myriad.api.catalog import entry_of, import_model, list_entries, model_entry_text, parameters_of, search_entries
 from myriad.api.explain import explain_plan, explain_row, explain_training
 from myriad.api.plan import plan
-from myriad.api.timeline import shortened, timeline_of, timeline_of_plan
+from myriad.api.step_timeline import shortened
+from myriad.api.timeline import timeline_of, timeline_of_plan
 from myriad.api.training import estimate_training, operations_of, search_training
 from myriad.api.validate import validate_ranking, validate_training
 

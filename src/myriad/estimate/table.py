@@ -121,10 +121,23 @@ class _Pipelines:
         def by_stage(name: str) -> Array:
             return stages.sums(*(getattr(thing, name) for thing in (costs.blocks, costs.first, costs.last)))
 
-        forward, backward = by_stage("forward_s"), by_stage("backward_s")
+        dual = layouts.schedule == DUALPIPE
+
+        def on_device(values: Array) -> Array:
+            """Of one micro-batch: under DualPipe half of them take a stage, and half its mirror."""
+            return np.where(dual, 0.5 * stages.mirrored(values), values) if dual.any() else values
+
+        forward, backward = on_device(by_stage("forward_s")), on_device(by_stage("backward_s"))
         self.slowest: IntArray = np.argmax(forward + backward, axis=0)
-        counts, is_first, is_last = stages.at(self.slowest)
         rows = np.arange(len(layouts))
+        counts, is_first, is_last = stages.at(self.slowest)
+        if dual.any():
+            half = np.where(dual, 0.5, 0.0)
+            mirror = stages.at(stages.mirror[self.slowest, rows])
+            counts, is_first, is_last = (
+                (1.0 - half) * one + half * other
+                for one, other in zip((counts, is_first, is_last), mirror, strict=True)
+            )
 
         def at_slowest(name: str) -> Array:
             ends = getattr(costs.first, name)[:, 0] * is_first + getattr(costs.last, name)[:, 0] * is_last
@@ -139,14 +152,9 @@ class _Pipelines:
         self.hidden_s = at_slowest("hidden_s")
         self.bubble_s = bubble_s(
             layouts.schedule, layouts.pp, layouts.vpp,
-            others(forward), others(backward), others(by_stage("weight_grad_s")),
+            others(forward), others(backward), others(on_device(by_stage("weight_grad_s"))),
         )  # fmt: skip
-        self.activation_bytes = by_stage("activation_bytes")
-        dual = layouts.schedule == DUALPIPE
-        if dual.any():
-            # The two copies of a stage that DualPipe keeps share its micro-batches.
-            both = 0.5 * stages.mirrored(self.activation_bytes)
-            self.activation_bytes = np.where(dual, both, self.activation_bytes)
+        self.activation_bytes = on_device(by_stage("activation_bytes"))
         self.block_working_bytes = costs.blocks.working_bytes.max(axis=0)
         self.head_working_bytes = costs.last.working_bytes[0]
         ranks = (layouts.tp * layouts.cp).astype(float)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
 from myriad.report.palette import GAIN_COLOUR, MEMORY_COLOURS, SERIES_COLOURS, TIME_COLOURS
+from myriad.report.timeline_chart import timeline_chart
 from myriad.report.views import change, parts_present
 from myriad.spec.result import MEMORY_PARTS, JobPlan, Plan, RankedLayout, TrainingEstimate
 from myriad.units import GIB
@@ -22,7 +23,7 @@ def plan_charts(plan: Plan, language: Language, numbers: Numbers) -> dict[str, o
 
 
 def job_charts(job: JobPlan, language: Language, numbers: Numbers) -> dict[str, Chart]:
-    """The charts of one job by name: step, memory, pareto, sensitivity, each where the job has its values."""
+    """The charts of one job by name: step, memory, pareto, sensitivity, timeline, where the job has its values."""
     charts: dict[str, Chart] = {}
     if job.chosen is None or job.chosen.estimate is None:
         return charts
@@ -32,6 +33,8 @@ def job_charts(job: JobPlan, language: Language, numbers: Numbers) -> dict[str, 
         charts["pareto"] = _pareto(job.chosen.search.pareto, job.chosen.estimate, language, numbers)
     if job.sensitivity:
         charts["sensitivity"] = _sensitivity(job, language, numbers)
+    if job.timeline:
+        charts["timeline"] = timeline_chart(job.timeline, language, numbers)
     return charts
 
 

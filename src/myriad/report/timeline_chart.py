@@ -11,7 +11,6 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from myriad.report.charts import Chart
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
 from myriad.report.palette import OPERATION_COLOURS, SERIES_COLOURS, TRANSFER_COLOUR
@@ -19,6 +18,7 @@ from myriad.spec.layout import Layout
 from myriad.spec.timeline import OPERATION_KINDS, StepTimeline
 from myriad.units import GIB
 
+Chart = dict[str, object]
 Array = npt.NDArray[np.float64]
 
 ROW_PX, MEMORY_PX, AROUND_PX = 20, 130, 150

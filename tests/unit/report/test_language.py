@@ -18,6 +18,7 @@ from myriad.spec.result import (
     SearchResult,
     SourcedFigure,
 )
+from myriad.spec.timeline import OPERATION_KINDS
 from myriad.spec.validation import LEFT_OUT_KINDS
 from myriad.units import CURRENCIES
 
@@ -39,6 +40,7 @@ NAMED = {
     "resource": ("matrix_rate", "memory_bandwidth", "memory_capacity", "scale_up", "scale_out", "gpus", "latency"),
     "left_out": LEFT_OUT_KINDS,
     "basis": tuple(basis.replace(" ", "_") for basis in get_args(BandBasis)),
+    "operation": OPERATION_KINDS,
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 

@@ -131,14 +131,14 @@
       return at[1] + x - at[0];
     };
     const lines = chart.kinds.flatMap((kind, k) => [0, 1].map((odd) => ({
-      name: kind.name, type: "line", showSymbol: false, silent: true, animation: false, z: 3,
+      name: kind.name, type: "line", showSymbol: false, silent: true, animation: false, emphasis: { disabled: true }, z: 3,
       lineStyle: { width: chart.row_px - 3, color: kind.colours[odd], cap: "butt", join: "bevel" },
       data: chart.segments.flatMap((row, stage) => row.filter((s) => s[2] === k && s[6] === odd && !s[5])
         .flatMap((s) => [[s[0], stage], [s[1], stage], [s[1], null]])),
     })));
     // Operations that go together share a row, one above the other.
     const halves = chart.kinds.flatMap((kind, k) => [0, 1].map((odd) => ({
-      name: kind.name, type: "line", showSymbol: false, silent: true, animation: false, z: 3,
+      name: kind.name, type: "line", showSymbol: false, silent: true, animation: false, emphasis: { disabled: true }, z: 3,
       lineStyle: { width: (chart.row_px - 3) / 2, color: kind.colours[odd], cap: "butt" },
       yAxisIndex: 2,
       data: chart.segments.flatMap((row, stage) => row.filter((s) => s[2] === k && s[6] === odd && s[5])
@@ -147,7 +147,7 @@
     const cuts = chart.windows.slice(1).map((w, i) => ({
       xAxis: w[0], label: { show: true, formatter: chart.cuts[i], position: "insideEndTop", color: colours.ink, backgroundColor: colours.raised, padding: [1, 4], fontSize: 11 },
     }));
-    const mark = { silent: true, symbol: "none", animation: false, lineStyle: { color: colours.ink, type: "dashed", width: 1.2 }, data: cuts };
+    const mark = { silent: true, symbol: "none", animation: false, precision: 9, lineStyle: { color: colours.ink, type: "dashed", width: 1.2 }, data: cuts };
     const xAxis = (grid, extra) => axis(colours, Object.assign({
       type: "value", gridIndex: grid, min: 0, max: chart.end, axisPointer: { label: { show: false } },
     }, extra));
@@ -178,6 +178,11 @@
       ],
       series: [
         ...lines, ...halves,
+        {
+          type: "line", showSymbol: false, silent: true, animation: false, z: 4, yAxisIndex: 2, tooltip: { show: false },
+          lineStyle: { width: 0.8, color: colours.paper },
+          data: chart.segments.flatMap((row, stage) => row.flatMap((s) => [[s[0], stage + 0.08], [s[0], stage + 0.92], [s[0], null]])),
+        },
         {
           name: chart.transfer.name, type: "line", showSymbol: false, silent: true, animation: false, z: 2,
           lineStyle: { width: 1, color: chart.transfer.colour, opacity: 0.6 }, markLine: mark,
