@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ESTIMATE = "estimate --model llama3.1-8b --cluster h100:8 --seq-len 8192 --global-batch 128"
+TIMELINE = ESTIMATE.replace("estimate", "timeline", 1)
 SEARCH = ESTIMATE.replace("estimate", "search", 1)
 SWEEP = "sweep --model llama3.1-8b --cluster h100:8,16 --seq-len 8192 --global-batch 128"
 GRID = """\
@@ -151,6 +152,15 @@ COMMAND_LINES = [
     (f"{ESTIMATE} --seq-len 8192GB", ("--seq-len:", "unknown unit 'GB'")),
     (f"{ESTIMATE} --layout nowhere.yaml", ("nowhere.yaml: no such file",)),
     ("estimate --model llama3.1-8b", ("--cluster: is missing",)),
+    ("timeline", ("one of FILE and --model", "none of them")),
+    ("timeline system.yaml --tp 2", ("--tp: does not go with FILE",)),
+    ("timeline system.yaml --job pretran", ("unknown job 'pretran'", "pretrain")),
+    ("timeline --model llama3.1-8b", ("--cluster: is missing",)),
+    (f"{TIMELINE} --pp 2 --schedule zb-v", ("--schedule: schedule zb-v has two chunks", "found 1")),
+    (f"{TIMELINE} --pp 2 --schedule dualpipe --dp 4 --tp 1 --global-batch 12", ("DualPipe needs an even number",)),
+    (f"{TIMELINE} --pp 4 --vpp 2 --global-batch 22", ("11 micro-batches cannot go through chunks",)),
+    (f"{TIMELINE} --trace nowhere/step.json", ("--trace", "no folder")),
+    (f"{TIMELINE} --html step.json --trace step.json", ("would overwrite",)),
     ("explain", ("one of FILE, --row and --model", "none of them")),
     ("explain system.yaml --row mb-254", ("found FILE and --row",)),
     ("explain system.yaml --job pretran", ("unknown job 'pretran'", "pretrain")),

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, estimate, explain, plan, search, sweep, validate
+from myriad.cli import catalog, estimate, explain, plan, search, sweep, timeline, validate
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -67,6 +67,7 @@ app.command("estimate", epilog=estimate.EXAMPLES)(estimate.estimate)
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
+app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
 judgements.command("training", epilog=validate.EXAMPLES)(validate.training)

@@ -34,9 +34,13 @@ class Rounds:
         columns, num_cuts = np.arange(len(layouts)), stage_costs.forward_s.shape[1]
         place = stages.kind * num_cuts + cut
 
+        dual = layouts.schedule == DUALPIPE
+        both_ways = bool(dual.any())
+
         def by_stage(values: Array) -> Array:
+            """Of one micro-batch: under DualPipe half of them take a stage, and half its mirror."""
             found: Array = values.ravel()[place]
-            return found
+            return np.where(dual, 0.5 * stages.mirrored(found), found) if both_ways else found
 
         def others(values: Array) -> Array:
             """Sum over all stages but the slowest."""
@@ -47,10 +51,12 @@ class Rounds:
         """The stage whose micro-batches set the time."""
         self.forward_s, self.backward_s = forward[self.slowest, columns], backward[self.slowest, columns]
         """Of one micro-batch there."""
-        slowest = place[self.slowest, columns]
+        slowest, mirror = place[self.slowest, columns], place[stages.mirror[self.slowest, columns], columns]
 
         def at_slowest(values: Array) -> Array:
-            return values.reshape(len(values), -1)[:, slowest]
+            rows = values.reshape(len(values), -1)
+            found: Array = rows[:, slowest]
+            return np.where(dual, 0.5 * (found + rows[:, mirror]), found) if both_ways else found
 
         self.num_micro_batches = np.maximum(setting.work.global_batch // (layouts.dp * layouts.micro_batch), 1)
         times = self.num_micro_batches.astype(float)
@@ -68,15 +74,11 @@ class Rounds:
         self.hidden_s = times * at_slowest(stage_costs.hidden_s)
         """By `HIDDEN_KINDS`, axis 0."""
 
-        activation_bytes = by_stage(stage_costs.activation_bytes)
-        dual = layouts.schedule == DUALPIPE
-        if dual.any():
-            # The two copies of a stage that DualPipe keeps share its micro-batches.
-            activation_bytes = np.where(dual, 0.5 * stages.mirrored(activation_bytes), activation_bytes)
         held = in_flight(layouts.schedule, stages.number, layouts.pp, layouts.vpp, self.num_micro_batches)
         self.passing = passing(
-            setting, layouts, stages, activation_bytes, costs.blocks.working_bytes.max(axis=0)[cut],
-            costs.last.working_bytes[0, cut], held, self.num_micro_batches,
+            setting, layouts, stages, by_stage(stage_costs.activation_bytes),
+            costs.blocks.working_bytes.max(axis=0)[cut], costs.last.working_bytes[0, cut],
+            held, self.num_micro_batches,
         )  # fmt: skip
         ranks = (layouts.tp * layouts.cp).astype(float)
         tokens = layouts.micro_batch * float(setting.work.seq_len)
@@ -86,10 +88,14 @@ class Rounds:
 
 def _transfers_s(setting: Setting, layouts: LayoutTable, micro_batches: Array) -> Array:
     """Exposed transfers between stages: one each way per micro-batch and chunk, and the ramp's own."""
+    steady = 2 * layouts.vpp * micro_batches * (1 - setting.stack.pp_overlap)
+    return np.where(layouts.pp > 1, transfer_s(setting, layouts) * (steady + 2 * (layouts.pp - 1)), 0.0)
+
+
+def transfer_s(setting: Setting, layouts: LayoutTable) -> Array:
+    """Time of the activations of one micro-batch from one stage to the next, in seconds, (C,)."""
     cells = cells_of(layouts, setting.work.seq_len)
     one_bytes = ACTIVATION_BYTES * cells.tokens * setting.model.hidden / cells.sequence_shard
     # Neighbours may be near, but where the whole pipeline leaves a domain, one boundary does, and it sets the pace.
     span = layouts.pp * layouts.tp * layouts.cp * np.where(layouts.order == 1, 1, layouts.dp)
-    one_s = setting.stack.stretch_of("pp") * send_recv_s(one_bytes, span / 2, setting.cluster.links)
-    steady = 2 * layouts.vpp * micro_batches * (1 - setting.stack.pp_overlap)
-    return np.where(layouts.pp > 1, one_s * (steady + 2 * (layouts.pp - 1)), 0.0)
+    return setting.stack.stretch_of("pp") * send_recv_s(one_bytes, span / 2, setting.cluster.links)

@@ -47,8 +47,8 @@ class Setting:
         return max(1, round(float(end / usual)))
 
     @cached_property
-    def known_stages(self) -> dict[tuple[int, int], list[StageKind]]:
-        """What `estimate.stages` has worked out so far: by (pp, vpp) the stages in turn."""
+    def known_stages(self) -> dict[tuple[int, int, bool], list[StageKind]]:
+        """What `estimate.stages` has worked out so far: by pp, vpp and whether chunks lie in a V the stages in turn."""
         return {}
 
     def costs_of(self, layouts: LayoutTable) -> ModelCosts:

@@ -56,9 +56,9 @@ def _parameters(
     dense, expert = costs.dense_parameters[stages.kind, cut], costs.expert_parameters[stages.kind, cut]
     vocabulary = model.vocab * model.hidden / layouts.tp
     if model.tied_embeddings:
-        dense -= stages.is_first * np.where(layouts.pp == 1, vocabulary, 0.0)
+        dense -= stages.is_first * stages.is_last * vocabulary
     if model.mtp_depths:  # prediction depths embed tokens where they are
-        dense += stages.is_last * np.where(layouts.pp > 1, vocabulary, 0.0)
+        dense += stages.is_last * (1.0 - stages.is_first) * vocabulary
     dual = layouts.schedule == DUALPIPE
     if dual.any():  # run from both ends, stage s also holds stage p - 1 - s
         dense, expert = (np.where(dual, stages.mirrored(x), x) for x in (dense, expert))

@@ -70,10 +70,8 @@ def lasting(
     states = state_bytes(layouts, dense_parameters, expert_parameters, optimizer, setting.stack)
     blocks = costs.blocks
     largest = (blocks.dense_parameters + blocks.expert_parameters).max(axis=0)[cut]
-    head = costs.last.dense_parameters[0, cut]
-    if setting.model.tied_embeddings:
-        head = np.where(layouts.pp == 1, 0.0, head)
-    ends = stages.is_first * costs.first.dense_parameters[0, cut] + stages.is_last * head
+    own_head = stages.is_last * (1.0 - stages.is_first if setting.model.tied_embeddings else 1.0)
+    ends = stages.is_first * costs.first.dense_parameters[0, cut] + own_head * costs.last.dense_parameters[0, cut]
     gathered = largest * (2 * optimizer.weight_bytes + optimizer.gradient_reduce_bytes) + optimizer.weight_bytes * ends
     copies = np.zeros_like(dense_parameters)
     if not optimizer.flat_step_copies:

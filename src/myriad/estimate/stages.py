@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from myriad.estimate.layers import Costs, ModelCosts
-from myriad.estimate.pipeline import DUALPIPE, layer_counts
+from myriad.estimate.pipeline import DUALPIPE, ZB_V, chunk_places, layer_counts
 from myriad.estimate.setting import Setting, StageKind
 from myriad.spec.layout import IntArray, LayoutTable
 
@@ -74,17 +74,19 @@ def stage_table(setting: Setting, layouts: LayoutTable, *, merged: bool) -> Stag
     With `merged` equal stages are one: where a schedule mirrors them, those whose mirrors are equal too. Otherwise
     every stage of a layout is its own.
     """
-    shapes = layouts.take(layouts.distinct("pp", "vpp").first)
+    shapes = layouts.take(layouts.distinct("pp", "vpp", "schedule").first)
     mirrored = bool((layouts.schedule == DUALPIPE).any())
     kinds: dict[StageKind, int] = {((0.0,) * len(setting.model.block_kinds()), False, False): 0}  # 0 is empty
     found = []
-    for pp, vpp in zip(shapes.pp.tolist(), shapes.vpp.tolist(), strict=True):
-        if (pp, vpp) not in setting.known_stages:
-            counts = stage_counts(setting, pp, vpp).T.tolist()
-            setting.known_stages[pp, vpp] = [
-                (tuple(own), number == 0, number == pp - 1) for number, own in enumerate(counts)
+    keys = sorted({_shape(*one) for one in zip(shapes.pp, shapes.vpp, shapes.schedule, strict=True)})
+    for key in keys:
+        if key not in setting.known_stages:
+            places = chunk_places(*key)
+            counts = stage_counts(setting, places).T.tolist()
+            setting.known_stages[key] = [
+                (tuple(own), number == 0, number == int(places[-1])) for number, own in enumerate(counts)
             ]
-        stages = setting.known_stages[pp, vpp]
+        stages = setting.known_stages[key]
         for stage in stages:
             kinds.setdefault(stage, len(kinds))
         found.append(_stages([kinds[stage] for stage in stages], merged, mirrored))
@@ -101,12 +103,18 @@ def stage_table(setting: Setting, layouts: LayoutTable, *, merged: bool) -> Stag
         is_last=is_last[kind],
         mirror=_stacked([stages["mirror"] for stages in found], most),
     )
-    place = np.zeros((int(shapes.pp.max()) + 1, int(shapes.vpp.max()) + 1), dtype=np.int64)
-    place[shapes.pp, shapes.vpp] = np.arange(len(found))
+    place = np.zeros((int(shapes.pp.max()) + 1, int(shapes.vpp.max()) + 1, 2), dtype=np.int64)
+    for index, (pp, vpp, in_a_v) in enumerate(keys):
+        place[pp, vpp, int(in_a_v)] = index
     return StageTable(
         holds=np.array([[*own, first, last] for own, first, last in kinds], dtype=float),
-        of=lambda table: every.take(place[table.pp, table.vpp]),
+        of=lambda table: every.take(place[table.pp, table.vpp, (table.schedule == ZB_V).astype(np.int64)]),
     )
+
+
+def _shape(pp: int, vpp: int, schedule: int) -> tuple[int, int, bool]:
+    """What decides on which stage a chunk is: stages, chunks per stage, and whether they lie in a V."""
+    return int(pp), int(vpp), bool(schedule == ZB_V)
 
 
 def _stages(kinds: list[int], merged: bool, mirrored: bool) -> dict[str, list[int]]:
@@ -130,11 +138,10 @@ def _stacked(columns: list[list[int]], most: int) -> IntArray:
     return np.array([column + [0] * (most - len(column)) for column in columns], dtype=np.int64).T
 
 
-def stage_counts(setting: Setting, pp: int, vpp: int) -> Array:
-    """Blocks of each kind on each stage with those of multi-token prediction, which are on the last; (K, pp)."""
+def stage_counts(setting: Setting, places: IntArray) -> Array:
+    """Blocks of each kind on each stage with those of multi-token prediction, which are with the last; (K, pp)."""
     model, kinds = setting.model, setting.model.block_kinds()
-    in_turn = setting.stack.counts_layers
-    counts = layer_counts(model.layer_kinds(), kinds, pp, vpp, setting.end_layers, in_turn)
+    counts = layer_counts(model.layer_kinds(), kinds, places, setting.end_layers, setting.stack.counts_layers)
     if model.mtp_depths and model.mtp_block is not None:
-        counts[kinds.index(model.mtp_block), -1] += model.mtp_depths
+        counts[kinds.index(model.mtp_block), places[-1]] += model.mtp_depths
     return counts

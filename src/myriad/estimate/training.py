@@ -16,6 +16,7 @@ from myriad.estimate.operations import (
     head_operations,
     prediction_operations,
 )
+from myriad.estimate.pipeline import chunk_places
 from myriad.estimate.setting import Setting, model_flops_per_token
 from myriad.estimate.stages import stage_counts
 from myriad.estimate.table import evaluate_one
@@ -105,17 +106,18 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
                 seconds_per_step=seconds + (before.seconds_per_step if before else 0.0),
             )
 
-    counts = stage_counts(setting, layout.pp, layout.vpp)[:, stage]
-    for kind, count in zip(setting.model.block_kinds(), counts, strict=True):
-        if count:
-            add(
-                block_operations(setting.model.blocks[kind], setting.model, cells, shop),
-                float(count),
-                inside_blocks=True,
-            )
-    if stage == 0:
-        add(embedding_operations(setting.model, cells, shop), 1.0)
-    if stage == layout.pp - 1:
-        add(head_operations(setting.model, cells, shop), 1.0 + setting.model.mtp_depths)
-        add(prediction_operations(setting.model, cells, shop), float(setting.model.mtp_depths))
+    places = chunk_places(layout.pp, layout.vpp, in_a_v=layout.schedule == "zb-v")
+    counts = stage_counts(setting, places)
+    # Under DualPipe half of the micro-batches take the stage, and half its mirror.
+    taken = {stage: 1.0} if layout.schedule != "dualpipe" else {stage: 0.5, layout.pp - 1 - stage: 0.5}
+    for on_stage, share in taken.items():
+        for kind, count in zip(setting.model.block_kinds(), counts[:, on_stage], strict=True):
+            if count:
+                block = setting.model.blocks[kind]
+                add(block_operations(block, setting.model, cells, shop), share * float(count), inside_blocks=True)
+        if on_stage == 0:
+            add(embedding_operations(setting.model, cells, shop), share)
+        if on_stage == places[-1]:
+            add(head_operations(setting.model, cells, shop), share * (1.0 + setting.model.mtp_depths))
+            add(prediction_operations(setting.model, cells, shop), share * float(setting.model.mtp_depths))
     return tuple(sorted(merged.values(), key=lambda o: -o.seconds_per_step))

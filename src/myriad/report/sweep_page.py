@@ -5,51 +5,48 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from markupsafe import Markup
-
 from myriad.report import sweep_views
-from myriad.report.html import asset, colour_rules, embedded, environment, script_hash
 from myriad.report.language import Language, language
 from myriad.report.numbers import Numbers
-from myriad.report.palette import DARK, HEAT_COLOURS, LIGHT, SERIES_COLOURS
+from myriad.report.page import embedded, rendered
+from myriad.report.palette import HEAT_COLOURS, SERIES_COLOURS
 from myriad.report.sweep_text import counted_text, front_text
 from myriad.report.sweep_views import METRICS, by_model, column_of, front, metrics_of, price_of_speed, value_text
 from myriad.spec.sweep_result import SweepResult
 
-SCRIPTS = ("vendor/echarts/echarts.common.min.js", "templates/report.js", "templates/sweep.js")
-
 
 def sweep_html(result: SweepResult, lang: str = "en") -> str:
-    """The page of a sweep as the text of one HTML file; like `report.html`, it makes no request.
+    """The page of a sweep as the text of one HTML file; like every page, it makes no request.
 
     Raises SpecError for an unknown language.
     """
     words = language(lang)
     numbers = Numbers(words)
-    scripts = [asset(path) for path in SCRIPTS]
     groups = by_model(result)
     fronts = {model: front(rows) for model, rows in groups.items()}
-    shared = {"charts": {}, "colours": {"light": LIGHT, "dark": DARK}, "locale": words.code}
     on_front = [row in fronts.get(row.point.model, ()) for row in result.rows]
-    return (
-        environment()
-        .get_template("sweep.html.j2")
-        .render(
-            result=result,
-            t=words,
-            n=numbers,
-            views=sweep_views,
-            counted=counted_text(result, words, numbers),
-            fronts={front_text(model, fronts[model], rows, words): fronts[model] for model, rows in groups.items()},
-            cost=price_of_speed([row for row in result.rows if row.found.status == "ok"]),
-            on_front=on_front,
-            style=Markup(colour_rules() + asset("templates/report.css")),
-            scripts=[Markup(script) for script in scripts],
-            script_hashes=[script_hash(script) for script in scripts],
-            rows_data=_json([row.flat() for row in result.rows]),
-            chart_data=_json(shared),
-            sweep_data=_json(sweep_chart(result, on_front, words, numbers)),
-        )
+    return rendered(
+        "sweep.html.j2",
+        words,
+        _json([row.flat() for row in result.rows]),
+        {},
+        "templates/sweep.js",
+        result=result,
+        n=numbers,
+        views=sweep_views,
+        counted=counted_text(result, words, numbers),
+        fronts={front_text(model, fronts[model], rows, words): fronts[model] for model, rows in groups.items()},
+        cost=price_of_speed([row for row in result.rows if row.found.status == "ok"]),
+        on_front=on_front,
+        sweep_data=embedded(_json(sweep_chart(result, on_front, words, numbers))),
+        title=result.name,
+        sort=words("sweep.page"),
+        lead=result.description,
+        version=result.version,
+        first="explore",
+        sections=[(place, words(f"sweep.{place}")) for place in ("explore", "fronts", "rows")],
+        file_name="rows.json",
+        made_by=words("ui.made_by", version=result.version, seconds=numbers.seconds(result.sweep_s)),
     )
 
 
@@ -97,5 +94,5 @@ def _start(result: SweepResult, metrics: list[str]) -> dict[str, str]:
     return {"x": across, "y": upwards, "colour": others[0] if others else upwards}
 
 
-def _json(value: Any) -> Markup:
-    return embedded(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -71,7 +71,7 @@ def default_space(case: Case, least_gpus: int = 1, fused_attention: bool = True,
         micro_batch=_powers(min(8, work.global_batch)),
         zero=(0, 1, 2, 3),
         recompute=_recompute_choices(case, fused_attention),
-        schedule=tuple(PIPELINE_SCHEDULES.index(s) for s in ("1f1b", "zero-bubble", "dualpipe")),
+        schedule=tuple(PIPELINE_SCHEDULES.index(s) for s in ("1f1b", "zero-bubble", "dualpipe", "zb-v")),
         least_gpus=least_gpus,
         strictly=strictly,
     )
@@ -150,7 +150,8 @@ def _choose(case: Case, table: LayoutTable, choices: dict[str, tuple[int, ...]],
         own_tp = table.etp == 0
         return replace(table, etp=np.where(own_tp, table.tp, table.etp)).take(~own_tp | (table.tp > 1))
     if "zero" in choices:
-        plain = (table.schedule == 0) | ((table.pp > 1) & (table.vpp == 1))
+        chunks = np.where(table.schedule == PIPELINE_SCHEDULES.index("zb-v"), 2, 1)
+        plain = (table.schedule == 0) | ((table.pp > 1) & (table.vpp == chunks))
         return table.take(((table.zero == 0) | (table.dp * table.cp > 1)) & plain)
     return table
 

@@ -24,7 +24,8 @@ RECOMPUTE_MODULES: tuple[str, ...] = (
 )  # fmt: skip
 RECOMPUTE_ALIASES: dict[str, tuple[str, ...]] = {"none": (), "selective": ("core_attn",), "full": ("full",)}
 
-PIPELINE_SCHEDULES = ("1f1b", "gpipe", "zero-bubble", "dualpipe")
+#: `zero-bubble` is ZB-H1 (arXiv 2401.10241), with chunks PyTorch's InterleavedZeroBubble; `zb-v` is ZBVZeroBubble.
+PIPELINE_SCHEDULES = ("1f1b", "gpipe", "zero-bubble", "dualpipe", "zb-v")
 RANK_ORDERS = ("tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp")
 
 
@@ -82,7 +83,7 @@ class Layout(Spec):
     """Recomputed modules: `none`, `selective` (core attention), `full`, or a list of `RECOMPUTE_MODULES`."""
     offload_optimizer: bool = False
     """Optimizer states in host memory."""
-    schedule: Literal["1f1b", "gpipe", "zero-bubble", "dualpipe"] = "1f1b"
+    schedule: Literal["1f1b", "gpipe", "zero-bubble", "dualpipe", "zb-v"] = "1f1b"
     order: Literal["tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp"] = "tp-cp-ep-dp-pp"
     """Rank order, fastest-varying first: groups named first get the nearest links."""
 
@@ -99,6 +100,8 @@ class Layout(Spec):
     def _chunks_need_stages(self) -> Layout:
         if self.vpp > 1 and self.pp == 1:
             raise ValueError("vpp above 1 needs pp above 1")
+        if self.schedule == "zb-v" and self.vpp != 2:
+            raise ValueError(f"schedule zb-v has two chunks per stage: expected vpp 2, found {self.vpp}")
         return self
 
     @property

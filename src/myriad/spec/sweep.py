@@ -41,7 +41,7 @@ def _machines(value: Any) -> Any:
 
 
 def _many_machines(value: Any) -> Any:
-    """`h100:4096,8192` and `h100:4096..16384 x2`, alone or in a list, as one cluster each; braces may enclose counts."""
+    """One cluster each of `h100:4096,8192` and `h100:4096..16384 x2`, alone or listed; braces may enclose counts."""
     found: list[Any] = []
     for one in value if isinstance(value, (list, tuple)) else [value]:
         if not isinstance(one, str):

@@ -6,8 +6,11 @@ from myriad.estimate.pipeline import (
     DUALPIPE,
     GPIPE,
     ONE_F_ONE_B,
+    ZB_V,
     ZERO_BUBBLE,
+    bubble_is_exact,
     bubble_s,
+    chunk_places,
     chunk_sizes,
     fill_level,
     in_flight,
@@ -15,7 +18,7 @@ from myriad.estimate.pipeline import (
 )
 from myriad.spec.layout import PIPELINE_SCHEDULES
 
-F, B, W = 1.0, 2.0, 0.9
+F, B, W = 1.0, 2.0, 1.0  # B is both gradients
 
 
 def bubble(schedule: int, pp: int, vpp: int = 1) -> float:
@@ -34,16 +37,39 @@ def held_by_stage(schedule: int, pp: int, vpp: int, micro_batches: int) -> list[
 def test_bubble_of_equal_stages_is_that_of_the_papers(pp, vpp):
     assert bubble(ONE_F_ONE_B, pp, vpp) == pytest.approx((pp - 1) * (F + B) / vpp)
     assert bubble(GPIPE, pp) == pytest.approx((pp - 1) * (F + B))
-    assert bubble(ZERO_BUBBLE, pp) == pytest.approx((pp - 1) * (F + B - 2 * W))
+    assert bubble(ZERO_BUBBLE, pp, vpp) == pytest.approx((pp - 1) * (F + B - 2 * W) / vpp)
     assert bubble(DUALPIPE, pp) == pytest.approx(max(pp / 2 - 1, 0) * (F + B + B - 3 * W))
+    assert bubble(ZB_V, pp, 2) == pytest.approx((pp - 1) * W / 2)
 
 
 def test_no_bubble_is_negative():
-    heavy = np.array([10.0])
-    for schedule in (ZERO_BUBBLE, DUALPIPE):
-        assert (
-            bubble_s(np.array([schedule]), np.array([8]), np.array([1]), np.array([1.0]), np.array([2.0]), heavy) == 0
-        )
+    eight, one = np.array([8]), np.array([1])
+    for schedule in range(len(PIPELINE_SCHEDULES)):
+        for weight in (0.0, 0.5, 1.9):
+            bubble = bubble_s(np.array([schedule]), eight, one, np.array([0.3]), np.array([2.0]), np.array([weight]))
+            assert bubble >= 0
+
+
+def test_the_closed_form_says_where_it_holds():
+    def exact(schedule: int, pp: int, vpp: int, *micro_batches: int) -> list[bool]:
+        columns = (np.full(len(micro_batches), value) for value in (schedule, pp, vpp))
+        return bubble_is_exact(*columns, np.array(micro_batches)).tolist()
+
+    assert exact(ONE_F_ONE_B, 4, 1, 1, 5, 8) == [True, True, True]
+    assert exact(ONE_F_ONE_B, 4, 2, 3, 4, 8, 9, 10) == [False, True, True, False, True]
+    assert exact(GPIPE, 4, 2, 3, 9) == [False, True]
+    assert exact(ZERO_BUBBLE, 4, 1, 3, 9) == [False, True]
+    assert exact(ZB_V, 4, 2, 6, 7) == [False, True]
+    assert exact(DUALPIPE, 4, 1, 6, 8, 9) == [False, True, False]
+    assert exact(DUALPIPE, 5, 1, 10) == [False]
+
+
+def test_later_weight_gradients_hold_as_much_on_every_stage():
+    """As much as the first stage of 1F1B: table 1 of arXiv 2401.10241."""
+    assert held_by_stage(ZERO_BUBBLE, 4, 1, 64) == [4] * 4
+    assert held_by_stage(ZERO_BUBBLE, 4, 1, 2) == [2] * 4
+    assert held_by_stage(ZERO_BUBBLE, 4, 3, 64) == [4] * 4
+    assert held_by_stage(ZB_V, 4, 2, 64) == [4] * 4
 
 
 def test_1f1b_holds_as_many_micro_batches_as_stages_follow():
@@ -118,12 +144,18 @@ def test_level_is_the_lowest_that_has_room():
 
 def test_layers_go_to_stages_in_order_and_chunks_go_round():
     kinds = ["dense"] * 2 + ["moe"] * 6
-    assert layer_counts(kinds, ("dense", "moe"), 4, 1).tolist() == [[2, 0, 0, 0], [0, 2, 2, 2]]
-    assert layer_counts(kinds, ("dense", "moe"), 2, 4).tolist() == [[1, 1], [3, 3]]
+    assert layer_counts(kinds, ("dense", "moe"), chunk_places(4, 1)).tolist() == [[2, 0, 0, 0], [0, 2, 2, 2]]
+    assert layer_counts(kinds, ("dense", "moe"), chunk_places(2, 4)).tolist() == [[1, 1], [3, 3]]
+
+
+def test_in_a_v_the_first_stage_has_both_ends():
+    kinds = ["first"] + ["middle"] * 6 + ["last"]
+    counts = layer_counts(kinds, ("first", "middle", "last"), chunk_places(4, 2, in_a_v=True))
+    assert counts.tolist() == [[1, 0, 0, 0], [0, 2, 2, 2], [1, 0, 0, 0]]
 
 
 def test_counts_hold_every_layer_once():
     kinds = ["a", "b", "b"] * 13
     for pp, vpp in ((1, 1), (3, 1), (4, 1), (4, 3), (5, 8)):
-        counts = layer_counts(kinds, ("a", "b"), pp, vpp, 2)
+        counts = layer_counts(kinds, ("a", "b"), chunk_places(pp, vpp), 2)
         assert counts.sum(axis=1).tolist() == [13, 26]

@@ -21,6 +21,7 @@ from myriad.spec.result import (
 )
 from myriad.spec.sweep import SweepPoint
 from myriad.spec.sweep_result import Status
+from myriad.spec.timeline import OPERATION_KINDS
 from myriad.spec.validation import LEFT_OUT_KINDS
 from myriad.units import CURRENCIES
 
@@ -45,6 +46,7 @@ NAMED = {
     "axis": tuple(name for name in SweepPoint.model_fields if name != "cluster"),
     "metric": tuple(METRICS),
     "status": get_args(Status),
+    "operation": OPERATION_KINDS,
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 
