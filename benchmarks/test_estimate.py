@@ -8,7 +8,9 @@ import pytest
 from myriad.api.training import setting_of
 from myriad.estimate.collectives import all_to_all_s, place
 from myriad.estimate.kernels import gemm_s
-from myriad.estimate.training import estimate_layout, estimate_table, model_flops_per_token
+from myriad.estimate.setting import model_flops_per_token
+from myriad.estimate.table import estimate_table
+from myriad.estimate.training import estimate_layout
 from myriad.search.rules import Case
 from myriad.search.space import default_space, enumerate_layouts
 from myriad.spec.job import TrainingWork

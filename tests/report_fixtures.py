@@ -24,6 +24,7 @@ from myriad.spec.result import (
     StageMemory,
     TrainingEstimate,
 )
+from myriad.spec.timeline import Operations, StageTimeline, StageTransfers, StepTimeline
 
 GIB = float(2**30)
 
@@ -188,9 +189,53 @@ def _large_model() -> JobPlan:
         stack="megatron-core", chosen=own, others=(cloud, north),
         comparison=Comparison(layout=given.layout, source="team baseline, spring", estimate=given, rank=212, of=18_377,
                               slower_fraction=0.1504),
-        sensitivity=tuple(sensitivity),
+        sensitivity=tuple(sensitivity), timeline=timeline(),
         caveats=("8,192 accelerators; the largest run checked on NVIDIA H800 SXM had 2,048",
                  "384 experts; the most checked are 256"),
+    )  # fmt: skip
+
+
+def timeline(micro_batches: int = 6) -> StepTimeline:
+    """Eight stages that do all forwards of 0.1 s and then all backwards of 0.2 s; a gibibyte a micro-batch."""
+    stages, m = 8, micro_batches
+    turn_s = 0.1 * (m + stages - 1)
+    runs = [
+        (stage, kind, batch, start_s, start_s + length_s)
+        for stage in range(stages)
+        for kind, length_s, first_s in ((0, 0.1, 0.1 * stage), (1, 0.2, turn_s + 0.2 * (stages - 1 - stage)))
+        for batch in range(m)
+        for start_s in [round(first_s + batch * length_s, 6)]
+    ]
+    sent = [
+        (kind, stage, stage + 1 - 2 * kind, batch, end_s, end_s + 0.01)
+        for stage, kind, batch, _, end_s in runs
+        if 0 <= stage + 1 - 2 * kind < stages
+    ]
+    stage_, kind_, batch_, start_, end_ = zip(*runs, strict=True)
+    names = ("kind", "from_stage", "to_stage", "micro_batch", "start_s", "end_s")
+    pipeline_s = max(end_)
+    return StepTimeline(
+        version="0.1.0", subject="MiMo-V2-Pro, 8,192 x NVIDIA H800", layout=Layout(pp=stages, dp=1024),
+        num_micro_batches=m, pipeline_s=pipeline_s, closed_pipeline_s=pipeline_s / 1.12, busy_s=0.3 * m,
+        closed_busy_s=0.3 * m, bubble_s=pipeline_s - 0.3 * m - 0.07, closed_bubble_s=pipeline_s / 1.12 - 0.3 * m - 0.04,
+        transfers_s=0.07, closed_transfers_s=0.04, step_s=pipeline_s + 1, estimated_step_s=pipeline_s / 1.12 + 1,
+        equal_chunks=False, within_closed_form=True,
+        stages=tuple(
+            StageTimeline(
+                stage=s, busy_s=0.3 * m, held_s=0.0, idle_s=pipeline_s - 0.3 * m, peak_micro_batches=m,
+                peak_activation_bytes=m * GIB,
+                held_time_s=tuple(t for run, t in zip(runs, start_, strict=True) if run[0] == s and run[1] == 0)
+                + tuple(t for run, t in zip(runs, end_, strict=True) if run[0] == s and run[1] == 1),
+                held_bytes=tuple(GIB * n for n in (*range(1, m + 1), *reversed(range(m)))),
+            )
+            for s in range(stages)
+        ),
+        operations=Operations(
+            stage=stage_, kind=kind_, chunk=stage_, micro_batch=batch_, start_s=start_, end_s=end_,
+            with_next=(False,) * len(runs),
+        ),
+        transfers=StageTransfers(**dict(zip(names, zip(*sent, strict=True), strict=True))),
+        windows_s=((0.0, pipeline_s),),
     )  # fmt: skip
 
 

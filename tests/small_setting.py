@@ -7,7 +7,7 @@ import numpy as np
 from myriad.estimate.device import Device
 from myriad.estimate.layers import cells_of
 from myriad.estimate.operations import Cells, Shop
-from myriad.estimate.training import Setting
+from myriad.estimate.setting import Setting
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.calibration import AttentionEfficiency, GemmEfficiency, Stack
 from myriad.spec.cluster import Cluster, Link

@@ -14,15 +14,19 @@ if TYPE_CHECKING:
     from myriad.api import import_model as import_model
     from myriad.api import operations_of as operations_of
     from myriad.api import search_training as search_training
+    from myriad.api import timeline_of as timeline_of
+    from myriad.api import timeline_of_plan as timeline_of_plan
     from myriad.api import validate_ranking as validate_ranking
     from myriad.api import validate_training as validate_training
     from myriad.api.plan import plan as plan
+    from myriad.api.sweep import sweep as sweep
 
 __version__ = "0.1.0"
 
 __all__ = [
     "__version__", "best_split", "estimate_training", "explain_plan", "explain_row", "explain_training",
-    "import_model", "operations_of", "plan", "search_training", "validate_ranking", "validate_training",
+    "import_model", "operations_of", "plan", "search_training", "sweep", "timeline_of", "timeline_of_plan",
+    "validate_ranking", "validate_training",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from hypothesis import strategies as st
 
 from myriad.estimate.device import Device
-from myriad.estimate.training import Setting
+from myriad.estimate.setting import Setting
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.calibration import AttentionEfficiency, GemmEfficiency, Stack
 from myriad.spec.cluster import Cluster, Link
@@ -160,15 +160,19 @@ def layouts(draw: st.DrawFn, model: Model) -> Layout:
     experts = [b.feed_forward.experts for b in model.blocks.values() if isinstance(b.feed_forward, MixtureOfExperts)]
     etp = draw(st.sampled_from([1, tp])) if experts else 1
     ep = draw(st.sampled_from([e for e in (1, 2, 4, 8) if tp * cp * dp % (e * etp) == 0])) if experts else 1
+    vpp = draw(st.integers(1, min(4, places // pp))) if pp > 1 else 1
+    micro_batch = draw(st.sampled_from([1, 2, 4]))
+    both_ends = vpp == 1 and pp % 2 == 0 and GLOBAL_BATCH // (dp * micro_batch) >= 2 * pp
+    possible = {"zb-v": vpp == 2, "dualpipe": both_ends}
+    schedules = [s for s in PIPELINE_SCHEDULES if possible.get(s, True)]
     return Layout(
-        tp=tp, sp=tp > 1, cp=cp, pp=pp, dp=dp, ep=ep, etp=etp,
-        vpp=draw(st.integers(1, min(4, places // pp))) if pp > 1 else 1,
+        tp=tp, sp=tp > 1, cp=cp, pp=pp, vpp=vpp, dp=dp, ep=ep, etp=etp,
         zero=draw(st.sampled_from([0, 1, 2, 3])),
         shard=draw(st.sampled_from([s for s in (0, 0, 1, 2, 4) if s == 0 or dp * cp % s == 0])),
-        micro_batch=draw(st.sampled_from([1, 2, 4])),
+        micro_batch=micro_batch,
         recompute=tuple(draw(st.sets(st.sampled_from(RECOMPUTE_MODULES), max_size=3))),
         offload_optimizer=draw(st.booleans()),
-        schedule=draw(st.sampled_from(PIPELINE_SCHEDULES)),
+        schedule=draw(st.sampled_from(schedules)),
         order=draw(st.sampled_from(["tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp"])),
     )  # fmt: skip
 

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import report_fixtures
+from myriad.report.timeline_page import timeline_html
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -47,7 +50,7 @@ def column(page: "Page", number: int) -> list[str]:
 
 def test_every_chart_is_drawn(watched: Watched) -> None:
     charts = watched.page.locator(".chart")
-    assert charts.count() == 7
+    assert charts.count() == 8
     for index in range(charts.count()):
         assert charts.nth(index).locator("svg path[fill]").count() > 3
         assert charts.nth(index).locator("svg text").count() > 3
@@ -127,3 +130,45 @@ def test_it_prints_in_light_colours(browser: "Browser", report: Path, tmp_path: 
     page.pdf(path=tmp_path / "plan.pdf", prefer_css_page_size=True)
     assert (tmp_path / "plan.pdf").stat().st_size > 50_000
     page.context.close()
+
+
+@pytest.fixture(params=["en", "zh"])
+def drawn(request: pytest.FixtureRequest, browser: "Browser", tmp_path: Path) -> Iterator[Watched]:
+    path = tmp_path / "step.html"
+    path.write_text(timeline_html(report_fixtures.timeline(), request.param), encoding="utf-8")
+    watched = opened(browser, path)
+    yield watched
+    assert watched.complaints == []
+    assert watched.requests == [path.as_uri()]
+    watched.page.context.close()
+
+
+def numbers_shown(page: "Page") -> list[str]:
+    return [text for text in page.locator("#step-timeline svg text").all_text_contents() if text.isdecimal()]
+
+
+def test_the_timeline_is_drawn_with_its_micro_batches(drawn: Watched) -> None:
+    assert drawn.page.locator("#step-timeline svg path").count() > 10
+    assert {"0", "5"} <= set(numbers_shown(drawn.page))
+    assert drawn.page.locator("#stages tbody tr").count() == 8
+
+
+def test_the_timeline_zooms_and_tells_what_runs(drawn: Watched) -> None:
+    page = drawn.page
+    before = len(numbers_shown(page))
+    place = page.locator("#step-timeline")
+    box = place.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 60, box["y"] + 18)
+    page.keyboard.down("Control")
+    for _ in range(6):
+        page.mouse.wheel(0, -300)
+    page.keyboard.up("Control")
+    page.wait_for_function(
+        "old => [...document.querySelectorAll('#step-timeline svg text')]"
+        ".filter(t => /^[0-9]+$/.test(t.textContent)).length !== old",
+        arg=before,
+    )
+    page.mouse.move(box["x"] + 80, box["y"] + 20)
+    page.wait_for_function("document.querySelector('#step-timeline').innerText.includes('–')")
+    assert page.locator("#step-timeline > div").last.inner_text().strip()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import myriad as package
+from trace_format import Slice, checked
 
 JOB = ("--model", "llama3.1-8b", "--cluster", "h100:8", "--seq-len", "8192", "--global-batch", "128")
 CSV = """\
@@ -273,3 +274,57 @@ def test_process_completes_names(words, found):
     line = f"myriad {words}"
     done = process(_MYRIAD_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(len(line.split()) - 1))
     assert found in done.stdout.split()
+
+
+PIPELINE = (
+    "--model", "llama3-70b", "--cluster", "h100:64", "--tp", "4", "--pp", "4", "--seq-len", "8192",
+    "--global-batch", "64",
+)  # fmt: skip
+
+
+def test_timeline_draws_one_step(myriad):
+    files = ("--json", "step.json", "--trace", "trace.json", "--html", "step.html")
+    done = myriad("timeline", *PIPELINE, "--vpp", "2", *files)
+    assert done.code == 0, done.err
+    assert done.err == "trace: trace.json\npage: step.html\n"
+    assert max(map(len, done.out.splitlines())) <= 80
+    for said in ("16 micro-batches through 4 stages", "Micro-batches on the stages", "pipeline bubble", "Activations"):
+        assert said in done.out
+    step = json.loads(Path("step.json").read_text("utf-8"))
+    assert step["format"] == "myriad-timeline-1"
+    assert len(step["operations"]["kind"]) == 2 * 16 * 8
+    assert step["pipeline_s"] == pytest.approx(step["busy_s"] + step["bubble_s"] + step["transfers_s"])
+    found = json.loads(myriad("estimate", *PIPELINE, "--vpp", "2", "--json", "-").out)
+    assert step["estimated_step_s"] == found["step_s"]
+    assert step["closed_bubble_s"] == found["time_parts_s"]["bubble"]
+    slices = checked(Path("trace.json").read_text("utf-8")).of(Slice)
+    assert sum(one.dur for one in slices if one.cat != "transfer") == pytest.approx(
+        1e6 * sum(stage["busy_s"] for stage in step["stages"]), rel=1e-6
+    )
+    assert Path("step.html").read_text("utf-8").startswith("<!")
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [("gpipe",), ("zero-bubble",), ("zb-v", "--vpp", "2"), ("dualpipe", "--dp", "2"), ("1f1b", "--vpp", "4")],
+)
+def test_every_schedule_has_a_timeline(myriad, schedule):
+    done = myriad("timeline", *PIPELINE, "--schedule", *schedule, "--trace", "trace.json", "--lang", "zh")
+    assert done.code == 0, done.err
+    assert "个微批" in done.out
+    checked(Path("trace.json").read_text("utf-8"))
+
+
+def test_timeline_of_a_job_of_a_system_file(myriad, system):
+    system.write_text(system.read_text("utf-8").replace("{tp: 2, dp: 4}", "{tp: 2, pp: 2, dp: 2}"), "utf-8")
+    step = json.loads(myriad("timeline", str(system), "--json", "-").out)
+    assert step["layout"]["pp"] == 2
+    assert step["subject"].startswith("pretrain: ")
+    plan = json.loads(myriad("plan", str(system), "--json", "-").out)
+    assert plan["jobs"][0]["timeline"]["pipeline_s"] == step["pipeline_s"]
+
+
+def test_one_stage_has_a_timeline_too(myriad):
+    step = json.loads(myriad("timeline", *JOB, "--tp", "2", "--json", "-").out)
+    assert step["bubble_s"] == pytest.approx(0.0, abs=1e-9)
+    assert step["transfers_s"] == 0.0

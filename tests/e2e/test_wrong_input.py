@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 ESTIMATE = "estimate --model llama3.1-8b --cluster h100:8 --seq-len 8192 --global-batch 128"
+TIMELINE = ESTIMATE.replace("estimate", "timeline", 1)
 SEARCH = ESTIMATE.replace("estimate", "search", 1)
+SWEEP = "sweep --model llama3.1-8b --cluster h100:8,16 --seq-len 8192 --global-batch 128"
+GRID = """\
+myriad: 1
+base: {model: llama3.1-8b, seq_len: 8192}
+axes:
+  cluster: h100:{8,16}
+  global_batch: 64..256 x2
+zip:
+  - {precision: [bf16, fp8], price: [2 USD/GPU-h, 3 USD/GPU-h]}
+"""
 CSV = """\
 id,source,model,accelerator,gpus,precision,global_batch_sequences,seq_len,tp,pp,step_time_s
 mine,a log,llama3.1-8b,h100,8,bf16,128,8192,2,1,11.0
@@ -60,6 +72,25 @@ IN_SYSTEM = [
     ("    tokens", "\ttokens", ("8:", "tab")),
     ("name: A small plan", "name: A\ninclude: [system.yaml]", ("3: include", "circle")),
     ("name: A small plan", "name: A\ninclude: [other.yaml]", ("3: include", "no such file")),
+]
+
+#: What is replaced in a grid, by what, and what the line must say beside the file.
+IN_GRID = [
+    ("64..256 x2", "64..256", ("5: axes.global_batch", "a range such as")),
+    ("64..256 x2", "[]", ("5: axes.global_batch", "at least 1")),
+    ("64..256 x2", "{from: 1, to: 8, step: 2}", ("5: axes.global_batch", "did you mean 'steps'")),
+    ("global_batch:", "globl_batch:", ("5: axes: unknown key 'globl_batch'", "did you mean 'global_batch'")),
+    ("h100:{8,16}", "h10O:{8,16}", ("4: axes.cluster", "did you mean 'h100'")),
+    ("h100:{8,16}", "h100:{8,x}", ("4: axes.cluster", "'x'")),
+    ("[bf16, fp8]", "[bf16, fp7]", ("7: zip.0.precision.1", "did you mean 'fp8'")),
+    ("[bf16, fp8]", "[bf16]", ("7: zip.0", "1 values of precision, 2 values of price")),
+    ("2 USD/GPU-h", "2 USD", ("7: zip.0.price.0", "per gpu_s")),
+    ("llama3.1-8b", "lama3.1-8b", ("2: base.model", "did you mean 'llama3.1-8b'")),
+    ("seq_len: 8192", "cluster: h100:8", ("4: axes.cluster", "given by base.cluster too")),
+    ("seq_len: 8192", "mtp_depths: 0", ("seq_len is missing",)),
+    ("base: {model: llama3.1-8b, seq_len: 8192}\n", "", ("model is missing",)),
+    ("axes:", "axis:", ("3: unknown key 'axis'", "did you mean 'axes'")),
+    ("seq_len: 8192", "seq_len: 8192, deadline: 3 days", ("2: base.deadline", "needs tokens")),
 ]
 
 #: Content of a system file, and what the line must say beside the file.
@@ -130,6 +161,15 @@ COMMAND_LINES = [
     (f"{ESTIMATE} --seq-len 8192GB", ("--seq-len:", "unknown unit 'GB'")),
     (f"{ESTIMATE} --layout nowhere.yaml", ("nowhere.yaml: no such file",)),
     ("estimate --model llama3.1-8b", ("--cluster: is missing",)),
+    ("timeline", ("one of FILE and --model", "none of them")),
+    ("timeline system.yaml --tp 2", ("--tp: does not go with FILE",)),
+    ("timeline system.yaml --job pretran", ("unknown job 'pretran'", "pretrain")),
+    ("timeline --model llama3.1-8b", ("--cluster: is missing",)),
+    (f"{TIMELINE} --pp 2 --schedule zb-v", ("--schedule: schedule zb-v has two chunks", "found 1")),
+    (f"{TIMELINE} --pp 2 --schedule dualpipe --dp 4 --tp 1 --global-batch 12", ("DualPipe needs an even number",)),
+    (f"{TIMELINE} --pp 4 --vpp 2 --global-batch 22", ("11 micro-batches cannot go through chunks",)),
+    (f"{TIMELINE} --trace nowhere/step.json", ("--trace", "no folder")),
+    (f"{TIMELINE} --html step.json --trace step.json", ("would overwrite",)),
     ("explain", ("one of FILE, --row and --model", "none of them")),
     ("explain system.yaml --row mb-254", ("found FILE and --row",)),
     ("explain system.yaml --job pretran", ("unknown job 'pretran'", "pretrain")),
@@ -160,6 +200,31 @@ COMMAND_LINES = [
     ("validate training --worst -1", ("--worst:",)),
     ("validate ranking --rows nowhere.csv", ("nowhere.csv",)),
     ("validate ranking --worst -1", ("--worst:",)),
+    ("sweep", ("give a FILE or options",)),
+    ("sweep nowhere.yaml", ("nowhere.yaml: no such file",)),
+    ("sweep system.yaml", ("system.yaml:3: unknown key 'pools'",)),
+    (f"{SWEEP} --gpus 8", ("gpus is given by", "axes.cluster")),
+    (f"{SWEEP} --cluster h100", ("--cluster:", "NAME:COUNT")),
+    (f"{SWEEP} --cluster h10O:{{8,16}}", ("--cluster:", "did you mean 'h100'")),
+    (f"{SWEEP} --cluster dimensity-9400:8", ("--cluster:", "no node with dimensity-9400")),
+    (f"{SWEEP} --model llama3.1-8b,lama3.1-8b", ("--model:", "did you mean 'llama3.1-8b'")),
+    (f"{SWEEP} --precision bf16,fp7", ("--precision:", "did you mean 'fp8'")),
+    (f"{SWEEP} --seq-len 8192,8192", ("--seq-len:", "values 1 and 2 are the same")),
+    (f"{SWEEP} --seq-len 8192..4096x2", ("--seq-len:", "upper end must be above")),
+    (f"{SWEEP} --stack megatorn-core", ("--stack:", "did you mean 'megatron-core'")),
+    (f"{SWEEP} --switches compil", ("--switches:", "did you mean 'compile'")),
+    (f"{SWEEP} --price 2", ("--price:", "unknown currency")),
+    (f"{SWEEP} --deadline 9days", ("--deadline:", "needs tokens")),
+    (f"{SWEEP} --zip cluster,price", ("--zip:", "'price'")),
+    (f"{SWEEP} --zip cluster,model", ("--zip:", "1 values of model, 2 values of cluster")),
+    (f"{SWEEP} --out rows.xlsx", ("--out:", "allowed: .parquet, .csv, .jsonl")),
+    (f"{SWEEP} --out nowhere/rows.csv", ("--out:", "there is no folder")),
+    (f"{SWEEP} --engine slurm", ("--engine:", "allowed: local, ray")),
+    (f"{SWEEP} --address 127.0.0.1:1", ("--address:", "--engine ray")),
+    (f"{SWEEP} --workers 0", ("--workers:",)),
+    (f"{SWEEP} --engine ray --workers 2", ("--workers:", "--engine local")),
+    (f"{SWEEP} --lang fr", ("--lang", "allowed: en, zh")),
+    (f"{SWEEP} --sequence 4", ("unknown option '--sequence'",)),
     ("catalog list modells", ("unknown kind 'modells'", "did you mean 'models'")),
     ("catalog show h10O", ("did you mean 'h100'",)),
     ("catalog show accelerators h10O", ("did you mean 'h100'",)),
@@ -219,6 +284,38 @@ def test_a_wrong_value_in_a_system_file(refused, system, text, wrong, wanted):
     assert line.startswith("myriad: error: system.yaml:")
     for part in wanted:
         assert part in line
+
+
+@pytest.mark.parametrize(("text", "wrong", "wanted"), IN_GRID, ids=[wrong or text for text, wrong, _ in IN_GRID])
+def test_a_wrong_value_in_a_grid(refused, text, wrong, wanted):
+    assert text in GRID
+    Path("grid.yaml").write_text(GRID.replace(text, wrong, 1), "utf-8")
+    line = refused("sweep", "grid.yaml", "--out", "rows.csv", "--html", "sweep.html")
+    assert line.startswith("myriad: error: grid.yaml:")
+    for part in wanted:
+        assert part in line
+
+
+def test_an_option_cannot_change_half_of_what_the_file_zips(refused):
+    Path("grid.yaml").write_text(GRID, "utf-8")
+    assert "--price: the file zips precision and price" in refused("sweep", "grid.yaml", "--price", "2 USD/GPU-h")
+
+
+def test_a_journal_that_is_none_is_left_alone(refused):
+    Path("grid.yaml").write_text(GRID, "utf-8")
+    Path("rows.csv.journal").write_text("dear diary\n")
+    assert "rows.csv.journal: is not a journal" in refused("sweep", "grid.yaml", "--out", "rows.csv")
+
+
+def test_parquet_without_its_package(refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    Path("grid.yaml").write_text(GRID, "utf-8")
+    assert "pip install 'myriad-ai[sweep]'" in refused("sweep", "grid.yaml", "--out", "rows.parquet")
+
+
+def test_ray_without_its_package(refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert "pip install 'myriad-ai[ray]'" in refused(*SWEEP.split(), "--engine", "ray")
 
 
 @pytest.mark.parametrize(("content", "wanted"), WHOLE_FILES, ids=[wanted for _, wanted in WHOLE_FILES])

@@ -18,11 +18,13 @@ STORED = Path(__file__).parent
 RENEW = "MYRIAD_RENEW_GOLDEN" in os.environ
 PASSING = {"version", "plan_s", "search_s", "layouts_per_s"}
 """Keys whose values differ from run to run or from release to release."""
+LONG = {"operations", "transfers", "held_time_s", "held_bytes"}
+"""Columns of timelines: thousands of figures that follow from few, which are there."""
 
 
 def without_passing(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: without_passing(below) for key, below in value.items() if key not in PASSING}
+        return {key: without_passing(below) for key, below in value.items() if key not in PASSING | LONG}
     return [without_passing(below) for below in value] if isinstance(value, list) else value
 
 

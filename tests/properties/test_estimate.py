@@ -12,14 +12,9 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 
 from myriad.estimate.memory import STUCK_SHARE
-from myriad.estimate.training import (
-    Setting,
-    TrainingTable,
-    estimate_layout,
-    estimate_table,
-    model_flops_per_token,
-    state_bytes_bound,
-)
+from myriad.estimate.setting import Setting, model_flops_per_token
+from myriad.estimate.table import TrainingTable, estimate_table, evaluate_one, state_bytes_bound
+from myriad.estimate.training import estimate_layout
 from myriad.search.rules import Case, first_violation
 from myriad.spec.layout import Layout, LayoutTable
 from myriad.spec.result import MEMORY_PARTS, TIME_PARTS, TrainingEstimate
@@ -286,3 +281,33 @@ def test_faster_chips_never_slow_a_step(drawn, factor):
 def test_model_flops_know_nothing_of_the_machine(setting):
     other = with_stack(setting, host_s_per_kernel=1.0, tp_overlap=0.0)
     assert model_flops_per_token(other) == model_flops_per_token(setting) > 0
+
+
+@few
+@given(settings(), st.data())
+def test_equal_stages_stand_for_one_another(setting, data):
+    """What is worked out once for equal stages is what it is with every stage on its own."""
+    drawn = data.draw(st.lists(layouts(setting.model), min_size=1, max_size=8))
+    together = estimate_table(setting, LayoutTable.from_layouts(drawn))
+    for column, layout in enumerate(drawn):
+        alone = evaluate_one(setting, layout).table
+        for field in fields(TrainingTable):
+            found, expected = getattr(together, field.name)[..., column], getattr(alone, field.name)[..., 0]
+            assert found == pytest.approx(expected, rel=1e-12), field.name
+
+
+@given(st.data())
+def test_distinct_rows_give_back_the_table(data):
+    """Whatever the width of the columns, which decides between looking up and sorting."""
+    columns = [field.name for field in fields(LayoutTable)]
+    size, widest = data.draw(st.integers(1, 30)), data.draw(st.sampled_from([2, 9, 1 << 23]))
+    values = st.lists(st.integers(0, widest), min_size=size, max_size=size)
+    table = LayoutTable(
+        **{name: np.array(data.draw(values) if i < 4 else [1] * size) for i, name in enumerate(columns)}
+    )
+    asked = data.draw(st.sampled_from([columns[:1], columns[1:3], columns[:4], columns]))
+    found = table.distinct(*asked)
+    rows = list(zip(*(getattr(table, name).tolist() for name in asked), strict=True))
+    assert [rows[i] for i in found.first] == list(dict.fromkeys(rows))
+    assert [rows[found.first[i]] for i in found.index] == rows
+    assert found.first.tolist() == [rows.index(row) for row in dict.fromkeys(rows)]

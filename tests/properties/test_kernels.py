@@ -89,7 +89,8 @@ def test_collectives_grow_with_bytes_and_ranks(collective, links, size, stride, 
     time = collective(bytes_, place(size, stride, links))
     assert time >= 0.0
     assert collective(bytes_ * more, place(size, stride, links)) >= time * (1 - 1e-12)
-    assert collective(bytes_, place(size + extra, stride, links)) >= time * (1 - 1e-9)
+    if collective is not all_to_all_s:  # what a rank sends is shared out: further ranks take it off nearer links
+        assert collective(bytes_, place(size + extra, stride, links)) >= time * (1 - 1e-9)
 
 
 @given(links(), group_sizes, strides, byte_counts)

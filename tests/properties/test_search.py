@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 
-from myriad.estimate.training import estimate_table
+from myriad.estimate.table import estimate_table
 from myriad.search.rank import Ranking, distinct_rows, pareto_rows, rank
 from myriad.search.rules import DIVISION_RULES, FRAMEWORK_RULES, Case, first_violation, violations
 from myriad.search.space import Space, enumerate_layouts

@@ -9,8 +9,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from myriad.estimate.placement import predicts_apart, split_problem
+from myriad.estimate.setting import Setting
 from myriad.estimate.stage_costs import StageCosts
-from myriad.estimate.training import Setting, costs_of, estimate_layout, layout_operations
+from myriad.estimate.training import estimate_layout, layout_operations
 from myriad.search.interleaved import interleaved_splits
 from myriad.search.split import Pipeline, plain_splits
 from myriad.spec.layout import Layout, LayoutTable
@@ -18,13 +19,14 @@ from myriad.spec.result import TIME_PARTS
 from myriad.testing import laid_out
 
 few = hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SEARCHED_WITHOUT = ("dualpipe", "zb-v")
 OPERATION_PARTS = TIME_PARTS[: TIME_PARTS.index("host")]
 
 
 @st.composite
-def split_layouts(draw: st.DrawFn) -> tuple[Setting, Layout]:
+def split_layouts(draw: st.DrawFn, without: tuple[str, ...] = ("dualpipe",)) -> tuple[Setting, Layout]:
     """A setting and a layout that divides in it, its layers dealt out anyhow, prediction depths counted or not."""
-    setting, layout = draw(laid_out().filter(lambda drawn: drawn[1].schedule != "dualpipe"))
+    setting, layout = draw(laid_out().filter(lambda drawn: drawn[1].schedule not in without))
     model, chunks = setting.model, layout.pp * layout.vpp
     apart = bool(model.mtp_depths) and chunks > 1 and draw(st.booleans())
     places = chunks - 1 if apart else chunks
@@ -61,12 +63,12 @@ def test_a_split_changes_where_work_is_and_not_how_much(drawn):
 
 
 @few
-@given(split_layouts())
+@given(split_layouts(without=SEARCHED_WITHOUT))
 def test_a_search_of_splits_is_told_what_the_estimate_says(drawn):
     setting, layout = drawn
     apart = predicts_apart(setting.model, layout.split)
     table = LayoutTable.from_layouts([layout.without_split()])
-    costs = StageCosts(setting, table, costs_of(setting, table, apart), apart)
+    costs = StageCosts(setting, table, setting.costs_of(table, apart), apart)
     found = estimate_layout(setting, layout)
     counts = np.zeros((1, layout.pp, len(costs.costs.kinds)), dtype=np.int64)
     for stage in found.stages:
@@ -87,9 +89,9 @@ def test_a_search_of_splits_is_told_what_the_estimate_says(drawn):
 @given(st.data())
 def test_more_layers_never_free_memory(data):
     """What the search of splits relies on to skip segments; also under an allocator that wastes."""
-    setting, layout = data.draw(split_layouts().filter(lambda drawn: drawn[1].pp > 1))
+    setting, layout = data.draw(split_layouts(without=SEARCHED_WITHOUT).filter(lambda drawn: drawn[1].pp > 1))
     table = LayoutTable.from_layouts([layout.without_split()])
-    costs = StageCosts(setting, table, costs_of(setting, table), False)
+    costs = StageCosts(setting, table, setting.costs_of(table), False)
     shape = (1, layout.pp, len(costs.costs.kinds))
     size = shape[1] * shape[2]
     some, added = (np.array(data.draw(st.lists(st.integers(0, 5), min_size=size, max_size=size))) for _ in range(2))

@@ -1,4 +1,4 @@
-"""The verbs: estimate, search, plan, validate, and the catalog. Everything below is composed here and nowhere else."""
+"""The verbs: estimate, search, sweep, plan, validate, the catalog. All below is composed here and nowhere else."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from myriad.api.explain import explain_plan, explain_row, explain_training
 from myriad.api.plan import plan
 from myriad.api.search import search_training
 from myriad.api.split import best_split
+from myriad.api.step_timeline import shortened
+from myriad.api.sweep import sweep
+from myriad.api.timeline import timeline_of, timeline_of_plan
 from myriad.api.training import estimate_training, operations_of
 from myriad.api.validate import validate_ranking, validate_training
 
 __all__ = [
     "best_split", "entry_of", "estimate_training", "explain_plan", "explain_row", "explain_training", "import_model",
-    "list_entries",
-    "model_entry_text", "operations_of", "parameters_of", "plan", "search_entries", "search_training",
-    "validate_ranking",
-    "validate_training",
+    "list_entries", "model_entry_text", "operations_of", "parameters_of", "plan", "search_entries", "search_training",
+    "shortened", "sweep", "timeline_of", "timeline_of_plan", "validate_ranking", "validate_training",
 ]  # fmt: skip

@@ -12,7 +12,8 @@ from myriad import catalog
 from myriad.catalog import Entry
 from myriad.catalog.fitted import with_factors
 from myriad.estimate.device import device
-from myriad.estimate.training import Setting, estimate_rows
+from myriad.estimate.setting import Setting
+from myriad.estimate.table import estimate_rows
 from myriad.spec.base import Spec
 from myriad.spec.calibration import Kernels, Stack
 from myriad.spec.explanation import Assumption

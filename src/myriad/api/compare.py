@@ -8,7 +8,8 @@ import numpy as np
 
 from myriad.api.split import refined
 from myriad.api.training import Searched, check_divides, open_up, scaled, search_layouts
-from myriad.estimate.training import Setting, estimate_layout
+from myriad.estimate.setting import Setting
+from myriad.estimate.training import estimate_layout
 from myriad.spec.layout import Layout
 from myriad.spec.result import Comparison, Sensitivity, TrainingEstimate
 

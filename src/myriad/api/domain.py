@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from myriad import catalog
-from myriad.estimate.training import Setting
+from myriad.estimate.setting import Setting
 from myriad.spec.layout import Layout
 from myriad.spec.model import CompressedAttention, GatedDeltaNet, MixtureOfExperts, Model
 from myriad.validate.rows import shipped_rows

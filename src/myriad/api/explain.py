@@ -11,13 +11,14 @@ from myriad.api.compare import sensitivities
 from myriad.api.plan import StepProgress, model_of, plan, setting_of_job
 from myriad.api.training import check_divides, open_up, setting_of
 from myriad.errors import InfeasibleError, MissingDataError, SpecError, unknown_name
-from myriad.estimate.training import Setting, layout_operations
+from myriad.estimate.setting import Setting
+from myriad.estimate.training import layout_operations
 from myriad.spec.cluster import Cluster
 from myriad.spec.explanation import AlikeRun, BandGround, Explanation, RowGround
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout
 from myriad.spec.model import Model
-from myriad.spec.result import Sensitivity, TrainingEstimate
+from myriad.spec.result import JobPlan, Sensitivity, TrainingEstimate
 from myriad.spec.system import System
 from myriad.spec.validation import RowResult
 from myriad.validate.conventions import release_of
@@ -40,6 +41,17 @@ def explain_plan(system: System | Path, job: str | None = None, progress: StepPr
 
     Raises SpecError for a job that the system has not, InfeasibleError if no pool can run it.
     """
+    subject, setting, planned, estimate = planned_job(system, job, progress)
+    return _explanation(subject, setting, estimate, planned.sensitivity)
+
+
+def planned_job(
+    system: System | Path, job: str | None = None, progress: StepProgress | None = None
+) -> tuple[str, Setting, JobPlan, TrainingEstimate]:
+    """What `plan` chooses for one job: a line that names it, its setting, its plan and the estimate of the layout.
+
+    Raises SpecError for a job that the system has not, InfeasibleError if no pool can run it.
+    """
     described = catalog.read_spec(system, System) if isinstance(system, Path) else system
     if job is None and len(described.jobs) > 1:
         raise SpecError(f"name one of the jobs: {', '.join(described.jobs)}")
@@ -58,7 +70,7 @@ def explain_plan(system: System | Path, job: str | None = None, progress: StepPr
     setting = setting_of_job(described.jobs[name], model_of(described, name), cluster)
     subject = f"{name}: {planned.model_name}, {planned.chosen.num_gpus:,} x {cluster.accelerator.name}"
     subject = f"{subject} ({pool}), {planned.precision}, {planned.stack}"
-    return _explanation(subject, setting, planned.chosen.estimate, planned.sensitivity)
+    return subject, setting, planned, planned.chosen.estimate
 
 
 def explain_row(row: str, rows: Path | None = None, models: Path | None = None) -> Explanation:

@@ -13,6 +13,7 @@ from myriad.api.compare import compare, sensitivities
 from myriad.api.domain import model_caveats
 from myriad.api.sources import sources_of
 from myriad.api.split import refined
+from myriad.api.step_timeline import shortened, step_timeline
 from myriad.api.training import (
     Searched,
     check_divides,
@@ -26,10 +27,11 @@ from myriad.api.training import (
 from myriad.errors import InfeasibleError, MissingDataError, SpecError
 from myriad.estimate.money import cost_lines, energy_joules
 from myriad.estimate.parameters import model_parameters
-from myriad.estimate.training import Setting
+from myriad.estimate.setting import Setting
 from myriad.search.rank import Progress
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
+from myriad.spec.layout import Layout
 from myriad.spec.model import Model
 from myriad.spec.result import (
     CostLine,
@@ -40,7 +42,11 @@ from myriad.spec.result import (
     TrainingEstimate,
 )
 from myriad.spec.system import Owned, Pool, Rented, System, TrainingJob
+from myriad.spec.timeline import StepTimeline
 from myriad.units import DAY_S, HOUR_S, YEAR_S, format_si
+
+MOST_OPERATIONS = 3_000
+"""Of a job's timeline in a plan: more make the report slow to open."""
 
 StepProgress = Callable[[str], Progress | None]
 """Called with `job on pool` before each search; gives the search its own progress, or none."""
@@ -160,10 +166,11 @@ class _Planner:
         ranked = sorted(options, key=lambda option: _preference(option[0]))
         chosen, searched = ranked[0]
         best = chosen if chosen.feasible else None
-        comparison = None
+        comparison = timeline = None
         sensitivity: tuple[Sensitivity, ...] = ()
         if best is not None and best.estimate is not None:
             setting = self._setting(job, best.pool)
+            timeline = _timeline(name, setting, best.estimate.layout)
             sensitivity = sensitivities(setting, best.estimate, searched)
             given = job.compare_with
             if given is not None and given.world_size <= setting.cluster.num_accelerators:
@@ -184,6 +191,7 @@ class _Planner:
             others=tuple(option for option, _ in (ranked[1:] if best else ranked)),
             comparison=comparison,
             sensitivity=sensitivity,
+            timeline=timeline,
             caveats=best.estimate.caveats if best and best.estimate else model_caveats(model),
         )
 
@@ -277,6 +285,16 @@ class _Planner:
             return option
         reason = f"costs {in_a_year / 1e6:,.1f} M USD within a year; the cap of {option.pool} is {cap / 1e6:,.1f} M USD"
         return option.model_copy(update={"feasible": False, "reason": reason})
+
+
+def _timeline(job: str, setting: Setting, layout: Layout) -> StepTimeline | None:
+    """The step of a layout with several stages, or of a schedule that does not exist for it none."""
+    if layout.pp == 1:
+        return None
+    try:
+        return shortened(step_timeline(job, setting, layout), MOST_OPERATIONS)
+    except InfeasibleError:
+        return None
 
 
 def _seconds(job: TrainingJob, step_s: float, pool: Pool) -> float | None:

@@ -11,10 +11,11 @@ import numpy as np
 from myriad.api.training import Searched, check_divides, setting_of
 from myriad.errors import InfeasibleError, SpecError
 from myriad.estimate.operations import Array
-from myriad.estimate.pipeline import DUALPIPE
+from myriad.estimate.pipeline import DUALPIPE, ZB_V
 from myriad.estimate.placement import chunk_layers
+from myriad.estimate.setting import Setting
 from myriad.estimate.stage_costs import StageCosts
-from myriad.estimate.training import Setting, costs_of, estimate_table
+from myriad.estimate.table import estimate_table
 from myriad.search.interleaved import interleaved_splits
 from myriad.search.rank import Objective, Placed, first_rows, ordered
 from myriad.search.split import Mask, Pipeline, plain_splits
@@ -50,7 +51,7 @@ def best_split(model: str | Model, cluster: str | Cluster, layout: Layout, work:
         raise SpecError(f"{setting.stack.name} places layers by its own rule")
     table = LayoutTable.from_layouts([whole])
     if not _may_split(table)[0]:
-        raise SpecError(f"no split to choose for layout {whole.text()}: one stage, or the dualpipe schedule")
+        raise SpecError(f"no split to choose for layout {whole.text()}: one stage, or the dualpipe or zb-v schedule")
     own = estimate_table(setting, table)
     for headroom in (MEMORY_HEADROOM, 0.0):
         capacity = setting.device.memory_bytes * (1.0 - headroom)
@@ -121,7 +122,8 @@ def refined(searched: Searched, objective: Objective, step_limit_s: float | None
 
 
 def _may_split(layouts: LayoutTable) -> Mask:
-    return np.asarray((layouts.pp > 1) & (layouts.schedule != DUALPIPE))
+    """Not with schedules that put chunks of both ends on one stage: the search deals chunks out round and round."""
+    return np.asarray((layouts.pp > 1) & (layouts.schedule != DUALPIPE) & (layouts.schedule != ZB_V))
 
 
 def _found(
@@ -141,7 +143,7 @@ def _found(
     if len(plain):
         by_parameters_s[plain] = estimate_table(setting, layouts.take(plain)).parts_s[_BY_PARAMETERS].sum(axis=0)
     apart = setting.stack.splits == "depths" and setting.model.mtp_depths > 0
-    costs = costs_of(setting, layouts, apart)
+    costs = setting.costs_of(layouts, apart)
     proposed: list[tuple[int, tuple[int, ...], float]] = []
     own_gaps = []
     for row in range(len(layouts)):
@@ -177,7 +179,7 @@ def _proposed(
     """
     setting = stages.setting
     pipeline = _pipeline(stages, capacity_bytes)
-    sizes = chunk_layers(setting.model, pipeline.pp, pipeline.vpp, setting.end_layers, setting.stack.counts_layers)
+    sizes = chunk_layers(setting.model, pipeline.pp * pipeline.vpp, setting.end_layers, setting.stack.counts_layers)
     start = (*sizes[:-1], sizes[-1] + stages.apart)
     slowest = int(pipeline.load.on_stages(np.cumsum([[0, *start]], axis=1), pipeline.pp).max())
     bound = pipeline.slowest_bound

@@ -13,18 +13,13 @@ from myriad.api.domain import caveats
 from myriad.errors import InfeasibleError, SpecError, unknown_name
 from myriad.estimate.device import device
 from myriad.estimate.flops import DEFINITIONS
-from myriad.estimate.training import (
-    Setting,
-    estimate_layout,
-    estimate_table,
-    layout_operations,
-    model_flops_per_token,
-    state_bytes_bound,
-)
+from myriad.estimate.setting import Setting, model_flops_per_token
+from myriad.estimate.table import STATE_COLUMNS, estimate_table, state_bytes_bound
+from myriad.estimate.training import estimate_layout, layout_operations
 from myriad.estimate.uncertainty import band
 from myriad.search.rank import Objective, Progress, Ranking, distinct_rows, loses_by, pareto_rows, rank
-from myriad.search.rules import Case, first_violation, runs_on
-from myriad.search.space import Enumerated, default_space, enumerate_layouts
+from myriad.search.rules import Case, Rule, first_violation, runs_on
+from myriad.search.space import Enumerated, Space, default_space, enumerate_layouts
 from myriad.spec.cluster import Cluster
 from myriad.spec.fitted import TrainingFit
 from myriad.spec.job import TrainingWork
@@ -161,17 +156,23 @@ def search_layouts(
     strictly: bool = False,
     step_limit_s: float | None = None,
     memory_headroom: float = MEMORY_HEADROOM,
+    space: Space | None = None,
     progress: Progress | None = None,
 ) -> Searched:
-    """Enumerate, evaluate and rank every layout that the job's software can run and that leaves the headroom."""
+    """Enumerate, evaluate and rank every layout that the job's software can run and that leaves the headroom.
+
+    `space` holds the choices of every dimension: unless given, all that are worth asking about.
+    """
     start = time.perf_counter()
     case = case_of(setting)
-    enumerated = enumerate_layouts(
-        case, default_space(case, least_gpus, setting.stack.fused_attention, strictly), setting.stack.framework
-    )
     capacity = setting.device.memory_bytes * (1.0 - memory_headroom)
-    hopeless = state_bytes_bound(setting, enumerated.layouts) > capacity
-    enumerated = enumerated.without(hopeless, "weights, gradients and optimizer states alone do not fit in memory")
+    hopeless = Rule(
+        "weights, gradients and optimizer states alone do not fit in memory",
+        frozenset(STATE_COLUMNS),
+        lambda _, x: state_bytes_bound(setting, x) > capacity,
+    )
+    space = space or default_space(case, least_gpus, setting.stack.fused_attention, strictly)
+    enumerated = enumerate_layouts(case, space, setting.stack.framework, (hopeless,))
     ranking = rank(
         enumerated.layouts, lambda x: estimate_table(setting, x), capacity, objective, step_limit_s, progress
     )

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from myriad import catalog
 from myriad.api.training import setting_of
-from myriad.estimate.training import estimate_layout, estimate_table
+from myriad.estimate.table import estimate_table
+from myriad.estimate.training import estimate_layout
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout, LayoutTable

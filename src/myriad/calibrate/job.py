@@ -18,7 +18,7 @@ from myriad.calibrate.entries import DATE
 from myriad.calibrate.parameters import parameters
 from myriad.calibrate.training import Array, Fit, Linear, Measured, fit, linearise, measured
 from myriad.errors import InfeasibleError, MissingDataError
-from myriad.estimate.training import estimate_table
+from myriad.estimate.table import estimate_table
 from myriad.spec.fitted import Factor, TrainingFit
 from myriad.spec.layout import LayoutTable
 from myriad.spec.validation import LEFT_OUT_KINDS

@@ -17,7 +17,8 @@ from myriad import catalog
 from myriad.calibrate.fitting import Array, Fit, fit_log
 from myriad.errors import SpecError
 from myriad.estimate.device import device
-from myriad.estimate.training import Setting, estimate_table
+from myriad.estimate.setting import Setting
+from myriad.estimate.table import estimate_table
 from myriad.spec.job import Optimizer, TrainingWork
 from myriad.spec.layout import Layout, LayoutTable
 

@@ -23,7 +23,8 @@ from myriad import catalog
 from myriad.catalog import Entry, Kind
 from myriad.catalog.fitted import with_factors
 from myriad.estimate.device import Device, device, kernel_precision
-from myriad.estimate.training import Setting, estimate_table
+from myriad.estimate.setting import Setting
+from myriad.estimate.table import estimate_table
 from myriad.spec.calibration import Kernels, Stack
 from myriad.spec.fitted import Factor
 from myriad.spec.layout import Layout, LayoutTable

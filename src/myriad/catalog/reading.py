@@ -196,7 +196,7 @@ def problem_text(problem: ErrorDetails, spec_class: type[BaseModel]) -> str:
     if kind in _EXPECTED:
         return f"expected {_expected(problem)}, found {describe(found)}"
     rule = re.sub(r"^Input should ", "", problem["msg"])
-    rule = re.sub(r"^(?:Dictionary|List|Tuple|String) should ", "", rule)
+    rule = re.sub(r"^(?:Dictionary|List|Tuple|String|Value) should ", "", rule)
     rule = re.sub(r" after validation, not \d+$", "", rule).replace("item", "entry", 1)
     return f"must {rule}, found {describe(found)}"
 

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, estimate, explain, plan, search, validate
+from myriad.cli import catalog, estimate, explain, plan, search, sweep, timeline, validate
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -20,6 +20,7 @@ One question at a time:
     --seq-len 8192 --global-batch 128
   myriad search --model deepseek-v3 --cluster h800:2048
     --seq-len 4096 --global-batch 15360
+  myriad sweep grid.yaml --out rows.csv --html sweep.html
   myriad explain --row mb-254
   myriad validate training
   myriad catalog show gb200-nvl72"""
@@ -65,6 +66,8 @@ app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
 app.command("estimate", epilog=estimate.EXAMPLES)(estimate.estimate)
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("search", epilog=search.EXAMPLES)(search.search)
+app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
+app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
 judgements.command("training", epilog=validate.EXAMPLES)(validate.training)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -37,8 +37,10 @@ from myriad.cli.options import (
     StackName,
     Switches,
     at,
+    check_belongs,
     check_language,
     flag_of,
+    one_subject,
     read_job,
 )
 from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
@@ -124,36 +126,20 @@ def explain(
 def _explained(given: Mapping[str, Any]) -> Explanation:
     from myriad import api
 
-    subjects = [name for name in ("file", "row", "model") if name in given]
-    if len(subjects) != 1:
-        found = " and ".join(_shown(name) for name in subjects) or "none of them"
-        raise SpecError(f"expected one of FILE, --row and --model, found {found}")
-    match subjects[0]:
+    match one_subject(given, ("file", "row", "model")):
         case "file":
-            _check_belongs(given, ("file", *_OF_FILE))
+            check_belongs(given, ("file", *_OF_FILE))
             with progress(f"planning {given['file'].name}") as step:
                 return api.explain_plan(given["file"], given.get("job"), step)
         case "row":
-            _check_belongs(given, ("row", *_OF_ROW))
+            check_belongs(given, ("row", *_OF_ROW))
             with at("--row"):
                 return api.explain_row(given["row"], given.get("rows"), given.get("models"))
         case _:
-            _check_belongs(given, (name for name in given if name not in (*_OF_FILE, *_OF_ROW)))
+            check_belongs(given, (name for name in given if name not in (*_OF_FILE, *_OF_ROW)))
             for name in _NEEDED:
                 if name not in given:
                     raise SpecError(f"{flag_of(name)}: is missing")
             named, machines, work = read_job(given)
             one, _ = read_layout(given, given.get("layout"), named, machines, work)
             return api.explain_training(named, machines, one, work)
-
-
-def _check_belongs(given: Mapping[str, Any], allowed: Iterable[str]) -> None:
-    known = set(allowed)
-    for name in given:
-        if name not in known:
-            subject = next(_shown(one) for one in ("file", "row", "model") if one in given)
-            raise SpecError(f"{_shown(name)}: does not go with {subject}")
-
-
-def _shown(name: str) -> str:
-    return "FILE" if name == "file" else flag_of(name)

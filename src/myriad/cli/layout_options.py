@@ -48,7 +48,9 @@ Recompute = Annotated[
 OffloadOptimizer = Annotated[
     bool | None, typer.Option("--offload-optimizer/--no-offload-optimizer", help="Optimizer states in host memory.")
 ]
-Schedule = Annotated[str | None, typer.Option(metavar="NAME", help="1f1b (default), gpipe, zero-bubble, dualpipe.")]
+Schedule = Annotated[
+    str | None, typer.Option(metavar="NAME", help="1f1b (default), gpipe, zero-bubble, zb-v, dualpipe.")
+]
 RankOrder = Annotated[
     str | None, typer.Option(metavar="ORDER", help="Rank order, fastest-varying first (default tp-cp-ep-dp-pp).")
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -145,3 +145,30 @@ def check_language(code: str) -> str:
 
         raise SpecError(f"--lang: {unknown_name('language', code, LANGUAGES)}")
     return code
+
+
+SUBJECTS = ("file", "row", "model")
+"""What a command may be about, by the parameters that name it."""
+
+
+def one_subject(given: Mapping[str, Any], allowed: tuple[str, ...]) -> str:
+    """The one of the allowed subjects that is given. Raises SpecError unless there is exactly one."""
+    subjects = [name for name in allowed if name in given]
+    if len(subjects) != 1:
+        *others, last = (_shown(name) for name in allowed)
+        found = " and ".join(_shown(name) for name in subjects) or "none of them"
+        raise SpecError(f"expected one of {', '.join(others)} and {last}, found {found}")
+    return subjects[0]
+
+
+def check_belongs(given: Mapping[str, Any], allowed: Iterable[str]) -> None:
+    """Raises SpecError for the first option that does not go with the subject."""
+    known = set(allowed)
+    for name in given:
+        if name not in known:
+            subject = next(_shown(one) for one in SUBJECTS if one in given)
+            raise SpecError(f"{_shown(name)}: does not go with {subject}")
+
+
+def _shown(name: str) -> str:
+    return "FILE" if name == "file" else flag_of(name)

@@ -14,6 +14,7 @@ from myriad.errors import SpecError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.progress import ProgressColumn
 
 STANDARD_OUTPUT = Path("-")
 PATIENCE_S = 1.0
@@ -61,22 +62,23 @@ def check_outputs(outputs: dict[str, Path | None], *inputs: Path) -> None:
             raise SpecError(f"{flag}: {path}: no permission to write there")
 
 
-def write(path: Path, text: str) -> None:
-    """Writes the file as a whole or not at all: beside its place first, then renamed. `-` is standard output.
+def write(path: Path, content: str | bytes) -> None:
+    """Writes the file as a whole or not at all: beside its place first, then renamed. Text to `-` is printed.
 
     Devices and pipes are written in place. Raises SpecError with the system's reason.
     """
-    if path == STANDARD_OUTPUT:
-        sys.stdout.write(text)
+    if path == STANDARD_OUTPUT and isinstance(content, str):
+        sys.stdout.write(content)
         return
+    raw = content.encode() if isinstance(content, str) else content
     target = path.resolve()
     try:
         if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
+            target.write_bytes(raw)
             return
         beside = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
-            beside.write_text(text, encoding="utf-8")
+            beside.write_bytes(raw)
             if target.exists():
                 beside.chmod(target.stat().st_mode)
             beside.replace(target)
@@ -89,10 +91,11 @@ def write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[str], Progress]]:
+def progress(label: str, rate: str | None = None) -> Iterator[Callable[[str], Progress]]:
     """Gives a function that starts a step and gives that step's own progress: done, of how many.
 
-    The bar is drawn on standard error, on a terminal, after `PATIENCE_S`; elsewhere nothing is.
+    The bar is drawn on standard error, on a terminal, after `PATIENCE_S`; elsewhere nothing is. `rate` names what
+    is done per second, and adds that figure and the time left.
     """
     if not sys.stderr.isatty():
         yield lambda _: _no_bar
@@ -101,7 +104,8 @@ def progress(label: str) -> Iterator[Callable[[str], Progress]]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns: list[ProgressColumn] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    columns += [TimeElapsedColumn()] if rate is None else _rate_columns(rate)
     bar = Bar(*columns, console=Console(stderr=True, highlight=False), transient=True)
     task = bar.add_task(label, total=None)
 
@@ -118,6 +122,20 @@ def progress(label: str) -> Iterator[Callable[[str], Progress]]:
         timer.cancel()
         timer.join()
         bar.stop()
+
+
+def _rate_columns(unit: str) -> list[ProgressColumn]:
+    from rich.progress import ProgressColumn, Task, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """What is done per second."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:.2g} {unit}")
+
+    return [Rate(), TimeRemainingColumn(compact=True)]
 
 
 def _no_bar(_done: int, _total: int) -> None:

@@ -23,14 +23,14 @@ CHIP_SPREAD = 0.01
 clusters of some hundred (Sinha et al., SC 2022, arXiv 2208.11035), which are about six to eight deviations."""
 
 
-def straggling_s(compute_s: Array, layouts: LayoutTable) -> Array:
-    """What a step waits for the slowest of its ranks, in seconds: compute * spread * sqrt(2 ln ranks).
+def straggling_share(layouts: LayoutTable) -> Array:
+    """What a step waits for the slowest of its ranks, as a share of its compute: spread * sqrt(2 ln ranks).
 
     The leading term of the expected largest of so many normal values. All ranks meet at every step.
     """
     ranks = (layouts.tp * layouts.cp * layouts.pp * layouts.dp).astype(float)
-    waits: Array = compute_s * CHIP_SPREAD * np.sqrt(2.0 * np.log(ranks))
-    return waits
+    share: Array = CHIP_SPREAD * np.sqrt(2.0 * np.log(ranks))
+    return share
 
 
 @dataclass(frozen=True)
@@ -68,24 +68,31 @@ def replicas(layouts: LayoutTable) -> Replicas:
     )
 
 
-def exposed_s(
+@dataclass(frozen=True)
+class Traffic:
+    """Data-parallel communication of one pass each, in seconds, arrays (C,)."""
+
+    reduce_s: Array
+    """Gradients, after a backward pass."""
+    gather_s: Array
+    """Parameters, before or during a pass; none without sharding."""
+
+    def take(self, index: IntArray) -> Traffic:
+        return Traffic(self.reduce_s[index], self.gather_s[index])
+
+
+def traffic(
     layouts: LayoutTable,
-    num_micro_batches: IntArray,
     dense_parameters: Array,
     expert_parameters: Array,
-    forward_s: Array,
-    backward_s: Array,
     optimizer: Optimizer,
     stack: Stack,
     links: tuple[Link, ...],
-) -> tuple[Array, Array]:
-    """Exposed and hidden data-parallel communication per step, in seconds, arrays (C,).
+) -> Traffic:
+    """What data parallelism sends for the parameters (C,) of one rank's stage.
 
-    Parameters are those of one rank's stage; `forward_s` and `backward_s` are of one micro-batch there.
-    ZeRO-0 and 1 reduce once per step behind the backward pass of the last micro-batch, ZeRO-2 and 3 in that
-    of every micro-batch. ZeRO-1 and 2 gather parameters behind the forward pass of the first micro-batch,
-    ZeRO-3 in both passes of each. Traffic hides behind its window, but never more than the stack's
-    overlap fraction of it; while hidden, it slows compute by the stack's contention.
+    ZeRO-0 sums gradients everywhere; from ZeRO-1 on they are scattered within a copy and summed over the copies, and
+    parameters are gathered.
     """
     r = replicas(layouts)
     reduce_s = np.zeros_like(r.dense_shard)
@@ -102,16 +109,33 @@ def exposed_s(
         gather_s = gather_s + all_gather_s(optimizer.weight_bytes * parameters, inner)
         if stack.gathers_by_broadcast:
             gather_s = gather_s + np.where(parameters > 0, shard * _ring_latency_s(inner), 0.0)
-    gather_s = np.where(layouts.zero == 0, 0.0, gather_s)
+    return Traffic(reduce_s, np.where(layouts.zero == 0, 0.0, gather_s))
 
+
+def exposed_s(
+    layouts: LayoutTable,
+    num_micro_batches: IntArray,
+    sent: Traffic,
+    forward_s: Array,
+    backward_s: Array,
+    stack: Stack,
+) -> tuple[Array, Array]:
+    """Exposed and hidden data-parallel communication per step, in seconds, arrays (C,).
+
+    `forward_s` and `backward_s` are of one micro-batch on the stage that sends.
+    ZeRO-0 and 1 reduce once per step behind the backward pass of the last micro-batch, ZeRO-2 and 3 in that
+    of every micro-batch. ZeRO-1 and 2 gather parameters behind the forward pass of the first micro-batch,
+    ZeRO-3 in both passes of each. Traffic hides behind its window, but never more than the stack's
+    overlap fraction of it; while hidden, it slows compute by the stack's contention.
+    """
     sharded = layouts.zero == 3
     overlap = np.where(sharded, stack.fsdp_overlap, stack.dp_overlap)
-    forward_hidden = np.minimum(overlap * gather_s, forward_s)
-    backward_total = reduce_s + np.where(sharded, gather_s, 0.0)
+    forward_hidden = np.minimum(overlap * sent.gather_s, forward_s)
+    backward_total = sent.reduce_s + np.where(sharded, sent.gather_s, 0.0)
     backward_hidden = np.minimum(overlap * backward_total, backward_s)
     gathers = np.where(sharded, num_micro_batches, 1.0)
     reduces = np.where(layouts.zero >= 2, num_micro_batches, 1.0)
-    total = gathers * gather_s + reduces * backward_total
+    total = gathers * sent.gather_s + reduces * backward_total
     hidden = gathers * forward_hidden + reduces * backward_hidden
     return stack.stretch_of("dp") * (total - (1.0 - stack.contention) * hidden), hidden
 
@@ -138,12 +162,8 @@ def optimizer_s(
     Offloaded states stay in host memory: gradients go down and weights come up over the host link; the
     update there is taken to keep up with the link.
     """
-    r = replicas(layouts)
-    own = np.where(
-        layouts.zero == 0,
-        dense_parameters + expert_parameters,
-        dense_parameters / r.dense_shard + expert_parameters / r.expert_shard,
-    )
+    sharded = sharded_parameters(layouts, dense_parameters, expert_parameters)
+    own = np.where(layouts.zero == 0, dense_parameters + expert_parameters, sharded)
     states = 2 * (optimizer.master_bytes + optimizer.moment_bytes)
     on_device = own * (optimizer.gradient_bytes + states + optimizer.weight_bytes) / memory_bytes_per_s
     if host_bytes_per_s is None:
@@ -152,31 +172,29 @@ def optimizer_s(
     return np.where(layouts.offload_optimizer > 0, moved, on_device)
 
 
-def spread_parameters(layouts: LayoutTable, dense: Array, expert: Array, from_stage: int) -> Array:
-    """Parameters of which one rank holds what is sharded from that ZeRO stage on; all arrays (C, P)."""
+def sharded_parameters(layouts: LayoutTable, dense: Array, expert: Array) -> Array:
+    """Parameters of one rank where those of its stage are sharded; parameters (..., C), as result."""
     r = replicas(layouts)
-    sharded = layouts.zero[:, None] >= from_stage
-    return np.asarray(
-        dense / np.where(sharded, r.dense_shard[:, None], 1.0)
-        + expert / np.where(sharded, r.expert_shard[:, None], 1.0)
-    )
+    return np.asarray(dense / r.dense_shard + expert / r.expert_shard)
 
 
 def state_bytes(
     layouts: LayoutTable, dense_parameters: Array, expert_parameters: Array, optimizer: Optimizer, stack: Stack
 ) -> dict[str, Array]:
-    """Weights, gradients and optimizer states of one rank, in bytes; parameters (C, P), results (C, P).
+    """Weights, gradients and optimizer states of one rank, in bytes; parameters (..., C), as results.
 
     FSDP keeps no 16-bit copy of sharded weights beside the master copy. Flat copies of the gradient that the step
     makes count as optimizer states: the allocator keeps their memory.
     """
+    whole = dense_parameters + expert_parameters
+    sharded = sharded_parameters(layouts, dense_parameters, expert_parameters)
 
     def spread(from_stage: int) -> Array:
-        return spread_parameters(layouts, dense_parameters, expert_parameters, from_stage)
+        return np.where(layouts.zero >= from_stage, sharded, whole)
 
-    on_device = 1.0 - layouts.offload_optimizer[:, None]
+    on_device = 1.0 - layouts.offload_optimizer
     cast = stack.gathers_from_master and optimizer.master_bytes > 0
-    weights = optimizer.weight_bytes * np.where(cast & (layouts.zero[:, None] == 3), on_device == 0, 1.0)
+    weights = optimizer.weight_bytes * np.where(cast & (layouts.zero == 3), on_device == 0, 1.0)
     per_parameter = optimizer.master_bytes + optimizer.moment_bytes
     per_parameter += optimizer.step_bytes if optimizer.flat_step_copies else 0.0
     return {

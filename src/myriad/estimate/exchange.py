@@ -7,9 +7,10 @@ expert-tensor, expert, then data), so group strides follow from the sizes before
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+import numpy.typing as npt
 
 from myriad.estimate.collectives import (
     all_gather_s,
@@ -46,6 +47,9 @@ class Exchange:
     cp_backward_s: Array
     ep_forward_s: Array
     ep_backward_s: Array
+
+    def take(self, index: npt.NDArray[np.int64]) -> Exchange:
+        return Exchange(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
 def block_exchange(

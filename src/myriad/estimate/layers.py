@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from myriad.estimate.device import Device
-from myriad.estimate.exchange import block_exchange, vocabulary_exchange_s
+from myriad.estimate.exchange import Exchange, block_exchange, vocabulary_exchange_s
 from myriad.estimate.memory import block_activation_bytes, block_input_bytes, logits_bytes
 from myriad.estimate.operations import (
     Array,
@@ -114,14 +114,22 @@ def model_costs(
 ) -> ModelCosts:
     """Costs of every block kind and of both ends for each of the layouts.
 
-    Joining projections and norms of prediction depths are the head's; with `predicts_apart`, they make a last kind
-    with the depths' block and embedding, `PREDICTION`. Logits and losses are the head's either way.
+    What a block does and sends is worked out once for layouts that differ in recomputation alone. Joining projections
+    and norms of prediction depths are the head's; with `predicts_apart`, they make a last kind with the depths' block
+    and embedding, `PREDICTION`. Logits and losses are the head's either way.
     """
     cells = cells_of(layouts, work.seq_len)
     shop = Shop(device, stack, work)
     recomputed = recomputed_modules(layouts.recompute)
-    kinds = tuple(dict.fromkeys([kind for kind, _ in model.layers] + ([model.mtp_block] if model.mtp_block else [])))
-    blocks = [_block_costs(model.blocks[kind], model, cells, shop, links, recomputed) for kind in kinds]
+    kinds = model.block_kinds()
+    once = layouts.distinct("tp", "sp", "cp", "ep", "etp", "micro_batch")
+    few = cells_of(layouts.take(once.first), work.seq_len)
+    blocks = []
+    for kind in kinds:
+        block = model.blocks[kind]
+        operations = [operation.take(once.index) for operation in block_operations(block, model, few, shop)]
+        exchange = block_exchange(block, model, few, work, stack, links).take(once.index)
+        blocks.append(_block_costs(block, model, cells, shop, operations, exchange, recomputed))
     first = _end_costs(embedding_operations(model, cells, shop), model, cells, shop, links)
     if predicts_apart:
         assert model.mtp_block is not None
@@ -146,16 +154,20 @@ def recomputed_share(operation: Operation, recomputed: dict[str, Array]) -> Arra
 
 
 def _block_costs(
-    block: Block, model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...], recomputed: dict[str, Array]
+    block: Block,
+    model: Model,
+    cells: Cells,
+    shop: Shop,
+    operations: Sequence[Operation],
+    exchange: Exchange,
+    recomputed: dict[str, Array],
 ) -> Costs:
-    operations = block_operations(block, model, cells, shop)
     stack = shop.stack
     zero = np.zeros_like(cells.tp)
     again = {id(op): recomputed_share(op, recomputed) for op in operations}
     recompute_s = sum((again[id(op)] * op.forward_s for op in operations), zero)
     recompute_flops = sum((again[id(op)] * op.forward_flops for op in operations), zero)
 
-    exchange = block_exchange(block, model, cells, shop.work, stack, links)
     full = recomputed["full"]
     tp_s = exchange.tp_forward_s * (1 + full) + exchange.tp_backward_s
     cp_backward_s = exchange.cp_forward_s * full + exchange.cp_backward_s

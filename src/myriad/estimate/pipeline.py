@@ -1,4 +1,7 @@
-"""Pipeline schedules in closed form: layers per stage, bubble, micro-batches in flight."""
+"""Pipeline schedules in closed form: layers per stage, bubble, micro-batches in flight.
+
+Operation by operation they are in `estimate.schedule`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from myriad.spec.layout import PIPELINE_SCHEDULES
 Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-ONE_F_ONE_B, GPIPE, ZERO_BUBBLE, DUALPIPE = range(len(PIPELINE_SCHEDULES))
+ONE_F_ONE_B, GPIPE, ZERO_BUBBLE, DUALPIPE, ZB_V = range(len(PIPELINE_SCHEDULES))
 
 
 @lru_cache(maxsize=4096)
@@ -58,42 +61,120 @@ def fill_level(num_layers: int, num_chunks: int, end_layers: int) -> int:
     return level
 
 
-def bubble_s(schedule: IntArray, pp: int, vpp: int, forward_s: Array, backward_s: Array, weight_grad_s: Array) -> Array:
-    """Idle time of the slowest stage per step, in seconds.
+def chunk_places(pp: int, vpp: int, in_a_v: bool = False) -> IntArray:
+    """The stage of each chunk of the model: round and round, or in a V every second time backwards.
 
-    The times are of one micro-batch, summed over all stages but the slowest; with p equal stages of
-    F, B and W (weight gradients, part of B) they are (p-1) F, (p-1) B, (p-1) W, and the bubble is
+    >>> chunk_places(3, 2).tolist(), chunk_places(3, 2, in_a_v=True).tolist()
+    ([0, 1, 2, 0, 1, 2], [0, 1, 2, 2, 1, 0])
+    """
+    there = np.arange(pp)
+    return np.concatenate([there[::-1] if in_a_v and turn % 2 else there for turn in range(vpp)])
 
-        1F1B, GPipe       (p - 1) (F + B) / v           v chunks per stage
-        zero-bubble       (p - 1) (F + B - 2 W)
-        DualPipe          (p/2 - 1) (F + B + B - 3 W)   forward and backward overlapped
 
-    With unequal stages the 1F1B form stays exact when the slowest stage never waits between its first
-    and last micro-batch; otherwise it is a lower bound.
+def bubble_s(
+    schedule: IntArray, pp: IntArray, vpp: IntArray, forward_s: Array, backward_s: Array, weight_grad_s: Array
+) -> Array:
+    """Idle time of the slowest stage per step, in seconds; arrays (C,).
+
+    The times are of one micro-batch, summed over all stages but the slowest. With p equal stages of v chunks, each
+    of which takes F, I and W (gradients of inputs and of weights; B = I + W), n = p - 1 and h = p/2 - 1:
+
+        1F1B, GPipe   n (F + B)
+        zero-bubble   n max(F + I - W, F, I)
+        ZB-V          max(n I, (2n - 1) F - (n - 1) I, F + (n - 1) W, I + (n - 1) W, 2n (I - W), 2n F - n I - W,
+                          (2n - 1) F + I - 2n W, 2n F - (2n + 1) W)
+        DualPipe      max(2h F, h (2F + I - W), (h - 1) F + h (2I - W), (h - 1) F + h I)
+
+    For equal chunks and without transfers, this is what the timelines of `estimate.schedule` give wherever
+    `bubble_is_exact`; for fewer micro-batches they are longer. Published are n (F + B), its interleaved form,
+    n (F + I - W) for zero-bubble, none for ZB-V, and h (F + 2I - W) for DualPipe, all with F = I = W in mind; the
+    other terms are other chains of operations, which are longer where the times differ more, read off timelines.
+    With unequal stages no closed form is exact, nor a bound: stages behind the slowest cost nothing while it has
+    other micro-batches to work on, and more than their own time where it waits.
     Sources: Narayanan et al., arXiv 2104.04473; Qi et al., arXiv 2401.10241; DeepSeek-V3, arXiv
     2412.19437, table 2.
     """
-    both = forward_s + backward_s
-    zero = np.maximum(both - 2 * weight_grad_s, 0.0)
-    shorter = max(pp / 2 - 1, 0.0) / max(pp - 1, 1)
-    dual = shorter * np.maximum(both + backward_s - 3 * weight_grad_s, 0.0)
-    return np.select([schedule == ZERO_BUBBLE, schedule == DUALPIPE], [zero, dual], both / vpp)
+    bubble: Array = (forward_s + backward_s) / vpp
+    if schedule.any():
+        chunks = np.maximum(pp - 1, 1) * vpp
+        each = (forward_s / chunks, (backward_s - weight_grad_s) / chunks, weight_grad_s / chunks)
+        for code, closed_form_s in ((ZERO_BUBBLE, _zero_bubble_s), (ZB_V, _zb_v_s), (DUALPIPE, _dualpipe_s)):
+            if (chosen := schedule == code).any():
+                bubble = np.where(chosen, closed_form_s(pp, *each), bubble)
+    return bubble
 
 
-def in_flight(schedule: IntArray, pp: int, vpp: int, num_micro_batches: IntArray) -> Array:
-    """Micro-batches whose activations a stage holds at its peak, in units of whole stages, array (C, P).
+def _zero_bubble_s(p: IntArray, forward: Array, inputs: Array, weight: Array) -> Array:
+    return (p - 1) * _longest(forward + inputs - weight, forward, inputs)
 
-    1F1B keeps p - s; interleaved 1F1B warms up 2 (p - s - 1) + (v - 1) p chunks and holds one more, each
-    1/v of a stage; GPipe keeps all; DualPipe p + 1 on every stage. Source: Narayanan et al., arXiv
-    2104.04473 and Megatron-Core's schedules; DeepSeek-V3 table 2.
+
+def _zb_v_s(p: IntArray, forward: Array, inputs: Array, weight: Array) -> Array:
+    n = p - 1
+    return _longest(
+        n * inputs,
+        (2 * n - 1) * forward - (n - 1) * inputs,
+        forward + (n - 1) * weight,
+        inputs + (n - 1) * weight,
+        2 * n * (inputs - weight),
+        2 * n * forward - n * inputs - weight,
+        (2 * n - 1) * forward + inputs - 2 * n * weight,
+        2 * n * forward - (2 * n + 1) * weight,
+    )
+
+
+def _dualpipe_s(p: IntArray, forward: Array, inputs: Array, weight: Array) -> Array:
+    h = np.maximum(p / 2 - 1, 0.0)
+    return _longest(
+        2 * h * forward,
+        h * (2 * forward + inputs - weight),
+        (h - 1) * forward + h * (2 * inputs - weight),
+        (h - 1) * forward + h * inputs,
+    )
+
+
+def _longest(*chains_s: Array) -> Array:
+    return np.asarray(np.max(chains_s, axis=0))
+
+
+def bubble_is_exact(
+    schedule: IntArray, pp: IntArray, vpp: IntArray, num_micro_batches: IntArray
+) -> npt.NDArray[np.bool_]:
+    """Whether `bubble_s` is the bubble of equal chunks without transfers, array (C,).
+
+    Plain 1F1B and GPipe: always. With chunks, and for zero-bubble: from as many micro-batches as stages, and, but
+    for GPipe, if they go through the chunks in equal rounds of that many or more. ZB-V: from 2 p - 1 on. DualPipe:
+    an even number, from 2 p on, and an even number of stages. With fewer micro-batches the bubble is longer, for ZB-V
+    longer or shorter; where rounds are not equal there is no such schedule.
     """
-    stage = np.arange(pp, dtype=float)[None, :]
-    total = num_micro_batches.astype(float)[:, None]
-    if vpp == 1:
-        plain = np.minimum(pp - stage, total)
-    else:
-        plain = np.minimum(2 * (pp - stage - 1) + (vpp - 1) * pp + 1, total * vpp) / vpp
-    everything = np.broadcast_to(total, plain.shape)
-    dual = np.minimum(pp + 1.0, total) + np.zeros_like(plain)
-    code = schedule[:, None]
-    return np.select([code == GPIPE, code == DUALPIPE], [everything, dual], plain)
+    m, plain = num_micro_batches, vpp == 1
+    enough, whole = m >= pp, plain | (m % np.maximum(m // pp, 1) == 0)
+    exact: npt.NDArray[np.bool_] = np.select(
+        [schedule == ONE_F_ONE_B, schedule == GPIPE, schedule == ZERO_BUBBLE, schedule == ZB_V],
+        [plain | (enough & whole), plain | enough, enough & whole, (vpp == 2) & (m >= 2 * pp - 1)],
+        plain & (pp % 2 == 0) & (m % 2 == 0) & (m >= 2 * pp),
+    )
+    return exact
+
+
+def in_flight(schedule: IntArray, stage: Array, pp: IntArray, vpp: IntArray, num_micro_batches: IntArray) -> Array:
+    """Micro-batches whose activations a stage holds at its peak, in units of whole stages, array (S, C).
+
+    `stage` is the place of the stage in its pipeline, (S, C). 1F1B keeps p - s; interleaved 1F1B warms up
+    2 (p - s - 1) + (v - 1) r chunks, where r micro-batches make a round (p if that divides them), and holds one more,
+    each 1/v of a stage; GPipe keeps all. Zero-bubble schedules hold activations until the gradients of weights: p on
+    every stage, with chunks (p + (v - 1) r) / v; DualPipe p + 1. None needs more the later a stage is. This is what
+    timelines show, but that ZB-V holds less with fewer than 2 p - 1 micro-batches.
+    Sources: Narayanan et al., arXiv 2104.04473 and Megatron-Core's schedules; Qi et al., arXiv 2401.10241, table 1;
+    DeepSeek-V3 table 2.
+    """
+    m = num_micro_batches
+    rounds = (vpp - 1) * (m / np.maximum(m // pp, 1))
+    chunks = np.where(vpp == 1, pp - stage, 2 * (pp - stage - 1) + rounds + 1)
+    held: Array = np.minimum(chunks / vpp, m)
+    if schedule.any():
+        late_weights = np.minimum((pp + rounds) / vpp, m)
+        held = np.where(schedule == GPIPE, m, held)
+        held = np.where(schedule == ZERO_BUBBLE, late_weights, held)
+        held = np.where(schedule == ZB_V, np.minimum(pp, m), held)
+        held = np.where(schedule == DUALPIPE, np.minimum(pp + 1.0, m), held)
+    return held

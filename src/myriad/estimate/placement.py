@@ -9,8 +9,8 @@ import numpy as np
 
 from myriad.errors import InfeasibleError
 from myriad.estimate.operations import Array
-from myriad.estimate.pipeline import chunk_sizes
-from myriad.spec.layout import Layout
+from myriad.estimate.pipeline import chunk_places, chunk_sizes
+from myriad.spec.layout import IntArray, Layout
 from myriad.spec.model import Model
 from myriad.spec.result import StageLoad
 
@@ -42,16 +42,16 @@ def predicts_apart(model: Model, split: Sequence[int]) -> bool:
 
 
 def prediction_chunk(model: Model, split: Sequence[int]) -> int:
-    """The chunk on which the split places the prediction depths."""
-    return max(c for c, size in enumerate(split) if size) if predicts_apart(model, split) else len(split) - 1
+    """The chunk on which the split places the prediction depths; -1 for the last, with the head."""
+    return max(c for c, size in enumerate(split) if size) if predicts_apart(model, split) else -1
 
 
 def chunk_layers(
-    model: Model, pp: int, vpp: int, end_layers: int = 1, in_turn: bool = False, split: Sequence[int] = ()
+    model: Model, num_chunks: int, end_layers: int = 1, in_turn: bool = False, split: Sequence[int] = ()
 ) -> tuple[int, ...]:
     """Layers per chunk, first to last, without prediction depths. Raises InfeasibleError if they cannot lie so."""
     if not split:
-        return chunk_sizes(model.num_layers, pp * vpp, end_layers, in_turn)
+        return chunk_sizes(model.num_layers, num_chunks, end_layers, in_turn)
     if problem := split_problem(model, split):
         raise InfeasibleError(problem)
     sizes = list(split)
@@ -60,30 +60,27 @@ def chunk_layers(
     return tuple(sizes)
 
 
-def stage_layers(
-    model: Model,
-    kinds: Sequence[str],
-    pp: int,
-    vpp: int,
-    end_layers: int = 1,
-    in_turn: bool = False,
-    split: Sequence[int] = (),
-) -> Array:
-    """Layers and prediction depths of each kind on each stage, array (K, P). Chunk c is on stage c mod pp.
+def places_of(layout: Layout) -> IntArray:
+    """The stage of each chunk of a layout."""
+    return chunk_places(layout.pp, layout.vpp, in_a_v=layout.schedule == "zb-v")
 
-    Depths that lie apart from the head are of the last kind, which holds what is the head's elsewhere (see
-    `estimate.layers.model_costs`). Raises InfeasibleError if the layers cannot lie so.
+
+def stage_layers(
+    model: Model, places: IntArray, end_layers: int = 1, in_turn: bool = False, split: Sequence[int] = ()
+) -> Array:
+    """Layers and prediction depths of each kind on each stage, array (K, P), for chunks on these stages.
+
+    Depths that lie apart from the head are one more kind, the last, which holds what is the head's elsewhere (see
+    `estimate.layers.model_costs`); `estimate.pipeline.chunk_places` has the places. Raises InfeasibleError if the
+    layers cannot lie so.
     """
-    counts = np.zeros((len(kinds), pp))
-    layer_kinds, position = model.layer_kinds(), 0
-    for chunk, size in enumerate(chunk_layers(model, pp, vpp, end_layers, in_turn, split)):
-        for kind in layer_kinds[position : position + size]:
-            counts[kinds.index(kind), chunk % pp] += 1
-        position += size
-    if predicts_apart(model, split):
-        counts[-1, prediction_chunk(model, split) % pp] += model.mtp_depths
-    elif model.mtp_depths and model.mtp_block is not None:
-        counts[kinds.index(model.mtp_block), -1] += model.mtp_depths
+    kinds, apart = model.block_kinds(), predicts_apart(model, split)
+    counts = np.zeros((len(kinds) + apart, int(places.max()) + 1))
+    sizes = chunk_layers(model, len(places), end_layers, in_turn, split)
+    np.add.at(counts, (np.array([kinds.index(kind) for kind in model.layer_kinds()]), np.repeat(places, sizes)), 1)
+    if model.mtp_depths and model.mtp_block is not None:
+        kind = len(kinds) if apart else kinds.index(model.mtp_block)
+        counts[kind, places[prediction_chunk(model, split)]] += model.mtp_depths
     return counts
 
 
@@ -91,12 +88,13 @@ def stage_loads(
     model: Model, layout: Layout, end_layers: int, in_turn: bool, micro_batch_s: Array
 ) -> tuple[StageLoad, ...]:
     """What lies on each stage, given how long one micro-batch takes there, array (P,)."""
-    pp, sizes = layout.pp, chunk_layers(model, layout.pp, layout.vpp, end_layers, in_turn, layout.split)
+    places = places_of(layout)
+    sizes = chunk_layers(model, len(places), end_layers, in_turn, layout.split)
     edges, kinds = np.cumsum([0, *sizes]).tolist(), model.layer_kinds()
-    depths_at = prediction_chunk(model, layout.split) % pp if layout.split else pp - 1
+    depths_at = int(places[prediction_chunk(model, layout.split)])
     found = []
-    for stage in range(pp):
-        chunks = range(stage, len(sizes), pp)
+    for stage in range(layout.pp):
+        chunks = np.flatnonzero(places == stage).tolist()
         held = Counter(kind for chunk in chunks for kind in kinds[edges[chunk] : edges[chunk + 1]])
         found.append(
             StageLoad(

@@ -6,7 +6,7 @@ micro-batch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +65,19 @@ class Operation:
     """The part of the block that launches it."""
     sizes: tuple[tuple[str, Array], ...] = ()
     """Named sizes for display."""
+
+    def take(self, index: npt.NDArray[np.int64]) -> Operation:
+        """The same in other cells; without the sizes."""
+        return replace(
+            self,
+            forward_s=self.forward_s[index],
+            backward_s=self.backward_s[index],
+            weight_grad_s=self.weight_grad_s[index],
+            forward_flops=self.forward_flops[index],
+            forward_bytes=self.forward_bytes[index],
+            kernels=self.kernels[index] if isinstance(self.kernels, np.ndarray) else self.kernels,
+            sizes=(),
+        )
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,16 @@ import numpy as np
 
 from myriad.estimate.layers import ModelCosts
 from myriad.estimate.operations import Array
-from myriad.estimate.pipeline import DUALPIPE, in_flight
-from myriad.estimate.stage_memory import Held, stage_memory
-from myriad.estimate.training import Setting
+from myriad.estimate.pipeline import DUALPIPE, ZB_V, in_flight
+from myriad.estimate.setting import Setting
+from myriad.estimate.stage_memory import StageMemory, lasting, passing
+from myriad.estimate.stages import stage_table
 from myriad.spec.layout import IntArray, LayoutTable
 
 
 @dataclass(frozen=True)
 class StageCosts:
-    """One layout, a table of one row, not of the DualPipe schedule; K kinds of layers, the last of all depths together.
+    """One layout, a table of one row, neither of the DualPipe nor of the ZB-V schedule; K kinds of layers.
 
     With `apart`, costs have prediction depths as their last kind, and a layer of that kind stands for all depths.
     Otherwise the depths count to the end after the last layer.
@@ -29,7 +30,7 @@ class StageCosts:
 
     def __post_init__(self) -> None:
         assert len(self.layout) == 1
-        assert self.layout.schedule[0] != DUALPIPE
+        assert self.layout.schedule[0] not in (DUALPIPE, ZB_V)
 
     @property
     def num_micro_batches(self) -> int:
@@ -68,26 +69,20 @@ class StageCosts:
     def memory_bytes(self, layers: IntArray) -> Array:
         """Memory of every stage, (M, P), by the layers of each kind on it, (M, P, K): as `TrainingTable` has it."""
         setting, size = self.setting, len(layers)
-        row = self.layout.take(np.zeros(size, dtype=np.int64))
-        pp, vpp = int(self.layout.pp[0]), int(self.layout.vpp[0])
+        rows, cut = self.layout.take(np.zeros(size, dtype=np.int64)), np.zeros(size, dtype=np.int64)
+        stages = stage_table(setting, self.layout, merged=False).of(self.layout)
 
         def staged(figure: tuple[Array, tuple[float, float]]) -> Array:
             kinds, (first, last) = figure
-            stages = layers @ kinds
-            stages[:, 0] += first
-            stages[:, -1] += last
-            return np.asarray(stages)
+            return np.asarray((layers @ kinds).T + stages.is_first * first + stages.is_last * last)
 
+        dense, expert = staged(self.dense_parameters()), staged(self.of("expert_parameters"))
         micro_batches = np.full(size, self.num_micro_batches, dtype=np.int64)
-        held = Held(
-            dense_parameters=staged(self.dense_parameters()),
-            expert_parameters=staged(self.of("expert_parameters")),
-            optimizer_share=np.ones((size, 1)),
-            activation_bytes=staged(self.of("activation_bytes")),
-            in_flight=in_flight(row.schedule, pp, vpp, micro_batches),
-            num_micro_batches=micro_batches,
-        )
-        parts = stage_memory(
-            held, row, self.costs, setting.model, setting.work, setting.stack, setting.device.memory_bytes
-        )
-        return np.asarray(sum(parts.values()))
+        lasts = lasting(setting, rows, stages, self.costs, cut, dense, expert, np.ones(size))
+        passes = passing(
+            setting, rows, stages, staged(self.of("activation_bytes")),
+            self.costs.blocks.working_bytes.max(axis=0)[cut], self.costs.last.working_bytes[0, cut],
+            in_flight(rows.schedule, stages.number, rows.pp, rows.vpp, micro_batches), micro_batches,
+        )  # fmt: skip
+        own = np.arange(size)
+        return np.asarray(StageMemory(setting, lasts, own, passes, own).total.T)

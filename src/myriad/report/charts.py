@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
-from myriad.report.palette import DARK, GAIN_COLOUR, LIGHT, MEMORY_COLOURS, SERIES_COLOURS, TIME_COLOURS
+from myriad.report.palette import GAIN_COLOUR, MEMORY_COLOURS, SERIES_COLOURS, TIME_COLOURS
+from myriad.report.timeline_chart import timeline_chart
 from myriad.report.views import change, parts_present
 from myriad.spec.result import MEMORY_PARTS, JobPlan, Plan, RankedLayout, TrainingEstimate
 from myriad.units import GIB
@@ -13,15 +14,16 @@ Chart = dict[str, object]
 
 
 def plan_charts(plan: Plan, language: Language, numbers: Numbers) -> dict[str, object]:
-    """The charts of all jobs with the colours that they share, keyed by the id of their place in the page."""
-    charts: dict[str, Chart] = {}
-    for index, job in enumerate(plan.jobs):
-        charts |= {f"job-{index}-{name}": chart for name, chart in job_charts(job, language, numbers).items()}
-    return {"charts": charts, "colours": {"light": LIGHT, "dark": DARK}, "locale": language.code}
+    """The charts of all jobs by the id of their place in the page."""
+    return {
+        f"job-{index}-{name}": chart
+        for index, job in enumerate(plan.jobs)
+        for name, chart in job_charts(job, language, numbers).items()
+    }
 
 
 def job_charts(job: JobPlan, language: Language, numbers: Numbers) -> dict[str, Chart]:
-    """The charts of one job by name: step, memory, pareto, sensitivity, each where the job has its values."""
+    """The charts of one job by name: step, memory, pareto, sensitivity, timeline, where the job has its values."""
     charts: dict[str, Chart] = {}
     if job.chosen is None or job.chosen.estimate is None:
         return charts
@@ -31,6 +33,8 @@ def job_charts(job: JobPlan, language: Language, numbers: Numbers) -> dict[str, 
         charts["pareto"] = _pareto(job.chosen.search.pareto, job.chosen.estimate, language, numbers)
     if job.sensitivity:
         charts["sensitivity"] = _sensitivity(job, language, numbers)
+    if job.timeline:
+        charts["timeline"] = timeline_chart(job.timeline, language, numbers)
     return charts
 
 

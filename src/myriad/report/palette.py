@@ -17,8 +17,16 @@ MEMORY_COLOURS: Final = {
     "logits": "#c9849c", "buffers": "#2f8f86", "reserved": "#8794a3", "fragmentation": "#b9c0c8",
 }  # fmt: skip
 
+#: Kind of an operation -> colour of even and of odd micro-batches, so that neighbours differ.
+OPERATION_COLOURS: Final = {
+    "forward": ("#5b97c9", "#93c1e6"), "backward": ("#d9713c", "#eba67f"), "weight_gradient": ("#75923f", "#a9c172"),
+}  # fmt: skip
+TRANSFER_COLOUR: Final = "#8794a3"
+
 #: Series that are no part of a step or of memory: numbers of GPUs in a scatter, gains in bars.
 SERIES_COLOURS: Final = ("#35699b", "#d9713c", "#2f8f86", "#94406f", "#e5a33d", "#75923f", "#8d83c9", "#8794a3")
+#: A metric from its lowest to its highest value.
+HEAT_COLOURS: Final = ("#e9eef2", "#93c1e6", "#35699b", "#1d2f5c")
 GAIN_COLOUR: Final = "#2f8f86"
 
 #: Page colours: custom properties of report.css, and what report.js draws axes and text with.

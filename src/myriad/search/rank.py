@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from myriad.estimate.training import TrainingTable
+from myriad.estimate.table import TrainingTable
 from myriad.spec.layout import Layout, LayoutTable
 from myriad.spec.result import TIME_PARTS
 
@@ -20,7 +20,8 @@ Array = npt.NDArray[np.float64]
 Objective = Literal["time", "cost", "gpus"]
 Progress = Callable[[int, int], None]
 
-ROWS_PER_BATCH = 1 << 16
+MOST_ROWS_PER_BATCH = 1 << 17
+"""So many that what a batch works out once is little, so few that its results are soon let go."""
 
 
 Evaluate = Callable[[LayoutTable], TrainingTable]
@@ -92,27 +93,31 @@ def ordered(
     step_limit_s: float | None = None,
 ) -> IntArray:
     """The rows, best first; see `rank`."""
-    gpus = num_gpus[rows].astype(float)
-    wanted = {"time": step_s[rows], "cost": step_s[rows] * gpus, "gpus": gpus}[objective]
-    late = step_s[rows] > (np.inf if step_limit_s is None or objective == "time" else step_limit_s)
-    first = np.where(late, step_s[rows], wanted)
-    return np.asarray(rows[np.lexsort((memory[rows], step_s[rows], first, late))])
+    step, keys = step_s[rows], [memory[rows], step_s[rows]]
+    if objective != "time":
+        gpus = num_gpus[rows].astype(float)
+        late = step > (np.inf if step_limit_s is None else step_limit_s)
+        keys += [np.where(late, step, step * gpus if objective == "cost" else gpus), late.astype(float)]
+    return np.asarray(rows[np.lexsort(keys)])
 
 
 def _evaluate_all(layouts: LayoutTable, evaluate: Evaluate, progress: Progress | None) -> tuple[Array, Array]:
     """Step time and memory of every layout; the parts of a batch are let go once they are summed."""
     step_s, memory = np.empty(len(layouts)), np.empty(len(layouts))
 
+    cores = os.cpu_count() or 1
+    size = max(1, min(MOST_ROWS_PER_BATCH, -(-len(layouts) // cores)))
+
     def run(start: int) -> int:
-        rows = np.arange(start, min(start + ROWS_PER_BATCH, len(layouts)))
+        rows = slice(start, start + size)
         table = evaluate(layouts.take(rows))
         step_s[rows], memory[rows] = table.step_s, table.memory_peak_bytes
-        return len(rows)
+        return len(table.step_s)
 
     done = 0
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=cores) as pool:
         try:
-            for number in pool.map(run, range(0, len(layouts), ROWS_PER_BATCH)):
+            for number in pool.map(run, range(0, len(layouts), size)):
                 done += number
                 if progress is not None:
                     progress(done, len(layouts))

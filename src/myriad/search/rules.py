@@ -16,7 +16,7 @@ import numpy.typing as npt
 from myriad.estimate.placement import predicts_apart, split_problem
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
-from myriad.spec.layout import RECOMPUTE_MODULES, Layout, LayoutTable
+from myriad.spec.layout import PIPELINE_SCHEDULES, RECOMPUTE_MODULES, Layout, LayoutTable
 from myriad.spec.model import (
     Block,
     CompressedAttention,
@@ -30,6 +30,8 @@ from myriad.spec.model import (
 )
 
 Mask = npt.NDArray[np.bool_]
+
+_ZERO_BUBBLE, _DUALPIPE = (PIPELINE_SCHEDULES.index(name) for name in ("zero-bubble", "dualpipe"))
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,16 @@ def _expert_width_divides(case: Case, x: LayoutTable) -> Mask:
     return _any_remainder([m.expert_width for m in _experts(case.model)], x.etp)
 
 
+def _micro_batches(case: Case, x: LayoutTable) -> npt.NDArray[np.int64]:
+    return case.work.global_batch // (x.micro_batch * x.dp)
+
+
+def _not_from_both_ends(case: Case, x: LayoutTable) -> Mask:
+    batches = _micro_batches(case, x)
+    odd = (x.pp % 2 > 0) | (batches % 2 > 0) | (x.vpp > 1)
+    return np.asarray((x.schedule == _DUALPIPE) & (odd | (batches < 2 * x.pp)))
+
+
 #: Reasons why a layout cannot exist, whatever runs it.
 DIVISION_RULES: tuple[Rule, ...] = (
     _rule("fewer layers than pipeline chunks", "pp vpp", lambda c, x: x.pp * x.vpp > c.model.num_layers + 2),
@@ -143,14 +155,14 @@ DIVISION_RULES: tuple[Rule, ...] = (
         "shard does not divide dp * cp", "dp cp shard", lambda _, x: (x.dp * x.cp) % np.maximum(x.shard, 1) != 0,
     ),
     _rule(
+        "DualPipe needs an even number of stages without chunks, and two micro-batches a stage",
+        "pp vpp dp micro_batch schedule", _not_from_both_ends,
+    ),
+    _rule(
         "offloading needs the host link, which the catalog does not know", "offload_optimizer",
         lambda c, x: (x.offload_optimizer > 0) & (c.cluster.accelerator.host_link_bytes_per_s_one_way is None),
     ),
 )  # fmt: skip
-
-
-def _micro_batches(case: Case, x: LayoutTable) -> npt.NDArray[np.int64]:
-    return case.work.global_batch // (x.micro_batch * x.dp)
 
 
 def _uneven(case: Case, x: LayoutTable) -> Mask:
@@ -202,7 +214,14 @@ FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
             lambda _, x: ~np.isin(x.recompute, (0, 1, _EVERY_OTHER_PRODUCT, _FULL)),
         ),
         _rule("optimizer offload is not offered", "offload_optimizer", lambda _, x: x.offload_optimizer > 0),
-        _rule("DualPipe excludes chunks", "schedule vpp", lambda _, x: (x.schedule == 3) & (x.vpp > 1)),
+        _rule(
+            "zero-bubble needs chunks (InterleavedZeroBubble)", "schedule vpp",
+            lambda _, x: (x.schedule == _ZERO_BUBBLE) & (x.vpp == 1),
+        ),
+        _rule(
+            "DualPipe from both ends is not offered, its half DualPipeV is", "schedule",
+            lambda _, x: x.schedule == _DUALPIPE,
+        ),
     ),
     "own": (_EVEN_CHUNKS, _WHOLE_ROUNDS),
     "fsdp": (

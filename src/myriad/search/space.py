@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from myriad.search.rules import DIVISION_RULES, FRAMEWORK_RULES, Case, violations
+from myriad.search.rules import DIVISION_RULES, FRAMEWORK_RULES, Case, Rule, violations
 from myriad.spec.layout import PIPELINE_SCHEDULES, LayoutTable, recompute_mask
 from myriad.spec.model import DenseFeedForward, MixtureOfExperts, MultiLatentAttention
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def default_space(case: Case, least_gpus: int = 1, fused_attention: bool = True,
         micro_batch=_powers(min(8, work.global_batch)),
         zero=(0, 1, 2, 3),
         recompute=_recompute_choices(case, fused_attention),
-        schedule=tuple(PIPELINE_SCHEDULES.index(s) for s in ("1f1b", "zero-bubble", "dualpipe")),
+        schedule=tuple(PIPELINE_SCHEDULES.index(s) for s in ("1f1b", "zero-bubble", "dualpipe", "zb-v")),
         least_gpus=least_gpus,
         strictly=strictly,
     )
@@ -103,14 +100,9 @@ class Enumerated:
     total: int
     rejected: dict[str, int]
 
-    def without(self, rows: npt.NDArray[np.bool_], reason: str) -> Enumerated:
-        """The same less some rows, counted under a reason."""
-        rejected = self.rejected | ({reason: int(rows.sum())} if rows.any() else {})
-        return Enumerated(self.layouts.take(~rows), self.total, rejected)
 
-
-def enumerate_layouts(case: Case, space: Space, framework: str) -> Enumerated:
-    """Every layout of the space that divides and that the framework can run.
+def enumerate_layouts(case: Case, space: Space, framework: str, more: tuple[Rule, ...] = ()) -> Enumerated:
+    """Every layout of the space that divides, that the framework can run and that violates none of `more` rules.
 
     Dimensions are chosen level by level, and each rule is applied as soon as all that it reads is chosen.
     A layout dropped early counts once for every choice of the later levels that it would have had (an
@@ -122,12 +114,12 @@ def enumerate_layouts(case: Case, space: Space, framework: str) -> Enumerated:
         {"micro_batch": space.micro_batch},
         {"dp": ()},
         {"ep": space.ep, "etp": space.etp},
-        {"zero": space.zero, "schedule": space.schedule},
-        {"recompute": space.recompute, "offload_optimizer": space.offload_optimizer},
+        {"zero": space.zero, "schedule": space.schedule, "offload_optimizer": space.offload_optimizer},
+        {"recompute": space.recompute},
     ]
-    names = {rule.reason: rule.reason for rule in DIVISION_RULES}
+    names = {rule.reason: rule.reason for rule in (*DIVISION_RULES, *more)}
     names |= {rule.reason: f"{framework}: {rule.reason}" for rule in FRAMEWORK_RULES[framework]}
-    waiting = [*DIVISION_RULES, *FRAMEWORK_RULES[framework]]
+    waiting = [*DIVISION_RULES, *FRAMEWORK_RULES[framework], *more]
     chosen = {"order", "shard"}
     rejected: dict[str, int] = {}
     table = _single()
@@ -137,7 +129,8 @@ def enumerate_layouts(case: Case, space: Space, framework: str) -> Enumerated:
         ready = [rule for rule in waiting if rule.columns <= chosen]
         waiting = [rule for rule in waiting if not rule.columns <= chosen]
         bad, counts = violations(ready, case, table)
-        table = table.take(~bad)
+        if bad.any():
+            table = table.take(~bad)
         later = math.prod(len(c) for level in levels[number + 1 :] for c in level.values() if c)
         for reason, count in counts.items():
             rejected[names[reason]] = rejected.get(names[reason], 0) + count * later
@@ -157,7 +150,8 @@ def _choose(case: Case, table: LayoutTable, choices: dict[str, tuple[int, ...]],
         own_tp = table.etp == 0
         return replace(table, etp=np.where(own_tp, table.tp, table.etp)).take(~own_tp | (table.tp > 1))
     if "zero" in choices:
-        plain = (table.schedule == 0) | ((table.pp > 1) & (table.vpp == 1))
+        chunks = np.where(table.schedule == PIPELINE_SCHEDULES.index("zb-v"), 2, 1)
+        plain = (table.schedule == 0) | ((table.pp > 1) & (table.vpp == chunks))
         return table.take(((table.zero == 0) | (table.dp * table.cp > 1)) & plain)
     return table
 
@@ -174,9 +168,9 @@ def _product(table: LayoutTable, **choices: tuple[int, ...]) -> LayoutTable:
     """Every row of the table with every combination of the choices; the last named varies fastest."""
     grids = np.meshgrid(*[np.array(c, dtype=np.int64) for c in choices.values()], indexing="ij")
     size = grids[0].size
-    repeated = table.take(np.repeat(np.arange(len(table)), size))
-    columns = {name: np.tile(grid.ravel(), len(table)) for name, grid in zip(choices, grids, strict=True)}
-    return replace(repeated, **columns)
+    chosen = {name: np.tile(grid.ravel(), len(table)) for name, grid in zip(choices, grids, strict=True)}
+    kept = {f.name: np.repeat(getattr(table, f.name), size) for f in fields(LayoutTable) if f.name not in choices}
+    return LayoutTable(**kept, **chosen)
 
 
 def _with_data_parallel(case: Case, table: LayoutTable, space: Space) -> LayoutTable:

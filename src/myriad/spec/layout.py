@@ -25,7 +25,8 @@ RECOMPUTE_MODULES: tuple[str, ...] = (
 )  # fmt: skip
 RECOMPUTE_ALIASES: dict[str, tuple[str, ...]] = {"none": (), "selective": ("core_attn",), "full": ("full",)}
 
-PIPELINE_SCHEDULES = ("1f1b", "gpipe", "zero-bubble", "dualpipe")
+#: `zero-bubble` is ZB-H1 (arXiv 2401.10241), with chunks PyTorch's InterleavedZeroBubble; `zb-v` is ZBVZeroBubble.
+PIPELINE_SCHEDULES = ("1f1b", "gpipe", "zero-bubble", "dualpipe", "zb-v")
 RANK_ORDERS = ("tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp")
 
 
@@ -86,7 +87,7 @@ class Layout(Spec):
     """Recomputed modules: `none`, `selective` (core attention), `full`, or a list of `RECOMPUTE_MODULES`."""
     offload_optimizer: bool = False
     """Optimizer states in host memory."""
-    schedule: Literal["1f1b", "gpipe", "zero-bubble", "dualpipe"] = "1f1b"
+    schedule: Literal["1f1b", "gpipe", "zero-bubble", "dualpipe", "zb-v"] = "1f1b"
     order: Literal["tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp"] = "tp-cp-ep-dp-pp"
     """Rank order, fastest-varying first: groups named first get the nearest links."""
 
@@ -108,6 +109,8 @@ class Layout(Spec):
     def _chunks_need_stages(self) -> Layout:
         if self.vpp > 1 and self.pp == 1:
             raise ValueError("vpp above 1 needs pp above 1")
+        if self.schedule == "zb-v" and self.vpp != 2:
+            raise ValueError(f"schedule zb-v has two chunks per stage: expected vpp 2, found {self.vpp}")
         return self
 
     @model_validator(mode="after")
@@ -205,9 +208,65 @@ class LayoutTable:
             }
         )
 
-    def take(self, index: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> LayoutTable:
+    def take(self, index: npt.NDArray[np.int64] | npt.NDArray[np.bool_] | slice) -> LayoutTable:
+        if isinstance(index, np.ndarray) and index.dtype == bool:
+            index = np.flatnonzero(index)  # once, not for every column
         return LayoutTable(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    def distinct(self, *columns: str) -> Distinct:
+        """The rows that differ in the given columns, in the order in which they are first met."""
+        return distinct([getattr(self, name) for name in columns])
 
     @classmethod
     def concat(cls, tables: Sequence[LayoutTable]) -> LayoutTable:
         return cls(**{f.name: np.concatenate([getattr(t, f.name) for t in tables]) for f in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """Rows that differ in what one step of a computation looks at."""
+
+    first: IntArray
+    """Where each is first met, (D,)."""
+    index: IntArray
+    """For every row which of them it equals, (C,)."""
+
+
+def distinct(columns: Sequence[IntArray]) -> Distinct:
+    """The rows of these columns of non-negative values that differ, in the order in which they are first met."""
+    key, size = np.zeros(len(columns[0]), dtype=np.int64), 1
+    for values in columns:
+        width = int(values.max(initial=0)) + 1
+        if width == 1:
+            continue
+        if size * width > _LONGEST_TABLE:
+            (key, size), (values, width) = _numbered(key, size), _numbered(values, width)
+        key, size = key * width + values, size * width
+    return _first_of_each(key, size)
+
+
+_LONGEST_TABLE = 1 << 22
+
+
+def _numbered(values: IntArray, size: int) -> tuple[IntArray, int]:
+    """The values below `size` numbered from 0 on without gaps, and how many differ."""
+    found = _first_of_each(values, size)
+    return found.index, len(found.first)
+
+
+def _first_of_each(values: IntArray, size: int) -> Distinct:
+    """Where each value below `size` is first met, and for every value which of those it is.
+
+    Up to a size a table finds the first, of which only what is written is ever touched: an eighth of the time of
+    sorting.
+    """
+    rows = np.arange(len(values))
+    if size > max(_LONGEST_TABLE, 4 * len(values)):
+        _, first, index = np.unique(values, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        return Distinct(first[order], np.argsort(order)[index])
+    table = np.empty(size, dtype=np.int64)
+    table[values[::-1]] = rows[::-1]  # of equal values the last written stays: the first
+    found = table[values]
+    is_first = found == rows
+    return Distinct(np.flatnonzero(is_first), (np.cumsum(is_first) - 1)[found])

@@ -228,6 +228,11 @@ class Model(Spec):
         """The block kind of every layer, first to last."""
         return tuple(kind for kind, count in self.layers for _ in range(count))
 
+    def block_kinds(self) -> tuple[str, ...]:
+        """The kinds of blocks, each once: of the layers as they come, then of multi-token prediction."""
+        own = [kind for kind, _ in self.layers]
+        return tuple(dict.fromkeys(own + ([self.mtp_block] if self.mtp_block else [])))
+
     def with_layers(self, num_layers: int) -> Model:
         """The same model cut (or its last run stretched) to `num_layers`, as scaled-down benchmarks do."""
         kinds = self.layer_kinds()

@@ -6,6 +6,7 @@ from typing import Literal
 
 from myriad.spec.base import Spec
 from myriad.spec.layout import Layout
+from myriad.spec.timeline import StepTimeline
 
 TIME_PARTS = (
     "gemm", "expert_gemm", "attention", "recurrent", "memory_bound", "embedding_loss", "recompute", "host",
@@ -241,6 +242,8 @@ class JobPlan(Spec):
     others: tuple[JobOnPool, ...]
     comparison: Comparison | None = None
     sensitivity: tuple[Sensitivity, ...] = ()
+    timeline: StepTimeline | None = None
+    """Of the chosen layout where it has several stages and its schedule exists; of a long step, parts."""
     caveats: tuple[str, ...] = ()
 
 

@@ -8,7 +8,8 @@ from myriad import catalog
 from myriad.api.assumptions import ASSUMED_SHARE_CHANGE, assumptions
 from myriad.api.training import setting_of
 from myriad.estimate.device import device
-from myriad.estimate.training import Setting, estimate_layout
+from myriad.estimate.setting import Setting
+from myriad.estimate.training import estimate_layout
 from myriad.spec.explanation import Assumption
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout

@@ -12,7 +12,8 @@ from myriad.api.search import search_training
 from myriad.api.split import MISSES, REFINED, WORTH_FRACTION, best_split, refined
 from myriad.api.training import estimate_training, result_of, search_layouts, setting_of
 from myriad.errors import InfeasibleError, SpecError
-from myriad.estimate.training import estimate_layout, estimate_rows
+from myriad.estimate.table import estimate_rows
+from myriad.estimate.training import estimate_layout
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout
 from myriad.spec.system import MEMORY_HEADROOM

@@ -16,7 +16,8 @@ from myriad.api.training import (
     setting_of,
 )
 from myriad.errors import InfeasibleError, MissingDataError, SpecError
-from myriad.estimate.training import estimate_layout, estimate_table
+from myriad.estimate.table import estimate_table
+from myriad.estimate.training import estimate_layout
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout
 from myriad.spec.result import TIME_PARTS

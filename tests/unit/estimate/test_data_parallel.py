@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from myriad.estimate.collectives import OWN_PART
-from myriad.estimate.data_parallel import exposed_s, optimizer_s, replicas, state_bytes
+from myriad.estimate.data_parallel import exposed_s, optimizer_s, replicas, state_bytes, traffic
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import Layout
 from small_setting import FAR, LINKS, NEAR, columns, stack
@@ -16,10 +16,11 @@ DENSE, EXPERT = 1e9, 4e9
 
 
 def comm(layout: Layout, software=None, micro_batches=4, forward_s=0.0, backward_s=0.0, expert=0.0):
+    software = software or stack()
+    sent = traffic(columns(layout), np.array([DENSE]), np.array([expert]), ADAM, software, LINKS)
     exposed, hidden = exposed_s(
-        columns(layout), np.array([micro_batches]), np.array([DENSE]), np.array([expert]),
-        np.array([forward_s]), np.array([backward_s]), ADAM, software or stack(), LINKS,
-    )  # fmt: skip
+        columns(layout), np.array([micro_batches]), sent, np.array([forward_s]), np.array([backward_s]), software
+    )
     return float(exposed[0]), float(hidden[0])
 
 
@@ -164,14 +165,11 @@ def test_flat_copies_of_the_gradient_are_sharded_with_the_moments():
 
 def test_broadcasts_in_turn_cost_a_ring_each():
     layouts, parameters = columns(Layout(dp=4), Layout(dp=64)), np.full(2, 1e9)
-    window = np.zeros(2)
+    links = tuple(link.model_copy(update={"latency_s": 1e-3}) for link in LINKS)
 
-    def exposed(**more: object) -> np.ndarray:
-        links = tuple(link.model_copy(update={"latency_s": 1e-3}) for link in LINKS)
-        return exposed_s(layouts, np.ones(2, int), parameters, np.zeros(2), window, window, ADAM, stack(**more), links)[
-            0
-        ]
+    def gathered(**more: object) -> np.ndarray:
+        return traffic(layouts, parameters, np.zeros(2), ADAM, stack(**more), links).gather_s
 
-    more_s = exposed(gathers_by_broadcast=True) - exposed()
+    more_s = gathered(gathers_by_broadcast=True) - gathered()
     # 4 ranks of one domain: 4 rings of 3 hops; 64 ranks of 8 domains: 64 rings of 63 hops.
     assert more_s == pytest.approx([4 * 3e-3, 64 * 63e-3])

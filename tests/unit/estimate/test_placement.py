@@ -7,40 +7,49 @@ import pytest
 from tests.small_setting import dense_model, moe_model, one, setting
 
 from myriad.errors import InfeasibleError, SpecError
+from myriad.estimate.pipeline import chunk_places
 from myriad.estimate.placement import chunk_layers, prediction_chunk, predicts_apart, split_problem, stage_layers
-from myriad.estimate.training import estimate_layout, estimate_rows, layout_operations
+from myriad.estimate.table import estimate_rows
+from myriad.estimate.training import estimate_layout, layout_operations
 from myriad.spec.layout import Layout, LayoutTable
 
 PREDICTING = moe_model(1, 7, mtp_depths=1, mtp_block="moe")
 
 
 def test_layers_go_to_stages_in_order_and_chunks_go_round():
-    model = moe_model(2, 6)
-    assert stage_layers(model, ("dense", "moe"), 4, 1).tolist() == [[2, 0, 0, 0], [0, 2, 2, 2]]
-    assert stage_layers(model, ("dense", "moe"), 2, 4).tolist() == [[1, 1], [3, 3]]
-    assert stage_layers(model, ("dense", "moe"), 4, 1, split=(3, 2, 2, 1)).tolist() == [[2, 0, 0, 0], [1, 2, 2, 1]]
-    assert stage_layers(model, ("dense", "moe"), 2, 2, split=(1, 2, 4, 1)).tolist() == [[1, 1], [4, 2]]
+    model, four, two = moe_model(2, 6), chunk_places(4, 1), chunk_places(2, 2)
+    assert stage_layers(model, four).tolist() == [[2, 0, 0, 0], [0, 2, 2, 2]]
+    assert stage_layers(model, chunk_places(2, 4)).tolist() == [[1, 1], [3, 3]]
+    assert stage_layers(model, four, split=(3, 2, 2, 1)).tolist() == [[2, 0, 0, 0], [1, 2, 2, 1]]
+    assert stage_layers(model, two, split=(1, 2, 4, 1)).tolist() == [[1, 1], [4, 2]]
+
+
+def test_in_a_v_the_first_stage_has_both_ends():
+    model, in_a_v = moe_model(1, 7, mtp_depths=1, mtp_block="dense"), chunk_places(4, 2, in_a_v=True)
+    assert stage_layers(model, in_a_v).tolist() == [[2, 0, 0, 0], [1, 2, 2, 2]]
+    assert stage_layers(model, in_a_v, split=(2, *[1] * 6, 0)).tolist() == [[2, 0, 0, 0], [1, 2, 2, 2]]
+    assert stage_layers(model, in_a_v, split=(1, *[1] * 5, 3, 0)).tolist() == [[1, 0, 0, 0], [0, 3, 2, 2], [0, 1, 0, 0]]
 
 
 def test_counts_hold_every_layer_once():
     model = moe_model(13, 26)
     for pp, vpp in ((1, 1), (3, 1), (4, 1), (4, 3), (5, 8)):
-        assert stage_layers(model, ("dense", "moe"), pp, vpp, 2).sum(axis=1).tolist() == [13, 26]
+        assert stage_layers(model, chunk_places(pp, vpp), 2).sum(axis=1).tolist() == [13, 26]
 
 
 def test_a_split_equal_to_the_own_rule_changes_nothing():
     for model in (dense_model(9), PREDICTING):
         own = Layout(pp=4, dp=2)
-        split = own.model_copy(update={"split": chunk_layers(model, 4, 1, setting(model).end_layers)})
+        split = own.model_copy(update={"split": chunk_layers(model, 4, setting(model).end_layers)})
         there, here = (estimate_layout(setting(model), x) for x in (split, own))
         assert there.model_copy(update={"layout": own}) == here
 
 
 def test_depths_lie_with_the_head_or_where_the_split_counts_them():
-    kinds = ("dense", "moe")
-    assert stage_layers(PREDICTING, kinds, 4, 1, split=(2, 3, 3, 0)).tolist() == [[1, 0, 0, 0], [1, 3, 3, 1]]
-    assert stage_layers(PREDICTING, kinds, 4, 1, split=(2, 3, 3, 1)).tolist() == [[1, 0, 0, 0], [1, 3, 3, 1]]
-    apart = stage_layers(PREDICTING, (*kinds, "prediction depth"), 4, 1, split=(2, 3, 4, 0))
+    four = chunk_places(4, 1)
+    assert stage_layers(PREDICTING, four, split=(2, 3, 3, 0)).tolist() == [[1, 0, 0, 0], [1, 3, 3, 1]]
+    assert stage_layers(PREDICTING, four, split=(2, 3, 3, 1)).tolist() == [[1, 0, 0, 0], [1, 3, 3, 1]]
+    apart = stage_layers(PREDICTING, four, split=(2, 3, 4, 0))
     assert apart.tolist() == [[1, 0, 0, 0], [1, 3, 3, 0], [0, 0, 1, 0]]
     assert predicts_apart(PREDICTING, (2, 3, 4, 0))
     assert not predicts_apart(PREDICTING, (2, 3, 3, 1))
@@ -51,7 +60,7 @@ def test_the_published_layout_of_deepseek_v3_with_its_depth_apart():
     """`Et*3|(tt|)*29,m|L` (Megatron-Core's documentation): depth on stage 14, head on stage 15."""
     model = moe_model(3, 58, mtp_depths=1, mtp_block="moe")
     split = (3, *[2] * 29, 1, 0)
-    counts = stage_layers(model, ("dense", "moe", "prediction depth"), 16, 2, split=split)
+    counts = stage_layers(model, chunk_places(16, 2), split=split)
     assert counts[2].tolist() == [0] * 14 + [1, 0]
     assert counts.sum(axis=0).tolist() == [5, *[4] * 13, 3, 2]
 

@@ -7,7 +7,7 @@ import pytest
 from tests.small_setting import dense_model, moe_model, setting, stack
 
 from myriad.estimate.stage_costs import StageCosts
-from myriad.estimate.training import costs_of, estimate_layout
+from myriad.estimate.training import estimate_layout
 from myriad.spec.layout import Layout, LayoutTable
 
 PREDICTING = {"mtp_depths": 2, "mtp_block": "moe"}
@@ -27,7 +27,7 @@ def test_stages_cost_what_the_estimate_says(model, layout, apart):
     wasteful = stack(fragmentation_fraction=0.1, reserved_bytes=1e9, stage_outputs="in-flight")
     case = setting(model, stack=wasteful)
     table = LayoutTable.from_layouts([layout.without_split()])
-    costs = StageCosts(case, table, costs_of(case, table, apart), apart)
+    costs = StageCosts(case, table, case.costs_of(table, apart), apart)
     expected = estimate_layout(case, layout)
 
     # A row's last layer stands for all depths where they may lie apart.

@@ -10,13 +10,9 @@ from myriad import catalog
 from myriad.errors import InfeasibleError
 from myriad.estimate.flops import megatron_causal
 from myriad.estimate.parameters import model_parameters
-from myriad.estimate.training import (
-    estimate_layout,
-    estimate_table,
-    layout_operations,
-    model_flops_per_token,
-    state_bytes_bound,
-)
+from myriad.estimate.setting import model_flops_per_token
+from myriad.estimate.table import estimate_table, state_bytes_bound
+from myriad.estimate.training import estimate_layout, layout_operations
 from myriad.spec.job import Optimizer, TrainingWork
 from myriad.spec.layout import Layout
 from myriad.spec.model import Block, DenseFeedForward, GroupedQueryAttention, Model, MultiLatentAttention

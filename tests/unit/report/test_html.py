@@ -75,7 +75,7 @@ def test_charts_have_places(page: str) -> None:
     charts = json.loads(outline.data["chart-data"])["charts"]
     places = {str(attrs["id"]) for tag, attrs in outline.tags if attrs.get("role") == "img"}
     assert set(charts) == places
-    assert {chart["kind"] for chart in charts.values()} == {"step", "memory", "pareto", "sensitivity"}
+    assert {chart["kind"] for chart in charts.values()} == {"step", "memory", "pareto", "sensitivity", "timeline"}
 
 
 def test_chart_series_sum_to_the_step(page: str, plan: Plan) -> None:

@@ -9,6 +9,7 @@ import yaml
 import myriad.report
 from myriad.errors import SpecError
 from myriad.report.language import LANGUAGES, language
+from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
 from myriad.spec.result import (
     MEMORY_PARTS,
@@ -18,6 +19,9 @@ from myriad.spec.result import (
     SearchResult,
     SourcedFigure,
 )
+from myriad.spec.sweep import SweepPoint
+from myriad.spec.sweep_result import Status
+from myriad.spec.timeline import OPERATION_KINDS
 from myriad.spec.validation import LEFT_OUT_KINDS
 from myriad.units import CURRENCIES
 
@@ -39,6 +43,10 @@ NAMED = {
     "resource": ("matrix_rate", "memory_bandwidth", "memory_capacity", "scale_up", "scale_out", "gpus", "latency"),
     "left_out": LEFT_OUT_KINDS,
     "basis": tuple(basis.replace(" ", "_") for basis in get_args(BandBasis)),
+    "axis": tuple(name for name in SweepPoint.model_fields if name != "cluster"),
+    "metric": tuple(METRICS),
+    "status": get_args(Status),
+    "operation": OPERATION_KINDS,
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from myriad.estimate.training import TrainingTable
+from myriad.estimate.table import TrainingTable
 from myriad.search import rank as ranking
 from myriad.search.rank import distinct_rows, loses_by, pareto_rows, rank
 from myriad.spec.layout import Layout, LayoutTable
@@ -49,7 +49,7 @@ def test_nothing_fits():
 
 
 def test_batches_join_and_report_their_progress(monkeypatch):
-    monkeypatch.setattr(ranking, "ROWS_PER_BATCH", 3)
+    monkeypatch.setattr(ranking, "MOST_ROWS_PER_BATCH", 3)
     seen = []
     found = rank(TABLE, evaluate, 99, "time", progress=lambda done, of: seen.append((done, of)))
     assert seen == [(3, 8), (6, 8), (8, 8)]

@@ -73,6 +73,12 @@ def test_all_dense_parts_beside_experts_must_divide(width):
     assert first_violation(case(model), Layout(tp=4)) == ""
 
 
+@pytest.mark.parametrize("layout", [{"pp": 3}, {"pp": 4, "vpp": 2}, {"pp": 4, "dp": 64}, {"pp": 4, "dp": 16}])
+def test_dualpipe_needs_pairs_of_stages_and_enough_micro_batches(layout):
+    assert first_violation(case(), Layout(schedule="dualpipe", **layout)).startswith("DualPipe needs an even number")
+    assert first_violation(case(), Layout(schedule="dualpipe", pp=4, dp=8)) == ""
+
+
 def test_offloading_needs_a_host_link():
     bare = CHIP.model_copy(update={"host_link_bytes_per_s_one_way": None})
     unknown = Case(dense_model(), CLUSTER.model_copy(update={"accelerator": bare}), WORK)
@@ -90,6 +96,17 @@ def test_offloading_needs_a_host_link():
         ("megatron-core", {"pp": 3, "vpp": 3}, "interleaved chunks would be too unequal"),
         ("torchtitan", {"dp": 2, "zero": 1}, "data parallelism is FSDP2 (ZeRO-3) or HSDP"),
         ("torchtitan", {"pp": 4, "dp": 32, "zero": 3}, "fewer micro-batches than stages"),
+        (
+            "torchtitan",
+            {"pp": 2, "zero": 3, "schedule": "zero-bubble"},
+            "zero-bubble needs chunks (InterleavedZeroBubble)",
+        ),
+        (
+            "torchtitan",
+            {"pp": 2, "schedule": "dualpipe"},
+            "DualPipe from both ends is not offered, its half DualPipeV is",
+        ),
+        ("megatron-core", {"pp": 2, "vpp": 2, "schedule": "zb-v"}, "schedule is not offered"),
         ("torchtitan", {"recompute": ["mlp"]}, "recompute is none, selective or full"),
         ("torchtitan", {"offload_optimizer": True}, "optimizer offload is not offered"),
         ("fsdp", {"tp": 2}, "no tensor, context, pipeline or expert parallelism"),
@@ -107,6 +124,8 @@ def test_frameworks_name_what_they_cannot_run(framework, layout, reason):
         ("megatron-core", {"tp": 4, "pp": 4, "vpp": 2, "dp": 4}),
         ("megatron-core", {"dp": 8, "zero": 3}),
         ("torchtitan", {"tp": 4, "pp": 2, "dp": 4, "zero": 3, "recompute": "selective"}),
+        ("torchtitan", {"pp": 4, "vpp": 2, "dp": 4, "zero": 3, "schedule": "zb-v"}),
+        ("torchtitan", {"pp": 4, "vpp": 2, "dp": 4, "zero": 3, "schedule": "zero-bubble"}),
         ("fsdp", {"dp": 8, "zero": 3, "recompute": "full"}),
         ("fsdp", {"dp": 8, "zero": 2}),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from myriad.search.rules import Case
+from myriad.search.rules import Case, Rule
 from myriad.search.space import default_space, enumerate_layouts
 from myriad.spec.layout import recompute_mask
 from small_setting import CLUSTER, WORK, dense_model, moe_model
@@ -69,13 +69,14 @@ def test_where_nothing_reaches_the_least_the_largest_stays():
     assert 32 in (found.tp * found.cp * found.pp * found.dp)
 
 
-def test_removed_rows_are_counted():
-    found = enumerate_layouts(case(), default_space(case()), "megatron-core")
-    rows = np.arange(len(found.layouts)) % 3 == 0
-    less = found.without(rows, "a reason")
-    assert less.rejected["a reason"] == rows.sum()
-    assert less.total == found.total == len(less.layouts) + sum(less.rejected.values())
-    assert found.without(np.zeros(len(found.layouts), dtype=bool), "none").rejected == found.rejected
+def test_further_rules_are_counted_under_their_own_reason():
+    one, wide = case(), Rule("too wide", frozenset({"tp"}), lambda _, x: x.tp > 1)
+    without = enumerate_layouts(one, default_space(one), "megatron-core")
+    found = enumerate_layouts(one, default_space(one), "megatron-core", (wide,))
+    assert found.layouts.tp.max() == 1 < without.layouts.tp.max()
+    assert found.rejected["too wide"] > 0
+    assert found.total == len(found.layouts) + sum(found.rejected.values())
+    assert len(found.layouts) == (without.layouts.tp == 1).sum()
 
 
 def test_an_impossible_job_leaves_an_empty_table_with_reasons():

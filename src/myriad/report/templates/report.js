@@ -123,12 +123,122 @@
       };
     },
   };
+  /* A timeline: thick lines as operations, transfers between rows, and activations beneath. */
+  kinds.timeline = (chart, colours, width) => {
+    const left = 52, right = 14, top = 8, rows = chart.stages.length * chart.row_px;
+    const time = (x) => {
+      const at = chart.windows.filter((w) => w[0] <= x).pop() || chart.windows[0];
+      return at[1] + x - at[0];
+    };
+    const lines = chart.kinds.flatMap((kind, k) => [0, 1].map((odd) => ({
+      name: kind.name, type: "line", showSymbol: false, silent: true, animation: false, emphasis: { disabled: true }, z: 3,
+      lineStyle: { width: chart.row_px - 3, color: kind.colours[odd], cap: "butt", join: "bevel" },
+      data: chart.segments.flatMap((row, stage) => row.filter((s) => s[2] === k && s[6] === odd && !s[5])
+        .flatMap((s) => [[s[0], stage], [s[1], stage], [s[1], null]])),
+    })));
+    // Operations that go together share a row, one above the other.
+    const halves = chart.kinds.flatMap((kind, k) => [0, 1].map((odd) => ({
+      name: kind.name, type: "line", showSymbol: false, silent: true, animation: false, emphasis: { disabled: true }, z: 3,
+      lineStyle: { width: (chart.row_px - 3) / 2, color: kind.colours[odd], cap: "butt" },
+      yAxisIndex: 2,
+      data: chart.segments.flatMap((row, stage) => row.filter((s) => s[2] === k && s[6] === odd && s[5])
+        .flatMap((s) => [[s[0], stage + (s[5] === 1 ? 0.29 : 0.71)], [s[1], stage + (s[5] === 1 ? 0.29 : 0.71)], [s[1], null]])),
+    }))).filter((s) => s.data.length);
+    const cuts = chart.windows.slice(1).map((w, i) => ({
+      xAxis: w[0], label: { show: true, formatter: chart.cuts[i], position: "insideEndTop", color: colours.ink, backgroundColor: colours.raised, padding: [1, 4], fontSize: 11 },
+    }));
+    const mark = { silent: true, symbol: "none", animation: false, precision: 9, lineStyle: { color: colours.ink, type: "dashed", width: 1.2 }, data: cuts };
+    const xAxis = (grid, extra) => axis(colours, Object.assign({
+      type: "value", gridIndex: grid, min: 0, max: chart.end, axisPointer: { label: { show: false } },
+    }, extra));
+    const label = { color: colours.soft, hideOverlap: true, showMinLabel: false, showMaxLabel: false, formatter: (x) => format.format(time(x)) };
+    return {
+      tooltip: { trigger: "axis", axisPointer: { type: "line", lineStyle: { color: colours.soft } }, formatter: (items) => told(chart, items, time) },
+      axisPointer: { link: [{ xAxisIndex: "all" }] },
+      grid: [
+        { left: left, right: right, top: top, height: rows },
+        { left: left, right: right, top: top + rows + 26, height: chart.memory_px },
+      ],
+      legend: {
+        bottom: 46, left: "center", type: "scroll", itemWidth: 14, itemHeight: 3, textStyle: { color: colours.soft },
+        data: chart.memory.map((m) => m.name),
+      },
+      dataZoom: [
+        { type: "inside", xAxisIndex: [0, 1], filterMode: "none", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false },
+        { type: "slider", xAxisIndex: [0, 1], filterMode: "none", bottom: 10, height: 22, showDetail: false, brushSelect: false, showDataShadow: false, borderColor: colours.line, textStyle: { color: colours.soft } },
+      ],
+      xAxis: [
+        xAxis(0, { axisLabel: { show: false }, splitLine: { show: false } }),
+        xAxis(1, { name: chart.axis, nameLocation: "middle", nameGap: 24, axisLabel: label }),
+      ],
+      yAxis: [
+        axis(colours, { type: "category", inverse: true, data: chart.stages, splitLine: { show: false }, axisLabel: { color: colours.soft, fontSize: Math.min(12, chart.row_px), interval: chart.row_px < 12 ? 3 : 0 } }),
+        axis(colours, { type: "value", gridIndex: 1, name: chart.memory_axis, nameTextStyle: { color: colours.soft, align: "left", padding: [0, 0, -4, -40] } }),
+        { type: "value", inverse: true, min: 0, max: chart.stages.length, show: false },
+      ],
+      series: [
+        ...lines, ...halves,
+        {
+          type: "line", showSymbol: false, silent: true, animation: false, z: 4, yAxisIndex: 2, tooltip: { show: false },
+          lineStyle: { width: 0.8, color: colours.paper },
+          data: chart.segments.flatMap((row, stage) => row.flatMap((s) => [[s[0], stage + 0.08], [s[0], stage + 0.92], [s[0], null]])),
+        },
+        {
+          name: chart.transfer.name, type: "line", showSymbol: false, silent: true, animation: false, z: 2,
+          lineStyle: { width: 1, color: chart.transfer.colour, opacity: 0.6 }, markLine: mark,
+          data: chart.transfers.flatMap((s) => [[s[0], s[1]], [s[2], s[3]], [s[2], null]]),
+        },
+        ...chart.memory.map((m) => ({
+          name: m.name, type: "line", step: "end", showSymbol: false, animation: false, xAxisIndex: 1, yAxisIndex: 1,
+          lineStyle: { width: 1.6, color: m.colour }, itemStyle: { color: m.colour }, data: m.points,
+        })),
+        {
+          id: "numbers", type: "scatter", symbolSize: 0, silent: true, animation: false, z: 5, yAxisIndex: 2,
+          data: numbers(chart, 0, chart.end, width - left - right),
+          label: { show: true, fontSize: Math.min(11, chart.row_px - 5), color: "#1c2733", formatter: (p) => p.data.name },
+        },
+      ],
+    };
+  };
+  /* Micro-batch numbers where there is room for them. */
+  function numbers(chart, from, to, plotWidth) {
+    if (chart.row_px < 13) return [];
+    const px = plotWidth / (to - from);
+    const fits = (s) => (Math.min(s[1], to) - Math.max(s[0], from)) * px > 7 * String(s[3]).length + 3;
+    const found = chart.segments.flatMap((row, stage) => row.filter((s) => s[1] > from && s[0] < to && fits(s) && s[5] < 1)
+      .map((s) => ({ name: String(s[3]), value: [(Math.max(s[0], from) + Math.min(s[1], to)) / 2, stage + 0.5] })));
+    return found.length > 3000 ? [] : found;
+  }
+  /* What runs on the stage under the pointer. */
+  function told(chart, items, time) {
+    if (!items.length || !chart.pointer) return "";
+    const x = items[0].axisValue, stage = Math.floor(chart.pointer[1]);
+    const row = chart.segments[stage];
+    if (!row) return line("", chart.axis, format.format(time(x)))
+      + items.filter((i) => i.seriesName && chart.memory.some((m) => m.name === i.seriesName)).map((i) => line(i.marker, i.seriesName, format.format(i.value[1]))).join("");
+    const at = chart.pointer[0];
+    return "<b>" + escape(chart.stage_axis + " " + chart.stages[stage]) + "</b>"
+      + row.filter((s) => s[0] <= at && s[1] > at).map((s) => line("", chart.kinds[s[2]].name, "") + line("", chart.micro_batch, s[3]) + line("", chart.chunk, s[4])
+        + line("", chart.axis, format.format(time(s[0])) + " – " + format.format(time(s[0]) + s[1] - s[0]))).join("");
+  }
+  function follow(instance, chart, place) {
+    instance.getZr().on("mousemove", (event) => {
+      chart.pointer = instance.convertFromPixel({ xAxisIndex: 0, yAxisIndex: 2 }, [event.offsetX, event.offsetY]);
+    });
+    instance.on("datazoom", () => {
+      const zoom = instance.getOption().dataZoom[0];
+      instance.setOption({ series: [{ id: "numbers", data: numbers(chart, zoom.startValue, zoom.endValue, place.clientWidth - 66) }] });
+    });
+  }
   function draw(id, colours) {
     const place = document.getElementById(id);
     const chart = data.charts[id];
     const option = kinds[chart.kind](chart, colours, place.clientWidth);
     option.tooltip = Object.assign(base(colours).tooltip, option.tooltip);
-    if (!drawn.has(id)) drawn.set(id, echarts.init(place, null, { renderer: "svg" }));
+    if (!drawn.has(id)) {
+      drawn.set(id, echarts.init(place, null, { renderer: "svg" }));
+      if (chart.kind === "timeline") follow(drawn.get(id), chart, place);
+    }
     drawn.get(id).setOption(Object.assign(base(colours), option), true);
   }
   function drawAll(name) {

@@ -1,0 +1,1 @@
+"""Pipeline schedules operation by operation: the order on every device, and the times that follow from it."""
