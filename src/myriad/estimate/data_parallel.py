@@ -28,9 +28,13 @@ def straggling_s(compute_s: Array, layouts: LayoutTable) -> Array:
 
     The leading term of the expected largest of so many normal values. All ranks meet at every step.
     """
-    ranks = (layouts.tp * layouts.cp * layouts.pp * layouts.dp).astype(float)
-    waits: Array = compute_s * CHIP_SPREAD * np.sqrt(2.0 * np.log(ranks))
-    return waits
+    return compute_s * slowest_of(layouts.tp * layouts.cp * layouts.pp * layouts.dp)
+
+
+def slowest_of(ranks: IntArray) -> Array:
+    """By what share the slowest of so many equal chips is behind their mean: see `straggling_s`."""
+    share: Array = CHIP_SPREAD * np.sqrt(2.0 * np.log(ranks.astype(float)))
+    return share
 
 
 @dataclass(frozen=True)

@@ -360,6 +360,18 @@ def estimate_layout(setting: Setting, layout: Layout) -> TrainingEstimate:
     )
 
 
+def slowest_stage_s(setting: Setting, layouts: LayoutTable) -> tuple[Array, Array]:
+    """Forward and backward pass of one micro-batch on the slowest stage of every layout, in seconds, (C,) each."""
+    cuts, index = _distinct_cuts(layouts)
+    costs = model_costs(setting.model, cuts, setting.work, setting.device, setting.stack, setting.cluster.links)
+    passes = np.empty((2, len(layouts)))
+    for pp, vpp, rows in _pipeline_groups(layouts):
+        group = _Group(setting, layouts.take(rows), costs.take(index[rows]), pp, vpp, setting.end_layers)
+        at = np.arange(len(rows)), group.slowest
+        passes[:, rows] = group.forward_CP[at], group.backward_CP[at]
+    return passes[0], passes[1]
+
+
 def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, ...]:
     """Every kind of operation of one step on the slowest stage; equal ones of different blocks are merged.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from myriad.search.rules import DIVISION_RULES, FRAMEWORK_RULES, Case, violations
+from myriad.search.rules import DIVISION_RULES, FRAMEWORK_RULES, Case, Rule, violations
 from myriad.spec.layout import PIPELINE_SCHEDULES, LayoutTable, recompute_mask
 from myriad.spec.model import DenseFeedForward, MixtureOfExperts, MultiLatentAttention
 
@@ -109,8 +109,8 @@ class Enumerated:
         return Enumerated(self.layouts.take(~rows), self.total, rejected)
 
 
-def enumerate_layouts(case: Case, space: Space, framework: str) -> Enumerated:
-    """Every layout of the space that divides and that the framework can run.
+def enumerate_layouts(case: Case, space: Space, framework: str, also: tuple[Rule, ...] = ()) -> Enumerated:
+    """Every layout of the space that divides, that the framework can run and that breaks no rule of `also`.
 
     Dimensions are chosen level by level, and each rule is applied as soon as all that it reads is chosen.
     A layout dropped early counts once for every choice of the later levels that it would have had (an
@@ -127,7 +127,8 @@ def enumerate_layouts(case: Case, space: Space, framework: str) -> Enumerated:
     ]
     names = {rule.reason: rule.reason for rule in DIVISION_RULES}
     names |= {rule.reason: f"{framework}: {rule.reason}" for rule in FRAMEWORK_RULES[framework]}
-    waiting = [*DIVISION_RULES, *FRAMEWORK_RULES[framework]]
+    names |= {rule.reason: rule.reason for rule in also}
+    waiting = [*DIVISION_RULES, *FRAMEWORK_RULES[framework], *also]
     chosen = {"order", "shard"}
     rejected: dict[str, int] = {}
     table = _single()

@@ -1,0 +1,240 @@
+"""A pipeline whose first stages lie in one pool and whose last in another, joined by a long link.
+
+Plain 1F1B without chunks, which would cross the link once each. For layers cut at k, with stages of F + B seconds:
+
+    step = m * T + ramp + exposed gradients + optimizer + overhead
+    T    = max(slowest stage with the transfers that it waits for, one micro-batch's time on the link)
+    ramp = F + B of all other stages + all transfers there and back, flights included
+
+The stages before the link keep ceil(2 (flight + transfer) / T) micro-batches more in flight than 1F1B does, and have
+memory for them: then no stage waits for the way there and back. (Every cycle of the schedule between two stages
+j > i passes at most (j - i + 1) T of work and two flights, and holds so many micro-batches more than j - i + 1.)
+
+Arrays have the axes C (layouts), P (stages of both pools), K (block kinds) and N (places to cut). Left out: the
+gradients of tied embeddings between the ends, other traffic, and that a stage may wait before its first micro-batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from myriad.estimate.data_parallel import exposed_s, optimizer_s, slowest_of
+from myriad.estimate.layers import COMPUTE_PARTS, INNER_PARTS, Costs, ModelCosts, model_costs
+from myriad.estimate.mixed.crossing import Crossing, transfers_of
+from myriad.estimate.mixed.cuts import cut_counts, with_prediction
+from myriad.estimate.operations import Array
+from myriad.estimate.stage_memory import Held, stage_memory
+from myriad.spec.layout import IntArray
+from myriad.spec.result import TIME_PARTS
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class CrossingTable:
+    """Estimates of the layouts as columns (C,), those by pool (2, C)."""
+
+    step_s: Array
+    parts_s: Array
+    """By `TIME_PARTS`, axis 0."""
+    layers_before: IntArray
+    """Layers in the first pool."""
+    pass_s: Array
+    """F + B of one micro-batch on the slowest stage of each pool."""
+    transfer_s: Array
+    """One micro-batch's activations over the link, without the flight."""
+    link_wait_s: Array
+    """How much shorter a step would be with pools side by side."""
+    flight_s: Array
+    pipelines: IntArray
+    """Accelerators that send over the link at once."""
+    sent_bytes: Array
+    """By each of them, per micro-batch."""
+    extra: IntArray
+    """Further micro-batches in flight before the link."""
+    memory_peak_bytes: Array
+    missing_bytes: Array
+    """The most that a stage lacks of its pool's memory less the headroom; negative if all fit."""
+
+
+def costs_of(crossing: Crossing) -> tuple[ModelCosts, ModelCosts]:
+    """Costs per layout on the accelerators of either pool."""
+    x = crossing.layouts
+    cuts = np.stack([x.tp, x.sp, x.cp, x.ep, x.etp, x.micro_batch, x.recompute])
+    _, first, index = np.unique(cuts, axis=1, return_index=True, return_inverse=True)
+    distinct = x.take(first)
+    one, other = (
+        model_costs(s.model, distinct, s.work, s.device, s.stack, s.cluster.links).take(index.ravel())
+        for s in crossing.settings
+    )
+    return one, other
+
+
+def pass_bound_s(crossing: Crossing, costs: tuple[ModelCosts, ModelCosts]) -> Array:
+    """The least time between two micro-batches, in seconds, (C,): see `estimate.mixed`."""
+    model, (before, after) = crossing.settings[0].model, costs
+    kinds = np.array([before.kinds.index(kind) for kind in model.layer_kinds()])
+    none = np.zeros((1, len(crossing.layouts)))
+    first = np.vstack([none, np.cumsum(_both(before.blocks)[kinds], axis=0)]) + _both(before.first)
+    rest = np.vstack([none, np.cumsum(_both(after.blocks)[kinds[::-1]], axis=0)])[::-1] + _both(after.last)
+    if model.mtp_depths and model.mtp_block is not None:
+        rest = rest + model.mtp_depths * _both(after.blocks)[after.kinds.index(model.mtp_block)]
+    one, other = crossing.stages
+    least: Array = np.maximum(first / one, rest / other).min(axis=0)
+    return least
+
+
+def crossing_table(crossing: Crossing, costs: tuple[ModelCosts, ModelCosts], headroom: float) -> CrossingTable:
+    """Time and memory of every layout with its layers cut where the slowest stage is fastest.
+
+    All places to cut are tried; on either side stages are filled by the pools' own rule.
+    """
+    layouts, (one, other) = crossing.layouts, crossing.stages
+    model = crossing.settings[0].model
+    stacks = [s.stack for s in crossing.settings]
+    rows = np.arange(len(layouts))
+    cuts, counts_NKP = cut_counts(
+        model.layer_kinds(), costs[0].kinds, one, other, crossing.settings[0].end_layers, stacks[0].counts_layers
+    )
+    counts_NKP = with_prediction(model, costs[0].kinds, counts_NKP)
+    own_pool = np.arange(one + other) >= one
+
+    def by_cut(name: str) -> Array:
+        """A cost per place to cut and stage, (C, N, P)."""
+        sides = [np.tensordot(getattr(c.blocks, name).T, counts_NKP, axes=([1], [1])) for c in costs]
+        stages = np.where(own_pool, sides[1], sides[0])
+        stages[..., 0] += getattr(costs[0].first, name)[0][:, None]
+        stages[..., -1] += getattr(costs[1].last, name)[0][:, None]
+        return np.asarray(stages)
+
+    best = np.argmin((by_cut("forward_s") + by_cut("backward_s")).max(axis=-1), axis=1)
+    counts_CKP = counts_NKP[best]
+
+    def own(name: str) -> Array:
+        """A cost per stage (C, P) with the layers that each layout's stages hold."""
+        sides = [np.einsum("kc,ckp->cp", getattr(c.blocks, name), counts_CKP) for c in costs]
+        stages = np.where(own_pool, sides[1], sides[0])
+        stages[:, 0] += getattr(costs[0].first, name)[0]
+        stages[:, -1] += getattr(costs[1].last, name)[0]
+        return np.asarray(stages)
+
+    forward_CP, backward_CP = own("forward_s"), own("backward_s")
+    transfers = transfers_of(crossing)
+    passes_CP = forward_CP + backward_CP
+    waits_CP = 2 * np.where(own_pool, transfers.near_wait_s[1][:, None], transfers.near_wait_s[0][:, None])
+    near_period_s = (passes_CP + waits_CP).max(axis=1)
+    for stage, wait in ((one - 1, transfers.wait_s[0]), (one, transfers.wait_s[1])):
+        waits_CP[:, stage] = np.maximum(waits_CP[:, stage], 2 * wait)
+    slowest = np.argmax(passes_CP + waits_CP, axis=1)
+    period_s = np.maximum((passes_CP + waits_CP)[rows, slowest], transfers.link_s)
+    one_way_s = transfers.flight_s + transfers.link_s
+    extra = np.ceil(2 * one_way_s / period_s - 1e-9).astype(np.int64)
+
+    micro_batches = crossing.num_micro_batches.astype(float)
+    inner = _at_slowest(costs, counts_CKP, slowest, one, one + other)
+    compute_s = micro_batches * inner[: len(COMPUTE_PARTS)].sum(axis=0)
+    near_ramp = sum((n - 1) * near for n, near in zip((one, other), transfers.near_s, strict=True))
+    held = _held(crossing, own, extra)
+    gradients, optimizer = _after(crossing, held, forward_CP, backward_CP)
+    outer = {
+        "pp_comm": micro_batches * (period_s - passes_CP[rows, slowest]) + 2 * (near_ramp + one_way_s),
+        "dp_comm": gradients,
+        "bubble": passes_CP.sum(axis=1) - passes_CP[rows, slowest],
+        "optimizer": optimizer,
+        "overhead": max(s.step_overhead_s for s in stacks)
+        + compute_s * slowest_of(layouts.tp * layouts.cp * layouts.pp * layouts.dp),
+    }
+    parts = np.stack(
+        [micro_batches * inner[INNER_PARTS.index(p)] if p in INNER_PARTS else outer[p] for p in TIME_PARTS]
+    )
+    memory = np.stack([_peaks(crossing, held, pool, costs[pool], own_pool == bool(pool)) for pool in (0, 1)])
+    room = np.array([s.device.memory_bytes * (1.0 - headroom) for s in crossing.settings])[:, None]
+    return CrossingTable(
+        step_s=parts.sum(axis=0),
+        parts_s=parts,
+        layers_before=cuts[best],
+        pass_s=np.stack([passes_CP[:, :one].max(axis=1), passes_CP[:, one:].max(axis=1)]),
+        transfer_s=transfers.link_s,
+        link_wait_s=micro_batches * (period_s - near_period_s) + 2 * one_way_s,
+        flight_s=transfers.flight_s,
+        pipelines=layouts.tp * layouts.cp * layouts.dp,
+        sent_bytes=transfers.sent_bytes,
+        extra=extra,
+        memory_peak_bytes=memory,
+        missing_bytes=(memory - room).max(axis=0),
+    )
+
+
+def _both(costs: Costs) -> Array:
+    """Forward and backward pass together."""
+    return costs.forward_s + costs.backward_s
+
+
+def _at_slowest(
+    costs: tuple[ModelCosts, ModelCosts], counts_CKP: Array, slowest: IntArray, before: int, stages: int
+) -> Array:
+    """By `INNER_PARTS`, what a micro-batch takes on the slowest stage, (parts, C)."""
+    held_CK = counts_CKP[np.arange(len(slowest)), :, slowest]
+    one, other = (np.einsum("pkc,ck->pc", c.blocks.parts_s, held_CK) for c in costs)
+    inner = np.where(slowest < before, one, other)
+    inner += costs[0].first.parts_s[:, 0] * (slowest == 0)
+    inner += costs[1].last.parts_s[:, 0] * (slowest == stages - 1)
+    return np.asarray(inner)
+
+
+def _held(crossing: Crossing, own: Callable[[str], Array], extra: IntArray) -> Held:
+    """What the stages hold, (C, P)."""
+    layouts, (one, other) = crossing.layouts, crossing.stages
+    model = crossing.settings[0].model
+    dense = own("dense_parameters")
+    if model.mtp_depths:
+        dense[:, -1] += model.vocab * model.hidden / layouts.tp  # prediction depths embed tokens where they are
+    stage = np.arange(one + other)
+    window = (one + other - stage) + extra[:, None] * (stage < one)
+    micro_batches = crossing.num_micro_batches
+    return Held(
+        dense_parameters=dense,
+        expert_parameters=own("expert_parameters"),
+        optimizer_share=np.ones((len(layouts), 1)),
+        activation_bytes=own("activation_bytes"),
+        in_flight=np.minimum(window, micro_batches[:, None]).astype(float),
+        num_micro_batches=micro_batches,
+    )
+
+
+def _after(crossing: Crossing, held: Held, forward_CP: Array, backward_CP: Array) -> tuple[Array, Array]:
+    """Exposed gradient traffic and optimizer step of the pool that takes longer with both, (C,) each."""
+    layouts, (one, _) = crossing.layouts, crossing.stages
+    rows = np.arange(len(layouts))
+    found = []
+    for setting, columns in zip(crossing.settings, (slice(None, one), slice(one, None)), strict=True):
+        dense, expert = held.dense_parameters[:, columns], held.expert_parameters[:, columns]
+        forward, backward = forward_CP[:, columns], backward_CP[:, columns]
+        largest, slow = np.argmax(dense + expert, axis=1), np.argmax(forward + backward, axis=1)
+        exposed, _ = exposed_s(
+            layouts, held.num_micro_batches, dense[rows, largest], expert[rows, largest],
+            forward[rows, slow], backward[rows, slow],
+            setting.work.optimizer, setting.stack, setting.cluster.links,
+        )  # fmt: skip
+        updated = optimizer_s(
+            layouts, dense[rows, largest], expert[rows, largest], setting.work.optimizer,
+            setting.device.memory_bytes_per_s, setting.cluster.accelerator.host_link_bytes_per_s_one_way,
+        )  # fmt: skip
+        found.append((exposed, updated))
+    (exposed, updated), (others_exposed, others_updated) = found
+    first = exposed + updated >= others_exposed + others_updated
+    return np.where(first, exposed, others_exposed), np.where(first, updated, others_updated)
+
+
+def _peaks(crossing: Crossing, held: Held, pool: int, costs: ModelCosts, columns: Mask) -> Array:
+    """Memory of the fullest stage of one pool, in bytes, (C,)."""
+    setting = crossing.settings[pool]
+    parts = stage_memory(
+        held, crossing.layouts, costs, setting.model, setting.work, setting.stack, setting.device.memory_bytes
+    )
+    peaks: Array = sum(parts.values(), np.zeros(1))[:, columns].max(axis=1)
+    return peaks
