@@ -20,6 +20,7 @@ from myriad.spec.system import MEMORY_HEADROOM
 MIX_CAVEATS = (
     "no published run over several kinds of accelerators or sites was checked: a mix has no band",
     "accelerators of different kinds round differently; what that means for convergence is left out",
+    "a step needs all pools: their goodputs multiply, and a failure in one stops the others",
 )
 
 

@@ -11,7 +11,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from myriad.report import views, words
+from myriad.report import mix_words, views, words
 from myriad.report.charts import job_charts, plan_charts
 from myriad.report.json import plan_json
 from myriad.report.language import language
@@ -37,6 +37,7 @@ def plan_html(plan: Plan, lang: str = "en") -> str:
         n=numbers,
         views=views,
         words=words,
+        mix_words=mix_words,
         job_charts=job_charts,
         time_colours=TIME_COLOURS,
         memory_colours=MEMORY_COLOURS,

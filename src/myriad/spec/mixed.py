@@ -121,8 +121,13 @@ class MixResult(Spec):
 
     link: LongLink
     alone: tuple[PoolAlone, ...]
-    joined: tuple[MixedEstimate, ...]
+    joined: tuple[MixedEstimate, ...] = Field(min_length=1)
     """The joins that can be had, the faster first."""
     impossible: dict[Join, str] = Field(default_factory=dict)
     """Join -> why it cannot be had."""
     caveats: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> MixedEstimate:
+        """The join with the shortest step."""
+        return self.joined[0]

@@ -10,6 +10,7 @@ import myriad.report
 from myriad.errors import SpecError
 from myriad.report.language import LANGUAGES, language
 from myriad.report.views import StageRole
+from myriad.spec.mixed import Join
 from myriad.spec.result import (
     MEMORY_PARTS,
     TIME_PARTS,
@@ -37,6 +38,7 @@ NAMED = {
     "objective": get_args(SearchResult.model_fields["objective"].annotation),
     "stage": (*get_args(StageRole), "named"),
     "resource": ("matrix_rate", "memory_bandwidth", "memory_capacity", "scale_up", "scale_out", "gpus", "latency"),
+    "join": get_args(Join),
     "left_out": LEFT_OUT_KINDS,
     "basis": tuple(basis.replace(" ", "_") for basis in get_args(BandBasis)),
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from small_setting import DEVICE, WORK, columns, dense_model, moe_model, setting, stack
 
 from myriad.errors import InfeasibleError
 from myriad.estimate.layers import ModelCosts
@@ -20,6 +19,7 @@ from myriad.estimate.training import Setting, estimate_layout
 from myriad.spec.cluster import Link
 from myriad.spec.layout import Layout
 from myriad.spec.result import TIME_PARTS
+from small_setting import DEVICE, WORK, columns, dense_model, moe_model, setting, stack
 
 PLAIN = stack(pp_overlap=1, dp_overlap=1)
 
