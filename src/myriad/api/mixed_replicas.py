@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
@@ -13,11 +13,13 @@ from myriad import catalog
 from myriad.api.training import Searched, nothing_fits
 from myriad.errors import InfeasibleError
 from myriad.estimate.mixed.replicas import (
+    Division,
     Pace,
     StepLines,
     cross_exposed_s,
     cross_reduce_s,
     divide_batch,
+    division_bound_s,
     step_lines,
     wait_of_all_s,
 )
@@ -48,8 +50,8 @@ def join_replicas(searches: Mapping[str, Searched], link: LongLink) -> MixedEsti
     """Whole replicas in every pool: the layouts and the division of the batch with the shortest step.
 
     Tried are the layouts of each pool that are fastest for a share of the batch in proportion to the pools' own
-    rates, every combination of them with its exact best division. Raises InfeasibleError if a pool cannot hold the
-    model, or no division of the batch suits the layouts.
+    rates, every combination of them with its exact best division, the most promising first. Raises
+    InfeasibleError if a pool cannot hold the model, or no division of the batch suits the layouts.
     """
     for name, searched in searches.items():
         if not len(searched.ranking.order):
@@ -68,19 +70,36 @@ def join_replicas(searches: Mapping[str, Searched], link: LongLink) -> MixedEsti
 
     least_cross_s = cross_s(min(cluster.num_accelerators for cluster in clusters))
     candidates = [_candidates(s, float(share), least_cross_s, number) for s, share in zip(each, shares, strict=True)]
-    best: _Replicas | None = None
-    tried = 0
+
+    @cache
+    def crossing(one: _Candidate, carriers: int) -> tuple[float, float]:
+        exposed_s, hidden_s = cross_exposed_s(
+            cross_s(carriers), np.array(one.window_s), np.array(one.layout.zero), setting.stack
+        )
+        return float(exposed_s), float(hidden_s)
+
+    combined = []
     for combination in product(*candidates):
-        found = _divided(setting, combination, cross_s(min(one.layout.world_size for one in combination)))
+        carriers = min(one.layout.world_size for one in combination)
+        traffic = tuple(crossing(one, carriers) for one in combination)
+        together = _together(setting, combination, traffic, cross_s(carriers))
+        combined.append((division_bound_s(setting.work.global_batch, together.paces), together))
+    best: tuple[_Together, Division] | None = None
+    tried = 0
+    for least_s, together in sorted(combined, key=lambda item: item[0]):
+        if best is not None and least_s >= best[1].step_s:
+            break
+        found = divide_batch(setting.work.global_batch, together.paces)
         tried += 1
-        if found is not None and (best is None or found.step_s < best.step_s):
-            best = found
+        if found is not None and (best is None or found.step_s < best[1].step_s):
+            best = together, found
     if best is None:
         raise InfeasibleError(
             f"no division of the global batch of {setting.work.global_batch} over {', '.join(searches)} is a whole "
             "number of micro-batches of every replica"
         )
-    return _replicas_estimate(searches, best, float((_tokens_per_step(setting) / alone_s).sum()), gradient_bytes, tried)
+    bound = float((_tokens_per_step(setting) / alone_s).sum())
+    return _replicas_estimate(searches, *best, bound, gradient_bytes, tried)
 
 
 def _candidates(searched: Searched, share: float, cross_s: float, number: int) -> list[_Candidate]:
@@ -122,36 +141,29 @@ def _candidates(searched: Searched, share: float, cross_s: float, number: int) -
 
 
 @dataclass(frozen=True)
-class _Replicas:
-    """One combination of layouts with its best division."""
+class _Together:
+    """One combination of layouts, a pool each."""
 
     candidates: tuple[_Candidate, ...]
-    micro_batches: tuple[int, ...]
+    paces: tuple[Pace, ...]
+    """With the traffic across and the wait for the slowest of the ranks of all pools."""
     waits_s: tuple[float, ...]
-    """For the slowest of the ranks of all pools, per micro-batch."""
-    exposed_s: tuple[float, ...]
-    hidden_s: tuple[float, ...]
+    """Of these, the wait, per micro-batch."""
+    traffic_s: tuple[tuple[float, float], ...]
+    """Exposed and hidden traffic across."""
     cross_s: float
-    step_s: float
 
 
-def _divided(setting: Setting, combination: Sequence[_Candidate], cross_s: float) -> _Replicas | None:
+def _together(
+    setting: Setting, combination: tuple[_Candidate, ...], traffic: tuple[tuple[float, float], ...], cross_s: float
+) -> _Together:
     everyone = sum(one.layout.world_size for one in combination)
-    paces, waits, crossing = [], [], []
-    for one in combination:
-        multiple, least = whole_rounds(setting.stack.framework, one.layout)
+    paces, waits = [], []
+    for one, (exposed_s, _) in zip(combination, traffic, strict=True):
         waits.append(wait_of_all_s(one.compute_each_s, one.layout.world_size, everyone))
-        exposed_s, hidden_s = cross_exposed_s(cross_s, np.array(one.window_s), np.array(one.layout.zero), setting.stack)
-        crossing.append((float(exposed_s), float(hidden_s)))
-        fixed_s, each_s = one.fixed_s + crossing[-1][0], one.each_s + waits[-1]
-        paces.append(Pace(one.sequences, fixed_s, each_s, multiple, least))
-    division = divide_batch(setting.work.global_batch, paces)
-    if division is None:
-        return None
-    exposed, hidden = zip(*crossing, strict=True)
-    return _Replicas(
-        tuple(combination), division.micro_batches, tuple(waits), exposed, hidden, cross_s, division.step_s
-    )
+        rounds = whole_rounds(setting.stack.framework, one.layout)
+        paces.append(Pace(one.sequences, one.fixed_s + exposed_s, one.each_s + waits[-1], *rounds))
+    return _Together(combination, tuple(paces), tuple(waits), traffic, cross_s)
 
 
 def whole_rounds(framework: str, layout: Layout) -> tuple[int, int]:
@@ -162,18 +174,24 @@ def whole_rounds(framework: str, layout: Layout) -> tuple[int, int]:
 
 
 def _replicas_estimate(
-    searches: Mapping[str, Searched], best: _Replicas, bound: float, gradient_bytes: float, tried: int
+    searches: Mapping[str, Searched],
+    together: _Together,
+    division: Division,
+    bound: float,
+    gradient_bytes: float,
+    tried: int,
 ) -> MixedEstimate:
     setting = next(iter(searches.values())).setting
     batch = setting.work.global_batch
     parts: list[MixPart] = []
     for index, (name, searched) in enumerate(searches.items()):
-        one, micro_batches = best.candidates[index], best.micro_batches[index]
+        one, micro_batches = together.candidates[index], division.micro_batches[index]
+        exposed_s, hidden_s = together.traffic_s[index]
         sequences = one.sequences * micro_batches
         own = searched.setting
         work = own.work.model_copy(update={"global_batch": sequences})
         estimate = estimate_layout(replace(own, work=work), one.layout)
-        wait_s = micro_batches * best.waits_s[index]
+        wait_s = micro_batches * together.waits_s[index]
         busy_s = estimate.step_s + wait_s
         overhead_s = estimate.time_parts_s["overhead"] + wait_s
         parts.append(
@@ -187,9 +205,9 @@ def _replicas_estimate(
                 num_micro_batches=micro_batches,
                 share=sequences / batch,
                 busy_s=busy_s,
-                cross_exposed_s=best.exposed_s[index],
-                cross_hidden_s=best.hidden_s[index],
-                idle_s=max(best.step_s - busy_s - best.exposed_s[index], 0.0),
+                cross_exposed_s=exposed_s,
+                cross_hidden_s=hidden_s,
+                idle_s=max(division.step_s - busy_s - exposed_s, 0.0),
                 time_parts_s=estimate.time_parts_s | {"overhead": overhead_s},
                 memory_peak_bytes=estimate.memory_peak_bytes,
                 memory_capacity_bytes=estimate.memory_capacity_bytes,
@@ -202,13 +220,13 @@ def _replicas_estimate(
     return MixedEstimate(
         join="data",
         parts=tuple(parts),
-        step_s=best.step_s,
+        step_s=division.step_s,
         tokens_per_step=tokens,
-        tokens_per_s=tokens / best.step_s,
+        tokens_per_s=tokens / division.step_s,
         bound_tokens_per_s=bound,
         time_parts_s=slowest.time_parts_s | {"dp_comm": gradients_s},
         cross_bytes=2 * (num_pools - 1) / num_pools * gradient_bytes,
-        cross_s=best.cross_s,
+        cross_s=together.cross_s,
         tried=tried,
     )
 

@@ -127,6 +127,16 @@ def divide_batch(batch: int, paces: Sequence[Pace]) -> Division | None:
     return Division(tuple(reversed(micro_batches)), float(steps[best]))
 
 
+def division_bound_s(batch: int, paces: Sequence[Pace]) -> float:
+    """A step that no division of the batch can be below: all pools ending at once, were sequences divisible.
+
+    Each pool has no more than (T - fixed_s) * sequences / each_s of the batch at time T; together they have it all.
+    """
+    rates = [pace.sequences / pace.each_s for pace in paces]
+    behind = sum(pace.fixed_s * rate for pace, rate in zip(paces, rates, strict=True))
+    return (batch + behind) / sum(rates)
+
+
 def cross_reduce_s(gradient_bytes: float, num_pools: int, carriers: int, link: Link) -> float:
     """Time to sum the gradients of all pools over the long links, in seconds.
 
