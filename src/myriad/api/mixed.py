@@ -26,7 +26,7 @@ MIX_CAVEATS = (
 
 def mix_training(
     model: str | Model,
-    pools: Mapping[str, Cluster],
+    pools: Mapping[str, str | Cluster],
     work: TrainingWork,
     link: LongLink,
     *,
