@@ -44,7 +44,9 @@ def differences(stored: Any, found: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {str(stored)[:60]} -> {str(found)[:60]}"
 
 
-@pytest.mark.parametrize("system", [ROOT / "examples" / "one-node.yaml", STORED / "small-mix.yaml"], ids=lambda x: x.stem)
+@pytest.mark.parametrize(
+    "system", [ROOT / "examples" / "one-node.yaml", STORED / "small-mix.yaml"], ids=lambda x: x.stem
+)
 def test_plan_is_as_stored(system: Path) -> None:
     plan = myriad.plan(system)
     found = without_passing(json.loads(plan.model_dump_json()))

@@ -72,6 +72,8 @@ def mix(
     if len(pool) < 2:
         raise SpecError(f"--pool: a mix needs at least two, found {len(pool)}")
     wanted = read_flag("--join", join, Mix.model_fields["join"].annotation)
+    if wanted == "pipeline" and len(pool) != 2:
+        raise SpecError(f"--join: a pipeline joins two pools, found {len(pool)}")
     link = LongLink(
         distance=read_flag("--distance", distance, Metres), bandwidth=read_flag("--bandwidth", bandwidth, BytesPerS)
     )
