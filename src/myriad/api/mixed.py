@@ -17,6 +17,9 @@ from myriad.spec.mixed import Join, LongLink, MixedEstimate, MixResult, PoolAlon
 from myriad.spec.model import Model
 from myriad.spec.system import MEMORY_HEADROOM
 
+LARGEST_BATCH = 10**6
+"""Sequences per step beyond which trying every division takes too long."""
+
 MIX_CAVEATS = (
     "no published run over several kinds of accelerators or sites was checked: a mix has no band",
     "accelerators of different kinds round differently; what that means for convergence is left out",
@@ -43,6 +46,8 @@ def mix_training(
         raise SpecError(f"a mix needs at least two pools, found {len(pools)}")
     if join == "pipeline" and len(pools) != 2:
         raise SpecError(f"a pipeline joins two pools, found {len(pools)}")
+    if work.global_batch > LARGEST_BATCH:
+        raise SpecError(f"global_batch: a mix divides at most {LARGEST_BATCH:,} sequences, found {work.global_batch:,}")
     settings = {name: setting_of(model, cluster, work) for name, cluster in pools.items()}
     searches, alone = {}, []
     for name, setting in settings.items():

@@ -10,7 +10,7 @@ import numpy as np
 from myriad import catalog
 from myriad.errors import InfeasibleError
 from myriad.estimate.mixed.crossing import Crossing
-from myriad.estimate.mixed.pipeline import CrossingTable, costs_of, crossing_table, pass_bound_s
+from myriad.estimate.mixed.pipeline import CrossingTable, costs_of, crossing_table, room_for_layers, step_bound_s
 from myriad.estimate.operations import Array
 from myriad.estimate.training import Setting, state_bytes_bound
 from myriad.search.rank import Progress
@@ -42,10 +42,12 @@ def join_pipeline(
     groups = [
         group
         for (first, last), sizes in (((one, other), both), ((other, one), both[::-1]))
-        for group in _groups(first, last, sizes, layouts, link)
+        for group in _groups(first, last, sizes, layouts, link, memory_headroom)
     ]
-    if not groups:
+    if not len(layouts):
         raise InfeasibleError("no pipeline divides over the pools")
+    if not groups:
+        raise InfeasibleError(f"none of {2 * len(layouts):,} pipelines across the pools fits in memory")
     best, least_s, tried = _best(groups, memory_headroom, progress)
     if best is None:
         raise InfeasibleError(f"none of {tried:,} pipelines across the pools fits in memory")
@@ -77,6 +79,9 @@ def _layouts(one: Setting, other: Setting) -> LayoutTable:
         before, after = sizes[0] // cell, sizes[1] // cell
         return np.asarray((before < 1) | (after < 1) | (x.pp != before + after))
 
+    def copies_states(_: Case, x: LayoutTable) -> Mask:
+        return np.asarray((x.zero == 0) & (x.dp * x.cp > 1))
+
     space = replace(
         default_space(case, int(LEAST_SHARE * sum(sizes)), one.stack.fused_attention, strictly=True),
         pp=tuple(range(2, min(MOST_STAGES, one.model.num_layers) + 1)),
@@ -85,7 +90,8 @@ def _layouts(one: Setting, other: Setting) -> LayoutTable:
         offload_optimizer=(0,),
     )
     filled = Rule("stages do not fill both pools", frozenset({"tp", "cp", "pp", "dp"}), leaves_room)
-    layouts = enumerate_layouts(case, space, one.stack.framework, (filled,)).layouts
+    sharded = Rule("optimizer states are copied", frozenset({"zero", "dp", "cp"}), copies_states)
+    layouts = enumerate_layouts(case, space, one.stack.framework, (filled, sharded)).layouts
     room = max(s.device.memory_bytes for s in (one, other))
     return layouts.take(state_bytes_bound(one, layouts) <= room)
 
@@ -95,21 +101,30 @@ def _domain(cluster: Cluster) -> int:
 
 
 def _groups(
-    first: tuple[str, Setting], last: tuple[str, Setting], sizes: tuple[int, ...], layouts: LayoutTable, link: LongLink
+    first: tuple[str, Setting],
+    last: tuple[str, Setting],
+    sizes: tuple[int, ...],
+    layouts: LayoutTable,
+    link: LongLink,
+    memory_headroom: float,
 ) -> Iterator[_Group]:
+    """Layouts by their stages in each pool, without those that cannot fit in memory however the layers are cut."""
     clusters = [first[1].cluster, last[1].cluster]
     cell = layouts.tp * layouts.cp * layouts.dp
     before = sizes[0] // cell
     for stages in np.unique(np.stack([before, layouts.pp]), axis=1).T:
         rows = np.flatnonzero((before == stages[0]) & (layouts.pp == stages[1]))
-        crossing = Crossing(
+        whole = Crossing(
             (first[1], last[1]),
             (int(stages[0]), int(stages[1] - stages[0])),
             layouts.take(rows),
             lambda carriers: catalog.long_link(clusters, link, carriers),
         )
-        least = pass_bound_s(crossing, costs_of(crossing)) * crossing.num_micro_batches
-        yield _Group((first[0], last[0]), crossing, least)
+        costs = costs_of(whole)
+        could_fit = np.flatnonzero(room_for_layers(whole, costs, memory_headroom) >= first[1].model.num_layers)
+        group = _Group((first[0], last[0]), whole, step_bound_s(whole, costs))
+        if len(could_fit):
+            yield group.take(could_fit)
 
 
 def _best(

@@ -23,14 +23,16 @@ from myriad.estimate.mixed.replicas import (
     step_lines,
     wait_of_all_s,
 )
-from myriad.estimate.operations import Array
 from myriad.estimate.parameters import model_parameters
 from myriad.estimate.training import Setting, estimate_layout
-from myriad.spec.layout import IntArray, Layout
+from myriad.spec.layout import IntArray, Layout, LayoutTable
 from myriad.spec.mixed import LongLink, MixedEstimate, MixPart
 
 COMBINATIONS = 1024
 """Combinations of the pools' layouts that are tried: the best 32 of each of two pools, fewer of more."""
+
+LOOKS_AT_ONCE = 2048
+"""Layouts whose straight line is computed at a time."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class _Candidate:
 
     layout: Layout
     sequences: int
+    multiple: int
+    least: int
+    """Of micro-batches, see `Pace`."""
     fixed_s: float
     each_s: float
     compute_each_s: float
@@ -82,7 +87,7 @@ def join_replicas(searches: Mapping[str, Searched], link: LongLink) -> MixedEsti
     for combination in product(*candidates):
         carriers = min(one.layout.world_size for one in combination)
         traffic = tuple(crossing(one, carriers) for one in combination)
-        together = _together(setting, combination, traffic, cross_s(carriers))
+        together = _together(combination, traffic, cross_s(carriers))
         combined.append((division_bound_s(setting.work.global_batch, together.paces), together))
     best: tuple[_Together, Division] | None = None
     tried = 0
@@ -105,31 +110,41 @@ def join_replicas(searches: Mapping[str, Searched], link: LongLink) -> MixedEsti
 def _candidates(searched: Searched, share: float, cross_s: float, number: int) -> list[_Candidate]:
     """The pool's fastest layouts for a share of the batch with the traffic across, each parallelism once.
 
-    A step takes at least `share` of the step for the whole batch, so that layouts of which this alone takes longer
-    than the best found need no look.
+    Layouts are looked at in the order of the least that they can take: `share` of the step for the whole batch and
+    what of the traffic cannot hide behind a whole micro-batch.
     """
     setting, ranking = searched.setting, searched.ranking
-    batch, order = setting.work.global_batch, ranking.order
-
-    def looked_at(rows: IntArray) -> tuple[StepLines, Array]:
-        layouts = ranking.layouts.take(rows)
-        lines = step_lines(setting, layouts)
-        exposed_s, _ = cross_exposed_s(cross_s, lines.window_s, layouts.zero, setting.stack)
-        return lines, lines.at_s(share * batch) + exposed_s
-
-    least_s = looked_at(order[:256])[1].min()
-    rows = order[: int(np.searchsorted(ranking.step_s[order], least_s / share, side="right"))]
-    lines, step_s = looked_at(rows)
+    batch = setting.work.global_batch
+    rows = ranking.order
+    layouts = ranking.layouts.take(rows)
+    multiple, least = whole_rounds(setting.stack.framework, layouts)
+    sequences = layouts.dp * layouts.micro_batch
+    leaves_some = sequences * np.maximum(multiple, least) < batch
+    exposed_s, _ = cross_exposed_s(cross_s, ranking.step_s[rows] * sequences / batch, layouts.zero, setting.stack)
+    at_least_s = np.where(leaves_some, share * ranking.step_s[rows] + exposed_s, np.inf)
+    order = np.argsort(at_least_s, kind="stable")[: int(leaves_some.sum())]
+    looked, taken = [], np.empty(0)
+    for start in range(0, len(order), LOOKS_AT_ONCE):
+        part = order[start : start + LOOKS_AT_ONCE]
+        if len(taken) and at_least_s[part[0]] > taken.min():
+            break
+        looked.append(step_lines(setting, layouts.take(part)))
+        exposed_s, _ = cross_exposed_s(cross_s, looked[-1].window_s, layouts.zero[part], setting.stack)
+        taken = np.concatenate((taken, looked[-1].at_s(share * batch, multiple[part]) + exposed_s))
+    if not looked:
+        return []
+    lines = StepLines.concat(looked)
     found: dict[tuple[int, ...], _Candidate] = {}
-    x = ranking.layouts
-    for at in np.argsort(step_s, kind="stable"):
-        row = rows[at]
+    for at in np.argsort(taken, kind="stable"):
+        x, row = layouts, order[at]
         key = tuple(int(column[row]) for column in (x.tp, x.cp, x.pp, x.vpp, x.ep, x.etp, x.dp, x.micro_batch))
         if key in found:
             continue
         found[key] = _Candidate(
             layout=x.row(int(row)),
             sequences=int(lines.sequences[at]),
+            multiple=int(multiple[row]),
+            least=int(least[row]),
             fixed_s=float(lines.fixed_s[at]),
             each_s=float(lines.each_s[at]),
             compute_each_s=float(lines.compute_each_s[at]),
@@ -155,22 +170,21 @@ class _Together:
 
 
 def _together(
-    setting: Setting, combination: tuple[_Candidate, ...], traffic: tuple[tuple[float, float], ...], cross_s: float
+    combination: tuple[_Candidate, ...], traffic: tuple[tuple[float, float], ...], cross_s: float
 ) -> _Together:
     everyone = sum(one.layout.world_size for one in combination)
     paces, waits = [], []
     for one, (exposed_s, _) in zip(combination, traffic, strict=True):
         waits.append(wait_of_all_s(one.compute_each_s, one.layout.world_size, everyone))
-        rounds = whole_rounds(setting.stack.framework, one.layout)
-        paces.append(Pace(one.sequences, one.fixed_s + exposed_s, one.each_s + waits[-1], *rounds))
+        fixed_s, each_s = one.fixed_s + exposed_s, one.each_s + waits[-1]
+        paces.append(Pace(one.sequences, fixed_s, each_s, one.multiple, one.least))
     return _Together(combination, tuple(paces), tuple(waits), traffic, cross_s)
 
 
-def whole_rounds(framework: str, layout: Layout) -> tuple[int, int]:
-    """Micro-batches come in multiples of the first number and are at least the second, as `search.rules` wants it."""
-    if layout.vpp > 1 and framework != "fsdp":
-        return layout.pp, layout.pp
-    return 1, layout.pp if framework == "torchtitan" else 1
+def whole_rounds(framework: str, layouts: LayoutTable) -> tuple[IntArray, IntArray]:
+    """Micro-batches come in multiples of the first and are at least the second, (C,), as `search.rules` wants it."""
+    multiple = np.where((layouts.vpp > 1) & (framework != "fsdp"), layouts.pp, 1)
+    return multiple, np.where(framework == "torchtitan", layouts.pp, 1)
 
 
 def _replicas_estimate(

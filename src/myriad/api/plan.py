@@ -332,13 +332,17 @@ def _overspent(system: System, jobs: tuple[JobPlan, ...], rates: Mapping[str, fl
 
 
 def _not_compared(system: System, jobs: tuple[JobPlan, ...]) -> tuple[str, ...]:
-    """Jobs whose given layout needs more accelerators than the chosen pool has."""
-    return tuple(
-        f"job {job.name}: the layout to compare with needs {given.world_size:,} accelerators, "
-        f"more than {job.chosen.pool} has"
-        for job in jobs
-        if job.chosen is not None
-        and job.chosen.mix is None
-        and job.comparison is None
-        and (given := system.jobs[job.name].compare_with) is not None
-    )
+    """Jobs whose given layout cannot stand beside what was chosen: too large for the pool, or of one of several."""
+    warnings = []
+    for job in jobs:
+        given = system.jobs[job.name].compare_with
+        if given is None or job.chosen is None or job.comparison is not None:
+            continue
+        if job.chosen.mix is not None:
+            warnings.append(f"job {job.name}: the layout to compare with is of one pool, not of {job.chosen.pool}")
+        else:
+            warnings.append(
+                f"job {job.name}: the layout to compare with needs {given.world_size:,} accelerators, "
+                f"more than {job.chosen.pool} has"
+            )
+    return tuple(warnings)

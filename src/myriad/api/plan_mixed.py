@@ -30,7 +30,8 @@ def mixed_option(
 ) -> JobOnPool:
     """The job on the pools of its mix together, or why they cannot do it.
 
-    The mix is searched for the shortest step. A step needs all pools, so that their goodputs multiply.
+    The mix is searched for the shortest step, whatever the job's objective. A step needs all pools, so that their
+    goodputs multiply.
     """
     name = mixed_name(mix)
     pools = {pool: system.pools[pool] for pool in mix.pools}

@@ -109,7 +109,8 @@ class TrainingJob(Spec):
     """A published or present layout, ranked beside the search's own."""
     compare_with_source: str = ""
     mix: Mix | None = None
-    """Pools that it may use together, as one more candidate beside each of them alone."""
+    """Pools that it may use together, as one more candidate beside each of its `pools` alone; layouts of a mix are
+    searched for the shortest step."""
     note: str = ""
 
     @model_validator(mode="after")

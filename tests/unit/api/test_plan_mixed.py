@@ -138,7 +138,8 @@ def test_jobs_that_share_a_pool_with_a_mix_are_counted_together():
     described = {"myriad": 1, "name": "s", "models": {"tiny": TINY}, "pools": {"own": own, "city": city}}
     free = options(only(equal_pools()))
     deadline = f"{(free['own + city'].days + free['own'].days) / 2} days"
-    jobs = {"a": JOB | {"deadline": deadline}, "b": JOB | {"deadline": deadline}}
+    jobs = {"a": JOB | {"deadline": deadline}, "b": JOB | {"deadline": deadline, "compare_with": {"dp": 16}}}
     found = plan(System.model_validate(described | {"jobs": jobs}))
     assert [job.chosen.pool for job in found.jobs] == ["own + city"] * 2
-    assert [warning.split(":")[0] for warning in found.warnings] == ["pool own", "pool city"]
+    assert [warning.split(":")[0] for warning in found.warnings] == ["pool own", "pool city", "job b"]
+    assert "of one pool, not of own + city" in found.warnings[-1]

@@ -8,10 +8,11 @@ of any pool, so that its rate, the sum of s / T over the pools, is at most the s
 at most the rate of the pool's best layout. It holds for the layouts of the search, whose replicas divide B.
 
 **Pipelines** (`pipeline`). The first stages lie in one pool, the last in the other, with equal tp, cp, dp and
-micro-batch. Bound: every micro-batch passes all stages, so that no pool can be faster than its passes over its
-number of stages: for layers cut at k, the time between micro-batches is at least
-max(first(k) / stages of the first pool, rest(k) / stages of the second). The least over all k bounds the layout, and
-the best of all layouts of the search that fit in memory the join, whatever the link and the division within pools.
+micro-batch. Bound: a pool's slowest stage takes at least the mean of its stages, so that for layers cut at k the time
+between two micro-batches is at least T = max(first(k) / stages of one pool, rest(k) / stages of the other); 1F1B
+takes (m - 1) T at least, and the passes of one micro-batch through all stages. The least over all k bounds the
+layout, and the best of the layouts of the search that fit in memory bounds the join, whatever the link and the
+division within the pools.
 
 Left out: differences in numerics between kinds of accelerators and what they mean for convergence, failures of one
 pool that stop the others, checkpoints, data that must be at both places, other traffic on the long link.

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from myriad.estimate.data_parallel import exposed_s, optimizer_s, slowest_of
+from myriad.estimate.data_parallel import exposed_s, optimizer_s, slowest_of, state_bytes
 from myriad.estimate.layers import COMPUTE_PARTS, INNER_PARTS, Costs, ModelCosts, model_costs
 from myriad.estimate.mixed.crossing import Crossing, transfers_of
 from myriad.estimate.mixed.cuts import cut_counts, with_prediction
@@ -77,8 +77,8 @@ def costs_of(crossing: Crossing) -> tuple[ModelCosts, ModelCosts]:
     return one, other
 
 
-def pass_bound_s(crossing: Crossing, costs: tuple[ModelCosts, ModelCosts]) -> Array:
-    """The least time between two micro-batches, in seconds, (C,): see `estimate.mixed`."""
+def step_bound_s(crossing: Crossing, costs: tuple[ModelCosts, ModelCosts]) -> Array:
+    """The least that a step can take, in seconds, (C,): see `estimate.mixed`."""
     model, (before, after) = crossing.settings[0].model, costs
     kinds = np.array([before.kinds.index(kind) for kind in model.layer_kinds()])
     none = np.zeros((1, len(crossing.layouts)))
@@ -87,8 +87,29 @@ def pass_bound_s(crossing: Crossing, costs: tuple[ModelCosts, ModelCosts]) -> Ar
     if model.mtp_depths and model.mtp_block is not None:
         rest = rest + model.mtp_depths * _both(after.blocks)[after.kinds.index(model.mtp_block)]
     one, other = crossing.stages
-    least: Array = np.maximum(first / one, rest / other).min(axis=0)
-    return least
+    each = np.maximum(first / one, rest / other)
+    steps = (crossing.num_micro_batches - 1) * each + first + rest
+    return np.asarray(steps.min(axis=0))
+
+
+def room_for_layers(crossing: Crossing, costs: tuple[ModelCosts, ModelCosts], headroom: float) -> Array:
+    """How many layers of the smallest kind all stages together have memory for at most, (C,)."""
+    layouts, stages = crossing.layouts, sum(crossing.stages)
+    ahead = stages - np.arange(stages)[None, :]
+    in_flight = np.minimum(ahead, crossing.num_micro_batches[:, None])
+    room = np.zeros(len(layouts))
+    for pool, columns in enumerate((slice(None, crossing.stages[0]), slice(crossing.stages[0], None))):
+        setting, blocks = crossing.settings[pool], costs[pool].blocks
+        work, stack = setting.work, setting.stack
+        of_kinds = []
+        for dense, expert, kept in zip(
+            blocks.dense_parameters, blocks.expert_parameters, blocks.activation_bytes, strict=True
+        ):
+            states = state_bytes(layouts, dense[:, None], expert[:, None], work.optimizer, stack)
+            of_kinds.append(sum(states.values()) + kept[:, None] * in_flight[:, columns])
+        free = setting.device.memory_bytes * (1.0 - headroom) - stack.reserved_bytes
+        room += np.floor(free / np.minimum.reduce(of_kinds) + 1e-9).sum(axis=1)
+    return room
 
 
 def crossing_table(crossing: Crossing, costs: tuple[ModelCosts, ModelCosts], headroom: float) -> CrossingTable:

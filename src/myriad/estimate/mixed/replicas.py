@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -56,10 +56,19 @@ class StepLines:
     window_s: Array
     """Of the backward pass of the last micro-batch, what traffic inside the pool leaves free."""
 
-    def at_s(self, sequences: float) -> Array:
-        """Step time for a share of the batch that need not divide."""
-        step_s: Array = self.fixed_s + self.each_s * sequences / self.sequences
-        return step_s
+    @classmethod
+    def concat(cls, lines: Sequence[StepLines]) -> StepLines:
+        return cls(**{f.name: np.concatenate([getattr(one, f.name) for one in lines]) for f in fields(cls)})
+
+    def at_s(self, sequences: float, multiple: IntArray) -> Array:
+        """Step time for about so many sequences in whole rounds of `multiple` micro-batches, (C,).
+
+        One round more, or one less and the time stretched to what is left undone: the better of the two.
+        """
+        rounds = sequences / (self.sequences * multiple)
+        more, less = np.ceil(rounds) * multiple, np.maximum(np.floor(rounds), 1) * multiple
+        fewer_s = (self.fixed_s + self.each_s * less) * np.maximum(sequences / (self.sequences * less), 1.0)
+        return np.asarray(np.minimum(self.fixed_s + self.each_s * more, fewer_s))
 
 
 def step_lines(setting: Setting, layouts: LayoutTable) -> StepLines:

@@ -14,7 +14,7 @@ from myriad.errors import InfeasibleError
 from myriad.estimate.layers import ModelCosts
 from myriad.estimate.mixed.crossing import Crossing, transfers_of
 from myriad.estimate.mixed.cuts import cut_counts
-from myriad.estimate.mixed.pipeline import CrossingTable, costs_of, crossing_table, pass_bound_s
+from myriad.estimate.mixed.pipeline import CrossingTable, costs_of, crossing_table, room_for_layers, step_bound_s
 from myriad.estimate.training import Setting, estimate_layout
 from myriad.spec.cluster import Link
 from myriad.spec.layout import Layout
@@ -187,9 +187,23 @@ def test_a_bound_is_below_every_cut(layers: int) -> None:
     slower = replace(DEVICE, gemm_flops_per_s=4e14)
     case = crossing(setting(model), setting(model, device=slower), (2, 3), Layout(pp=5))
     table = table_of(case)
-    bound_s = float(pass_bound_s(case, costs_of(case))[0])
-    assert 0 < bound_s <= float(table.pass_s.max())
-    assert float(table.step_s[0]) >= 64 * bound_s
+    bound_s = float(step_bound_s(case, costs_of(case))[0])
+    assert 0 < bound_s <= 64 * float(table.pass_s.max()) + part(table, "bubble")
+    assert bound_s <= float(table.step_s[0])
+
+
+def test_layers_that_fit_have_room() -> None:
+    """What the quick look at memory drops, the whole estimate drops too."""
+    model = dense_model(24)
+    fits, room = [], []
+    for memory_bytes in (2e8, 1e9, 2e9, 4e9, 8e9, 16e9, 32e9, 64e9):
+        small = replace(DEVICE, memory_bytes=memory_bytes)
+        case = crossing(setting(model, device=small), setting(model, device=small), (2, 2), Layout(pp=4), 0.02)
+        fits.append(bool(table_of(case).missing_bytes[0] <= 0))
+        room.append(bool(room_for_layers(case, costs_of(case), 0.0)[0] >= 24))
+    assert all(has_room for fitting, has_room in zip(fits, room, strict=True) if fitting)
+    assert not room[0]
+    assert fits[-1]
 
 
 def test_distance_costs_the_ramp_and_memory_but_no_pace() -> None:
