@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -31,8 +32,14 @@ from myriad.spec.mixed import LongLink, MixedEstimate, MixPart
 COMBINATIONS = 1024
 """Combinations of the pools' layouts that are tried: the best 32 of each of two pools, fewer of more."""
 
+OF_ONE_ROUND = 4
+"""Layouts that take the batch in equal pieces, so that among those tried some go together."""
+
 LOOKS_AT_ONCE = 2048
 """Layouts whose straight line is computed at a time."""
+
+LEAST_LOOKS = 4 * LOOKS_AT_ONCE
+"""So many at least, since the fastest may not go with any of the other pool."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,7 @@ def _candidates(searched: Searched, share: float, cross_s: float, number: int) -
     looked, taken = [], np.empty(0)
     for start in range(0, len(order), LOOKS_AT_ONCE):
         part = order[start : start + LOOKS_AT_ONCE]
-        if len(taken) and at_least_s[part[0]] > taken.min():
+        if start >= LEAST_LOOKS and at_least_s[part[0]] > taken.min():
             break
         looked.append(step_lines(setting, layouts.take(part)))
         exposed_s, _ = cross_exposed_s(cross_s, looked[-1].window_s, layouts.zero[part], setting.stack)
@@ -135,11 +142,14 @@ def _candidates(searched: Searched, share: float, cross_s: float, number: int) -
         return []
     lines = StepLines.concat(looked)
     found: dict[tuple[int, ...], _Candidate] = {}
+    of_round: Counter[int] = Counter()
     for at in np.argsort(taken, kind="stable"):
         x, row = layouts, order[at]
         key = tuple(int(column[row]) for column in (x.tp, x.cp, x.pp, x.vpp, x.ep, x.etp, x.dp, x.micro_batch))
-        if key in found:
+        one_round = int(sequences[row] * multiple[row])
+        if key in found or of_round[one_round] == OF_ONE_ROUND:
             continue
+        of_round[one_round] += 1
         found[key] = _Candidate(
             layout=x.row(int(row)),
             sequences=int(lines.sequences[at]),
