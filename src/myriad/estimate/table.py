@@ -90,6 +90,14 @@ def evaluate_one(setting: Setting, layout: Layout) -> Evaluated:
     return Evaluated(table, memory, rounds.slowest, rounds.num_micro_batches)
 
 
+def slowest_stage_s(setting: Setting, layouts: LayoutTable) -> tuple[Array, Array]:
+    """Forward and backward pass of one micro-batch on the slowest stage of every layout, in seconds, (C,) each."""
+    shared = _Shared(setting, layouts, merge_stages=True)
+    stages = shared.stages.of(layouts)
+    rounds = Rounds(setting, layouts, stages, shared.costs, shared.stage_costs, shared.cut)
+    return rounds.forward_s, rounds.backward_s
+
+
 class _Shared:
     """What the layouts of a table have in common: cuts, stages and shardings, and which of them each layout has."""
 
