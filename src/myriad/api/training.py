@@ -156,6 +156,7 @@ def search_layouts(
     memory_headroom: float = MEMORY_HEADROOM,
     space: Space | None = None,
     progress: Progress | None = None,
+    cores: int | None = None,
 ) -> Searched:
     """Enumerate, evaluate and rank every layout that the job's software can run and that leaves the headroom.
 
@@ -172,7 +173,7 @@ def search_layouts(
     space = space or default_space(case, least_gpus, setting.stack.fused_attention, strictly)
     enumerated = enumerate_layouts(case, space, setting.stack.framework, (hopeless,))
     ranking = rank(
-        enumerated.layouts, lambda x: estimate_table(setting, x), capacity, objective, step_limit_s, progress
+        enumerated.layouts, lambda x: estimate_table(setting, x), capacity, objective, step_limit_s, progress, cores
     )
     return Searched(setting, enumerated, ranking, time.perf_counter() - start)
 
@@ -266,12 +267,14 @@ def search_training(
     memory_headroom: float = MEMORY_HEADROOM,
     top: int = 20,
     progress: Progress | None = None,
+    cores: int | None = None,
 ) -> SearchResult:
     """The best layouts of one job on one cluster.
 
     `least_gpus` is the fewest accelerators that a layout may use: unless given, three quarters of the cluster
     for the objective `time`, half for `cost`, one for `gpus` (fewer where nothing else divides).
-    `memory_headroom` is the share of the memory that a layout must leave free. Raises InfeasibleError if
+    `memory_headroom` is the share of the memory that a layout must leave free, `cores` how many cores of this
+    machine to use (all unless given). Raises InfeasibleError if
     nothing fits.
     """
     setting = setting_of(model, cluster, work)
@@ -284,6 +287,7 @@ def search_training(
         step_limit_s=step_limit_s,
         memory_headroom=memory_headroom,
         progress=progress,
+        cores=cores,
     )
     return result_of(searched, objective, top)
 

@@ -66,7 +66,7 @@ def test_the_summary_fits_80_columns(lang):
 
 def test_the_size_is_said_before_it_starts():
     assert size_text({"model": 2, "gpus": 3, "stack": 1}, 6, 6, 2) == (
-        "6 points: model 2 x gpus 3; 6 searches, 2 of them done before"
+        "grid of 6: model 2 x gpus 3; searches: 6, done before: 2"
     )
 
 
