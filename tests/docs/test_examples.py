@@ -1,7 +1,7 @@
 """The examples in the README and the documentation run as they are written.
 
     ```yaml title="NAME"      written to NAME in the folder of the page
-    ```yaml                   a block that starts with `myriad: 1` must be a valid system file, one with `axes` a valid grid
+    ```yaml                   a block that starts with `myriad: 1` must be a valid system file or, with `axes`, a grid
     ```python                 run, page by page in one namespace, in the folder of the page
     ```pycon                  a doctest
     ```console                lines after `$ ` run if they call myriad; output that is given must appear, `...` is any
