@@ -86,14 +86,13 @@ def _run(
     on_result: Callable[[str, ResultT], None],
 ) -> None:
     task = ray.remote(num_cpus=1, max_retries=RETRIES, runtime_env={"env_vars": ONE_CORE_EACH})(_call)
-    shared = ray.put(function)
     rest = iter(points.items())
     attempts: dict[str, int] = {}
     keys: dict[Any, str] = {}
 
     def hand_out(key: str) -> None:
         attempts[key] = attempts.get(key, 0) + 1
-        keys[task.remote(shared, points[key])] = key
+        keys[task.remote(function, points[key])] = key
 
     while True:
         room = max(1, int(TASKS_PER_CORE * ray.cluster_resources().get("CPU", 1))) - len(keys)
