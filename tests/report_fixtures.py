@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import product
 
 from myriad.spec.layout import Layout
+from myriad.spec.mixed import LongLink, MixedEstimate, MixPart, MixResult, PoolAlone
 from myriad.spec.result import (
     Band,
     Comparison,
@@ -298,3 +299,65 @@ def operations() -> tuple[OperationTime, ...]:
         OperationTime(name="norm", part="memory_bound", shape="4096 x 7168", calls_per_step=7680, flops=0.0, bytes=2e8,
                       seconds_per_step=0.4),
     )  # fmt: skip
+
+
+def mix() -> MixResult:
+    """A pipeline over two pools that beats replicas in both; one of them cannot do it alone."""
+    layout = Layout(tp=4, cp=8, pp=24, dp=16)
+    replicas = Layout(tp=4, cp=4, pp=32, vpp=4, dp=16)
+
+    def part(pool: str, gpus: int, share: float, **more: object) -> MixPart:
+        values: dict[str, object] = {
+            "pool": pool, "num_gpus": gpus, "layout": layout, "stages": 8, "layers": 46, "sequences": 8192,
+            "num_micro_batches": 192, "share": share, "busy_s": 7.2, "cross_exposed_s": 0.3, "cross_hidden_s": 1.1,
+            "idle_s": 1.5, "time_parts_s": {}, "memory_peak_bytes": 60 * GIB, "memory_capacity_bytes": 80 * GIB,
+        }  # fmt: skip
+        return MixPart.model_validate(values | more)
+
+    def joined(join: str, step_s: float, parts: tuple[MixPart, ...], extra: int) -> MixedEstimate:
+        return MixedEstimate(
+            join="data" if join == "data" else "pipeline", parts=parts, step_s=step_s, tokens_per_step=8192 * 4096,
+            tokens_per_s=8192 * 4096 / step_s, bound_tokens_per_s=5e6,
+            time_parts_s={part: share * step_s for part, share in DENSE_SHARES.items()},
+            cross_bytes=8.25e11, cross_s=2.0, extra_micro_batches=extra, tried=3678, best_alone="own",
+            gain_fraction=0.23,
+        )  # fmt: skip
+
+    shares = {"layout": replicas, "stages": 32, "layers": 126, "idle_s": 0.0, "busy_s": 9.0, "cross_exposed_s": 1.0}
+    return MixResult(
+        link=LongLink(distance=1.2e6, bandwidth=5e11),
+        alone=(
+            PoolAlone(pool="own", num_gpus=8192, layout=replicas, step_s=11.0, tokens_per_s=3.05e6),
+            PoolAlone(pool="cloud-east", reason="lacks 11.4 GiB per accelerator"),
+        ),
+        joined=(
+            joined("pipeline", 9.0, (part("own", 8192, 0.65, layers=80, stages=16), part("cloud-east", 4096, 0.35)), 2),
+            joined(
+                "data", 10.0,
+                (part("own", 8192, 2 / 3, sequences=4096, **shares), part("cloud-east", 4096, 1 / 3, **shares)), 0,
+            ),
+        ),
+        caveats=(
+            "no published run over several kinds of accelerators or sites was checked: a mix has no band",
+            "a step needs all pools: their goodputs multiply, and a failure in one stops the others",
+        ),
+    )  # fmt: skip
+
+
+def mixed_plan(chosen: bool) -> Plan:
+    """A plan of one job with a mix, which wins or not."""
+    job, whole = _large_model(), plan()
+    mixed = JobOnPool(
+        pool="own + cloud-east", feasible=True, num_gpus=12288, mix=mix(), steps=595_000, days=62.0, deadline_days=70,
+        meets_deadline=True, gpu_hours=1.83e7, energy_joules=7e13, cost_usd=7e7,
+        costs=(
+            CostLine(name="hardware", pool="own", amount_usd=5e7, basis="4.0% of the price per year"),
+            CostLine(name="rent", pool="cloud-east", amount_usd=2e7, basis="9,510,566 GPU-h at 2 USD/GPU-h"),
+        ),
+    )  # fmt: skip
+    assert job.chosen is not None
+    options = (mixed, job.chosen) if chosen else (job.chosen, mixed)
+    changes = {"chosen": options[0], "others": options[1:], "caveats": ()}
+    if chosen:
+        changes |= {"comparison": None, "sensitivity": ()}
+    return whole.model_copy(update={"jobs": (job.model_copy(update=changes),), "warnings": ()})

@@ -1,7 +1,7 @@
 """The examples in the README and the documentation run as they are written.
 
     ```yaml title="NAME"      written to NAME in the folder of the page
-    ```yaml                   a block that starts with `myriad: 1` must be a valid system file
+    ```yaml                   a block that starts with `myriad: 1` must be a valid system file or, with `axes`, a grid
     ```python                 run, page by page in one namespace, in the folder of the page
     ```pycon                  a doctest
     ```console                lines after `$ ` run if they call myriad; output that is given must appear, `...` is any
@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 
 from myriad.catalog import read_spec
+from myriad.spec.sweep import Grid
 from myriad.spec.system import System
 
 ROOT = Path(__file__).parents[2]
@@ -74,10 +75,10 @@ def check_doctest(text: str, page: Path) -> None:
     assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
 
 
-def check_system(text: str) -> None:
+def check_file(text: str) -> None:
     file = Path("block.yaml")
     file.write_text(text, "utf-8")
-    read_spec(file, System)
+    read_spec(file, Grid if "\naxes:" in text else System)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -91,7 +92,7 @@ def test_examples_of(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             Path(block.title).write_text(block.text, "utf-8")
         match block.language:
             case "yaml" if block.text.startswith("myriad: 1") and block.remark != "wrong":
-                check_system(block.text)
+                check_file(block.text)
             case "python":
                 exec(compile(block.text, str(page), "exec"), namespace)
             case "pycon":

@@ -33,8 +33,8 @@ def table(path: str) -> list[dict[str, str]]:
 def test_a_grid_gives_a_summary_and_files(myriad, grid):
     done = myriad("sweep", "grid.yaml", "--out", "rows.csv", "--html", "sweep.html", "--json", "sweep.json")
     assert done.code == 0, done.err
-    assert "12 points: gpus 3 x global_batch 2 x price 2; 6 searches, 0 of them done before" in done.err
-    assert "12 points: 8 with a layout, 0 infeasible, 4 in error" in done.out
+    assert "grid of 12: gpus 3 x global_batch 2 x price 2; searches: 6, done before: 0" in done.err
+    assert "Points: 12, with a layout: 8, infeasible: 0, in error: 4. Searches: 6 in" in done.out
     assert max(map(len, done.out.splitlines())) <= 80
     rows = table("rows.csv")
     assert [row["gpus"] for row in rows] == [gpus for gpus in ("8", "12", "16") for _ in range(4)]
@@ -93,7 +93,7 @@ def test_what_was_finished_at_the_end_of_a_process_is_not_searched_again(grid, e
     resumed = start(*sweep)
     _, said = resumed.communicate(timeout=60)
     assert resumed.returncode == 0, said
-    assert f"8 searches, {finished} of them done before" in said
+    assert f"searches: 8, done before: {finished}" in said
     keys = [json.loads(line)["key"] for line in journal.read_text("utf-8").splitlines()[1:]]
     assert len(keys) == len(set(keys)) == 8
     rows = table("rows.csv")

@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 pytest.importorskip("ray", reason="the package ray is not installed (pip install 'myriad-ai[ray]')")
 
 STORE_BYTES = 80 * 2**20
-QUICK_TO_NOTICE = {
-    "health_check_initial_delay_ms": 0,
-    "health_check_period_ms": 300,
-    "health_check_failure_threshold": 3,
-}
+# How long the head waits before it takes a node that does not answer for dead: long enough for a busy machine.
+NOTICES_IN_5_S = {"health_check_period_ms": 1000, "health_check_timeout_ms": 4000, "health_check_failure_threshold": 5}
 
 
 @pytest.fixture
@@ -32,14 +29,22 @@ def cluster() -> Iterator[Cluster]:
     """A head that only leads, and two workers of one core each."""
     from ray.cluster_utils import Cluster
 
-    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE_BYTES}
-    started = Cluster(head_node_args={**head, "_system_config": QUICK_TO_NOTICE}, initialize_head=True)
+    started = Cluster()
+    try:
+        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE_BYTES}
+        started.add_node(**head, _system_config=NOTICES_IN_5_S)
+        for _ in range(2):
+            started.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+    except Exception as error:
+        if "timed out during startup" not in str(error):
+            raise
+        started.shutdown()
+        pytest.skip("this machine is too busy: Ray gives a node 30 s to start")
     yield started
     started.shutdown()
 
 
 def test_a_killed_worker_loses_no_row(cluster: Cluster) -> None:
-    workers = [cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES) for _ in range(2)]
     Path("grid.yaml").write_text(SMALL_GRID.replace("[8, 12, 16]", "8..96 +8"), "utf-8")
     journal = Path("rows.csv.journal")
     command = ("sweep", "grid.yaml", "--out", "rows.csv", "--json", "-", "--engine", "ray", "--address")
@@ -51,7 +56,7 @@ def test_a_killed_worker_loses_no_row(cluster: Cluster) -> None:
     )
     wait_for_rows(journal, 4)
     before = journal.read_bytes().count(b"\n") - 1
-    cluster.remove_node(workers[0], allow_graceful=False)
+    cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
     printed, said = sweep.communicate(timeout=60)
     assert sweep.returncode == 0, said
     assert before < 24, "the worker was killed after the work"

@@ -131,6 +131,25 @@ def test_explain_a_measured_run(myriad):
     assert found["row"]["measured_step_s"] == pytest.approx(11.0)
 
 
+def test_process_mixes_pools():
+    arguments = (
+        "mix", "--model", "llama3.1-8b", "--pool", "h100:16", "--pool", "a100:16", "--distance", "100km",
+        "--bandwidth", "4Tbit/s", "--seq-len", "8192", "--global-batch", "128",
+    )  # fmt: skip
+    done = process(*arguments, "--json", "mix.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "more tokens/s than h100:16 alone" in " ".join(done.stdout.split())
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    mix = json.loads(Path("mix.json").read_text("utf-8"))
+    assert mix["joined"][0]["tokens_per_s"] <= mix["joined"][0]["bound_tokens_per_s"]
+    assert {part["pool"] for part in mix["joined"][0]["parts"]} == {"h100:16", "a100:16"}
+    twice = process(*[a.replace("a100", "h100") for a in arguments], "--join", "data", "--lang", "zh")
+    assert "h100:16 (2)" in twice.stdout
+    wrong = process(*[a.replace("100km", "far") for a in arguments])
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("myriad: error: --distance: ")
+
+
 def test_process_explains_and_refuses():
     done = process("explain", "--row", "bs-001")
     assert (done.returncode, done.stderr) == (0, "")

@@ -21,6 +21,10 @@ axes:
 zip:
   - {precision: [bf16, fp8], price: [2 USD/GPU-h, 3 USD/GPU-h]}
 """
+MIX = (
+    "mix --model llama3.1-8b --pool h100:16 --pool a100:16 --distance 100km --bandwidth 4Tbit/s --seq-len 8192 "
+    "--global-batch 128"
+)
 CSV = """\
 id,source,model,accelerator,gpus,precision,global_batch_sequences,seq_len,tp,pp,step_time_s
 mine,a log,llama3.1-8b,h100,8,bf16,128,8192,2,1,11.0
@@ -69,6 +73,15 @@ IN_SYSTEM = [
     ("layout:", "pools: [labb]\n    layout:", ("12: jobs.pretrain.pools", "did you mean 'lab'")),
     ("jobs:\n", INLINE, ("models.mine.blocks.x.feed_forward", "top_k 8 is more than the 4 experts")),
     ("model: llama3.1-8b", "model: &m llama3.1-8b", ("7: jobs.pretrain.model", "anchor")),
+    ("layout: {tp: 2, dp: 4}", "mix: {pools: [lab], link: {distance: 1 km, bandwidth: 1 GB/s}}", ("mix.pools", "2")),
+    ("layout:", "mix: {pools: [lab, b], link: {distance: 1, bandwidth: 1}}\n    layout:", ("leave out mix or layout",)),
+    (
+        "layout: {tp: 2, dp: 4}",
+        "mix: {pools: [lab, lob], link: {distance: 1 km, bandwidth: 1}}",
+        ("unknown pool 'lob'",),
+    ),
+    ("layout: {tp: 2, dp: 4}", "mix: {pools: [lab, b], link: {distance: 1 kg, bandwidth: 1}}", ("unit 'kg'",)),
+    ("layout: {tp: 2, dp: 4}", "mix: {pools: [lab, b], link: {distance: 1 km}}", ("bandwidth", "missing")),
     ("    tokens", "\ttokens", ("8:", "tab")),
     ("name: A small plan", "name: A\ninclude: [system.yaml]", ("3: include", "circle")),
     ("name: A small plan", "name: A\ninclude: [other.yaml]", ("3: include", "no such file")),
@@ -195,6 +208,24 @@ COMMAND_LINES = [
     (f"{SEARCH} --objective gpus --tokens 15T --deadline 9dayz", ("--deadline:", "or 'days'")),
     (f"{SEARCH} --objective gpus --tokens 15T --deadline 1s", ("--deadline:", "fast enough")),
     (f"{SEARCH} --model llama3.1-405b", ("do not fit in memory",)),
+    ("mix", ("--model: is missing",)),
+    (MIX.replace(" --pool a100:16", ""), ("--pool:", "at least two, found 1")),
+    (MIX.replace("a100:16", "a10O:16"), ("--pool:", "did you mean 'a100'")),
+    (MIX.replace("a100:16", "a100"), ("--pool:", "NAME:COUNT")),
+    (MIX.replace("a100:16", "a100:17"), ("--pool:", "nearest: 16 or 24")),
+    (MIX.replace("100km", "100GB"), ("--distance:", "unknown unit 'GB'")),
+    (MIX.replace("100km", "-1km"), ("--distance:", "greater than or equal to 0")),
+    (MIX.replace("4Tbit/s", "0"), ("--bandwidth:", "greater than 0")),
+    (MIX.replace("4Tbit/s", "4km"), ("--bandwidth:", "unknown unit 'km'")),
+    (MIX.replace("4Tbit/s", "nan"), ("--bandwidth:",)),
+    (f"{MIX} --join both", ("--join:", "data, pipeline, best")),
+    (f"{MIX} --pool h100:16 --join pipeline", ("--join: a pipeline joins two pools, found 3",)),
+    (f"{MIX} --headroom 2", ("--headroom:", "less than or equal to 1")),
+    (f"{MIX} --precision fp8", ("--precision:", "no fp8 matrix rate")),
+    (f"{MIX} --model lama3.1-8b", ("--model:", "did you mean 'llama3.1-8b'")),
+    (f"{MIX} --model llama3.1-405b --join data", ("data: ", "cannot hold a replica")),
+    (f"{MIX} --json .", ("--json",)),
+    (f"{MIX} --lang fr", ("--lang", "allowed: en, zh")),
     ("validate training --rows nowhere.csv", ("nowhere.csv",)),
     ("validate training --rows .", ("is a folder",)),
     ("validate training --worst -1", ("--worst:",)),

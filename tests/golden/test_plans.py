@@ -46,11 +46,13 @@ def differences(stored: Any, found: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {str(stored)[:60]} -> {str(found)[:60]}"
 
 
-@pytest.mark.parametrize("name", ["one-node"])
-def test_plan_is_as_stored(name: str) -> None:
-    plan = myriad.plan(ROOT / "examples" / f"{name}.yaml")
+@pytest.mark.parametrize(
+    "system", [ROOT / "examples" / "one-node.yaml", STORED / "small-mix.yaml"], ids=lambda x: x.stem
+)
+def test_plan_is_as_stored(system: Path) -> None:
+    plan = myriad.plan(system)
     found = without_passing(json.loads(plan.model_dump_json()))
-    file = STORED / f"{name}.json"
+    file = STORED / f"{system.stem}.json"
     if RENEW:
         file.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", "utf-8")
     changed = list(differences(json.loads(file.read_text("utf-8")), found))

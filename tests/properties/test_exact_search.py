@@ -22,6 +22,12 @@ FEWEST, MOST = 3, 60
 """Layouts of a job: each is judged alone, which takes some milliseconds."""
 
 
+def fits_schedule(schedule: int, pp: int, vpp: int) -> bool:
+    """Schedules but the first have stages, and one chunk each; ZB-V two."""
+    name = PIPELINE_SCHEDULES[schedule]
+    return name == "1f1b" or (pp > 1 and vpp == (2 if name == "zb-v" else 1))
+
+
 def exhaustive(setting: Setting, space: Space) -> list[Layout]:
     """Every layout of the space that may run, by plain loops."""
     work, gpus = setting.work, setting.cluster.num_accelerators
@@ -34,7 +40,7 @@ def exhaustive(setting: Setting, space: Space) -> list[Layout]:
         for dp, ep, etp, zero, schedule, recompute, offload in product(
             copies, space.ep, space.etp, space.zero, space.schedule, space.recompute, space.offload_optimizer
         ):
-            if (etp == 0 and tp == 1) or (zero and dp * cp == 1) or (schedule and (pp == 1 or vpp > 1)):
+            if (etp == 0 and tp == 1) or (zero and dp * cp == 1) or not fits_schedule(schedule, pp, vpp):
                 continue  # says the same as another
             listed.append(
                 Layout(

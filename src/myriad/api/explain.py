@@ -63,6 +63,8 @@ def planned_job(
         (planned,) = plan(alone, progress).jobs
     except SpecError as error:
         raise SpecError(catalog.located(system, str(error)) if isinstance(system, Path) else str(error)) from None
+    if planned.chosen is not None and planned.chosen.mix is not None:
+        raise InfeasibleError(f"job {name}: {planned.chosen.pool} do it best together; without mix, one is explained")
     if planned.chosen is None or planned.chosen.estimate is None:
         raise InfeasibleError(f"job {name}: " + "; ".join(f"{o.pool}: {o.reason}" for o in planned.others))
     pool = planned.chosen.pool

@@ -11,7 +11,9 @@ from pathlib import Path
 from myriad import __version__, catalog
 from myriad.api.compare import compare, sensitivities
 from myriad.api.domain import model_caveats
+from myriad.api.plan_mixed import mixed_option, used_of
 from myriad.api.sources import sources_of
+from myriad.api.spending import over_cap, spending_on, within_a_year_usd
 from myriad.api.split import refined
 from myriad.api.step_timeline import shortened, step_timeline
 from myriad.api.training import (
@@ -25,25 +27,25 @@ from myriad.api.training import (
     usual_least_gpus,
 )
 from myriad.errors import InfeasibleError, MissingDataError, SpecError
-from myriad.estimate.money import cost_lines, energy_joules
+from myriad.estimate.money import cost_lines
 from myriad.estimate.parameters import model_parameters
 from myriad.estimate.setting import Setting
 from myriad.search.rank import Progress
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout
+from myriad.spec.mixed import Mix
 from myriad.spec.model import Model
 from myriad.spec.result import (
-    CostLine,
     JobOnPool,
     JobPlan,
     Plan,
     Sensitivity,
     TrainingEstimate,
 )
-from myriad.spec.system import Owned, Pool, Rented, System, TrainingJob
+from myriad.spec.system import Pool, Rented, System, TrainingJob
 from myriad.spec.timeline import StepTimeline
-from myriad.units import DAY_S, HOUR_S, YEAR_S, format_si
+from myriad.units import DAY_S, HOUR_S, format_si
 
 MOST_OPERATIONS = 3_000
 """Of a job's timeline in a plan: more make the report slow to open."""
@@ -56,8 +58,9 @@ def plan(system: System | Path, progress: StepProgress | None = None) -> Plan:
     """The plan of a system: for each job the layout, time, energy and money on the best of its pools.
 
     A pool is best if it meets the deadline at the least cost; where costs are unknown, at the earliest
-    end. If no pool meets the deadline, the earliest end wins. Each job is planned alone on its pool;
-    `warnings` says where the jobs of one pool do not fit into its time together.
+    end. If no pool meets the deadline, the earliest end wins. A job that names a mix of pools may win on
+    all of them together in the same way. Each job is planned alone; `warnings` says where the jobs of one
+    pool do not fit into its time together.
     """
     if not isinstance(system, Path):
         return _plan(system, progress)
@@ -161,6 +164,8 @@ class _Planner:
         model = self.models[job.model]
         counts = model_parameters(model)
         options = [self._on_pool(name, job, pool) for pool in job.pools or tuple(self.system.pools)]
+        if job.mix is not None:
+            options.append((self._mixed(name, job, job.mix), None))
         if job.layout is not None and all(option.estimate is None for option, _ in options):
             raise SpecError(f"jobs.{name}.layout: {options[0][0].reason}")
         ranked = sorted(options, key=lambda option: _preference(option[0]))
@@ -192,8 +197,14 @@ class _Planner:
             comparison=comparison,
             sensitivity=sensitivity,
             timeline=timeline,
-            caveats=best.estimate.caveats if best and best.estimate else model_caveats(model),
+            caveats=_caveats(best, model),
         )
+
+    def _mixed(self, name: str, job: TrainingJob, mix: Mix) -> JobOnPool:
+        progress = self.progress
+        step = None if progress is None else lambda label: progress(f"{name}: {label}")
+        first = self._setting(job, mix.pools[0])
+        return mixed_option(self.system, job, mix, first.model, first.work, self.clusters, self.rates, step)
 
     def _setting(self, job: TrainingJob, pool: str) -> Setting:
         return setting_of_job(job, self.models[job.model], self.clusters[pool])
@@ -250,41 +261,23 @@ class _Planner:
             )
         if seconds is None or job.tokens is None:
             return base.model_copy(update={"missing": ("tokens are not given: no days, energy or money",)})
-        missing = []
-        watts = cluster.watts_per_accelerator
-        if watts is None:
-            missing.append(f"power of the nodes in {pool_name} is unknown: no energy, no electricity")
-        pue = pool.terms.pue if isinstance(pool.terms, Owned) else 1.0
-        costs: tuple[CostLine, ...] = ()
-        if pool.terms is None:
-            missing.append(f"pools.{pool_name}.terms are not given: no money")
-        else:
-            costs = cost_lines(pool.terms, estimate.world_size, seconds, watts, self.rates)
-        days = seconds / DAY_S
-        result = base.model_copy(
+        spent = spending_on(pool_name, pool, estimate.world_size, seconds, cluster.watts_per_accelerator, self.rates)
+        days, cost_usd = seconds / DAY_S, sum(line.amount_usd for line in spent.costs) if spent.costs else None
+        reason = over_cap(pool_name, pool, cost_usd, days, self.rates)
+        return base.model_copy(
             update={
+                "feasible": not reason,
+                "reason": reason,
                 "steps": job.tokens / estimate.tokens_per_step,
                 "days": days,
                 "meets_deadline": None if deadline_days is None else days <= deadline_days,
                 "gpu_hours": estimate.world_size * seconds / HOUR_S,
-                "energy_joules": None if watts is None else energy_joules(estimate.world_size, seconds, watts, pue),
-                "costs": costs,
-                "cost_usd": sum(line.amount_usd for line in costs) if costs else None,
-                "missing": tuple(missing),
+                "energy_joules": spent.energy_joules,
+                "costs": spent.costs,
+                "cost_usd": cost_usd,
+                "missing": spent.missing,
             }
         )
-        return self._within_cap(result, pool)
-
-    def _within_cap(self, option: JobOnPool, pool: Pool) -> JobOnPool:
-        """The option, or why the pool's yearly cap rules it out."""
-        if not isinstance(pool.terms, Rented) or pool.terms.yearly_cap is None:
-            return option
-        cap = pool.terms.yearly_cap.usd(self.rates)
-        in_a_year = _within_a_year_usd(option)
-        if in_a_year <= cap:
-            return option
-        reason = f"costs {in_a_year / 1e6:,.1f} M USD within a year; the cap of {option.pool} is {cap / 1e6:,.1f} M USD"
-        return option.model_copy(update={"feasible": False, "reason": reason})
 
 
 def _timeline(job: str, setting: Setting, layout: Layout) -> StepTimeline | None:
@@ -311,10 +304,16 @@ def _step_limit_s(job: TrainingJob, pool: Pool) -> float | None:
     return job.deadline * pool.goodput * job.global_batch * job.seq_len / job.tokens
 
 
+def _caveats(best: JobOnPool | None, model: Model) -> tuple[str, ...]:
+    if best is not None and best.mix is not None:
+        return best.mix.caveats
+    return best.estimate.caveats if best and best.estimate else model_caveats(model)
+
+
 def _preference(option: JobOnPool) -> tuple[bool, bool, float, float]:
     """Sorts options: feasible, then in time, then by cost if in time, then by days (or step time)."""
     late = option.meets_deadline is False
-    step_s = option.estimate.step_s if option.estimate else float("inf")
+    step_s = option.step_s if option.step_s is not None else float("inf")
     cost = option.cost_usd if option.cost_usd is not None and not late else float("inf")
     return (not option.feasible, late, cost, option.days if option.days is not None else step_s)
 
@@ -323,8 +322,8 @@ def _overbooked(system: System, jobs: tuple[JobPlan, ...]) -> tuple[str, ...]:
     """Pools whose jobs, each planned alone, need more accelerator-days than there are before the last deadline."""
     warnings = []
     for name, pool in system.pools.items():
-        on_pool = [job.chosen for job in jobs if job.chosen is not None and job.chosen.pool == name]
-        needed = sum((option.gpu_hours or 0.0) / 24 for option in on_pool)
+        on_pool = [job.chosen for job in jobs if job.chosen is not None and used_of(job.chosen, name)]
+        needed = sum(hours / 24 for option in on_pool for hours, _ in [used_of(option, name) or (0.0, None)])
         horizon = max((option.deadline_days or 0.0 for option in on_pool), default=0.0)
         if len(on_pool) > 1 and horizon and needed > pool.count * horizon:
             warnings.append(
@@ -341,8 +340,9 @@ def _overspent(system: System, jobs: tuple[JobPlan, ...], rates: Mapping[str, fl
         if not isinstance(pool.terms, Rented) or pool.terms.yearly_cap is None:
             continue
         cap = pool.terms.yearly_cap.usd(rates)
-        on_pool = [job.chosen for job in jobs if job.chosen is not None and job.chosen.pool == name]
-        spent = sum(_within_a_year_usd(option) for option in on_pool)
+        on_pool = [job.chosen for job in jobs if job.chosen is not None and used_of(job.chosen, name)]
+        usd = [(used_of(option, name) or (0.0, None))[1] for option in on_pool]
+        spent = sum(within_a_year_usd(cost, option.days) for cost, option in zip(usd, on_pool, strict=True))
         if len(on_pool) > 1 and spent > cap:
             warnings.append(
                 f"pool {name}: its jobs together cost {spent / 1e6:,.1f} M USD within a year; "
@@ -351,20 +351,18 @@ def _overspent(system: System, jobs: tuple[JobPlan, ...], rates: Mapping[str, fl
     return tuple(warnings)
 
 
-def _within_a_year_usd(option: JobOnPool) -> float:
-    """What an option costs in its first year at most."""
-    if option.cost_usd is None or not option.days:
-        return 0.0
-    return option.cost_usd * min(1.0, YEAR_S / DAY_S / option.days)
-
-
 def _not_compared(system: System, jobs: tuple[JobPlan, ...]) -> tuple[str, ...]:
-    """Jobs whose given layout needs more accelerators than the chosen pool has."""
-    return tuple(
-        f"job {job.name}: the layout to compare with needs {given.world_size:,} accelerators, "
-        f"more than {job.chosen.pool} has"
-        for job in jobs
-        if job.chosen is not None
-        and job.comparison is None
-        and (given := system.jobs[job.name].compare_with) is not None
-    )
+    """Jobs whose given layout cannot stand beside what was chosen: too large for the pool, or of one of several."""
+    warnings = []
+    for job in jobs:
+        given = system.jobs[job.name].compare_with
+        if given is None or job.chosen is None or job.comparison is not None:
+            continue
+        if job.chosen.mix is not None:
+            warnings.append(f"job {job.name}: the layout to compare with is of one pool, not of {job.chosen.pool}")
+        else:
+            warnings.append(
+                f"job {job.name}: the layout to compare with needs {given.world_size:,} accelerators, "
+                f"more than {job.chosen.pool} has"
+            )
+    return tuple(warnings)

@@ -23,14 +23,16 @@ def search_training(
     memory_headroom: float = MEMORY_HEADROOM,
     top: int = 20,
     progress: Progress | None = None,
+    cores: int | None = None,
 ) -> SearchResult:
     """The best layouts of one job on one cluster.
 
     `least_gpus` is the fewest accelerators that a layout may use: unless given, three quarters of the cluster
     for the objective `time`, half for `cost`, one for `gpus` (fewer where nothing else divides).
-    `memory_headroom` is the share of the memory that a layout must leave free. The best layouts, and the best of those
-    that barely do not fit, are also tried with their layers split anew over the stages, where the software can
-    (`api.split.refined` says which). Raises InfeasibleError if nothing fits.
+    `memory_headroom` is the share of the memory that a layout must leave free, `cores` how many cores of this machine
+    to use (all unless given). The best layouts, and the best of those that barely do not fit, are also tried with their
+    layers split anew over the stages, where the software can (`api.split.refined` says which). Raises InfeasibleError
+    if nothing fits.
     """
     setting = setting_of(model, cluster, work)
     if least_gpus is None:
@@ -42,5 +44,6 @@ def search_training(
         step_limit_s=step_limit_s,
         memory_headroom=memory_headroom,
         progress=progress,
+        cores=cores,
     )
     return result_of(refined(searched, objective, step_limit_s), objective, top)

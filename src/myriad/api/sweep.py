@@ -159,6 +159,7 @@ def _searched(point: SweepPoint) -> Found:
         step_limit_s=limit_s,
         memory_headroom=point.memory_headroom,
         top=1,
+        cores=1,  # engines run a point on every core
     )
     best, band = result.best, result.best.band
     if limit_s is not None and best.step_s > limit_s:

@@ -158,6 +158,7 @@ def search_layouts(
     memory_headroom: float = MEMORY_HEADROOM,
     space: Space | None = None,
     progress: Progress | None = None,
+    cores: int | None = None,
 ) -> Searched:
     """Enumerate, evaluate and rank every layout that the job's software can run and that leaves the headroom.
 
@@ -174,7 +175,7 @@ def search_layouts(
     space = space or default_space(case, least_gpus, setting.stack.fused_attention, strictly)
     enumerated = enumerate_layouts(case, space, setting.stack.framework, (hopeless,))
     ranking = rank(
-        enumerated.layouts, lambda x: estimate_table(setting, x), capacity, objective, step_limit_s, progress
+        enumerated.layouts, lambda x: estimate_table(setting, x), capacity, objective, step_limit_s, progress, cores
     )
     return Searched(setting, enumerated, ranking, capacity, time.perf_counter() - start)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from myriad.catalog.clusters import cluster, cluster_of
+from myriad.catalog.clusters import cluster, cluster_of, long_link
 from myriad.catalog.entry import (
     KINDS,
     USER_CATALOG,
@@ -51,6 +51,7 @@ __all__ = [
     "kernels_entry",
     "load",
     "located",
+    "long_link",
     "model",
     "names",
     "node",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from myriad.catalog.entry import entries, entry, find
@@ -9,6 +10,7 @@ from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import LARGEST_COUNT
 from myriad.spec.cluster import Cluster, Link, Node, Sites
+from myriad.spec.mixed import LongLink
 from myriad.spec.system import Pool
 from myriad.units import parse_quantity
 
@@ -138,9 +140,32 @@ def _across(near: tuple[Link, ...], count: int, sites: Sites) -> tuple[Link, ...
     if rest:
         raise SpecError(f"sites.number: {count} accelerators do not divide over {sites.number} sites")
     scale_out = near[-1].model_copy(update={"domain": each})
-    latency_s = near[-1].latency_s + FIBRE_S_PER_M * sites.distance
-    across = Link(
-        tier="scale-across", domain=count, bytes_per_s_one_way=sites.bandwidth / each, latency_s=latency_s,
-        efficiency=near[-1].efficiency, half_bytes=near[-1].half_bytes,
+    return (*near[:-1], scale_out, _long(near[-1], count, sites.bandwidth / each, sites.distance))
+
+
+def long_link(clusters: Sequence[Cluster], joined_by: LongLink, carriers: int) -> Link:
+    """The link between two pools as one of its `carriers` sees it: accelerators of each pool that send at once.
+
+    They share its bandwidth, and none sends faster than the slowest network of the pools lets it; efficiency
+    and message sizes are those of the worse network, latency comes on top of the slower one's.
+    """
+    nearest = [cluster.links[-1] for cluster in clusters]
+    slowest = min(nearest, key=lambda link: link.bytes_per_s_one_way)
+    own = slowest.model_copy(
+        update={
+            "latency_s": max(link.latency_s for link in nearest),
+            "efficiency": min(link.efficiency for link in nearest),
+            "half_bytes": max(link.half_bytes for link in nearest),
+        }
+    )
+    bytes_per_s = min(slowest.bytes_per_s_one_way, joined_by.bandwidth / carriers)
+    return _long(own, sum(cluster.num_accelerators for cluster in clusters), bytes_per_s, joined_by.distance)
+
+
+def _long(near: Link, count: int, bytes_per_s: float, distance_m: float) -> Link:
+    """A tier of long links beyond the tier `near`."""
+    return Link(
+        tier="scale-across", domain=count, bytes_per_s_one_way=bytes_per_s,
+        latency_s=near.latency_s + FIBRE_S_PER_M * distance_m,
+        efficiency=near.efficiency, half_bytes=near.half_bytes,
     )  # fmt: skip
-    return (*near[:-1], scale_out, across)

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, estimate, explain, plan, search, sweep, timeline, validate
+from myriad.cli import catalog, estimate, explain, mix, plan, search, sweep, timeline, validate
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -21,6 +21,9 @@ One question at a time:
   myriad search --model deepseek-v3 --cluster h800:2048
     --seq-len 4096 --global-batch 15360
   myriad sweep grid.yaml --out rows.csv --html sweep.html
+  myriad mix --model llama3.1-405b --pool h800:8192 --pool h100:4096
+    --distance 1200km --bandwidth 4Tbit/s
+    --seq-len 8192 --global-batch 3072
   myriad explain --row mb-254
   myriad validate training
   myriad catalog show gb200-nvl72"""
@@ -68,6 +71,7 @@ app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
+app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
 judgements.command("training", epilog=validate.EXAMPLES)(validate.training)

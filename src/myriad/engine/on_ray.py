@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from itertools import islice
@@ -17,6 +18,9 @@ ResultT = TypeVar("ResultT")
 
 TASKS_PER_CORE: Final = 4
 """Tasks handed to Ray at a time for each core of the cluster: enough that none waits, few enough to stop soon."""
+
+PATIENCE_S: Final = 5.0
+"""Time for the head of a cluster to accept a connection."""
 
 RETRIES: Final = 10
 """Times that Ray runs a task anew whose worker or node is lost, before it counts as one attempt of ours."""
@@ -56,11 +60,23 @@ def run_on_ray(
 
 
 def _connect(ray: Any, address: str | None) -> None:
+    _check_that_somebody_listens(address)
     try:
         ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise LaunchError(f"no Ray cluster answers at {address or 'the usual address'}: {reason}") from None
+
+
+def _check_that_somebody_listens(address: str | None) -> None:
+    """Raises LaunchError at once where Ray itself would try for minutes."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=PATIENCE_S).close()
+    except (OSError, OverflowError) as error:
+        raise LaunchError(f"no Ray cluster answers at {address}: {str(error).lower()}") from None
 
 
 def _run(
@@ -70,14 +86,13 @@ def _run(
     on_result: Callable[[str, ResultT], None],
 ) -> None:
     task = ray.remote(num_cpus=1, max_retries=RETRIES, runtime_env={"env_vars": ONE_CORE_EACH})(_call)
-    shared = ray.put(function)
     rest = iter(points.items())
     attempts: dict[str, int] = {}
     keys: dict[Any, str] = {}
 
     def hand_out(key: str) -> None:
         attempts[key] = attempts.get(key, 0) + 1
-        keys[task.remote(shared, points[key])] = key
+        keys[task.remote(function, points[key])] = key
 
     while True:
         room = max(1, int(TASKS_PER_CORE * ray.cluster_resources().get("CPU", 1))) - len(keys)
@@ -91,7 +106,7 @@ def _run(
             try:
                 result = ray.get(reference)
             except ray.exceptions.RayTaskError as error:
-                raise error.cause from None
+                raise (error.cause or error) from None
             except ray.exceptions.RayError as error:
                 if attempts[key] == ATTEMPTS:
                     raise LaunchError(f"Ray lost a point {ATTEMPTS} times: {' '.join(str(error).split())}") from None

@@ -21,7 +21,7 @@ ATTEMPTS: Final = 3
 """Workers that may die on one point before the run ends: the point itself is likely to kill them."""
 
 ONE_CORE_EACH: Final = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "PYTHON_CPU_COUNT"), "1"
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
 
 

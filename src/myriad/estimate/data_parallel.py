@@ -28,8 +28,12 @@ def straggling_share(layouts: LayoutTable) -> Array:
 
     The leading term of the expected largest of so many normal values. All ranks meet at every step.
     """
-    ranks = (layouts.tp * layouts.cp * layouts.pp * layouts.dp).astype(float)
-    share: Array = CHIP_SPREAD * np.sqrt(2.0 * np.log(ranks))
+    return slowest_of(layouts.tp * layouts.cp * layouts.pp * layouts.dp)
+
+
+def slowest_of(ranks: IntArray) -> Array:
+    """By what share the slowest of so many equal chips is behind their mean: see `straggling_share`."""
+    share: Array = CHIP_SPREAD * np.sqrt(2.0 * np.log(ranks.astype(float)))
     return share
 
 

@@ -20,7 +20,9 @@ ONE_F_ONE_B, GPIPE, ZERO_BUBBLE, DUALPIPE, ZB_V = range(len(PIPELINE_SCHEDULES))
 
 
 @lru_cache(maxsize=4096)
-def chunk_sizes(num_layers: int, num_chunks: int, end_layers: int = 1, in_turn: bool = False) -> tuple[int, ...]:
+def chunk_sizes(
+    num_layers: int, num_chunks: int, end_layers: int = 1, in_turn: bool = False, first_layers: int = 1
+) -> tuple[int, ...]:
     """Layers per chunk, first to last.
 
     Layers that divide are dealt out equally, as frameworks do unless told otherwise. If they do not, the
@@ -28,6 +30,7 @@ def chunk_sizes(num_layers: int, num_chunks: int, end_layers: int = 1, in_turn: 
     `end_layers`, and chunks are filled to the same level (Megatron's
     `--account-for-embedding-in-pipeline-split` and custom pipeline layouts). With `in_turn` the ends count
     nothing and each chunk takes the rounded-up share while there is any (DeepSpeed's `partition_balanced`).
+    Chunks of a part of the model without its embedding have no `first_layers`, those without its end no `end_layers`.
 
     >>> chunk_sizes(126, 16)[:2], chunk_sizes(126, 16)[-1], sum(chunk_sizes(126, 16))
     ((7, 8), 7, 126)
@@ -43,8 +46,8 @@ def chunk_sizes(num_layers: int, num_chunks: int, end_layers: int = 1, in_turn: 
     if in_turn:
         share = -(-num_layers // num_chunks)
         return tuple(min(share, max(0, num_layers - share * chunk)) for chunk in range(num_chunks))
-    held = [1] + [0] * (num_chunks - 2) + [end_layers]
-    level = fill_level(num_layers, num_chunks, end_layers)
+    held = [first_layers] + [0] * (num_chunks - 2) + [end_layers]
+    level = fill_level(num_layers, num_chunks, end_layers, first_layers)
     sizes = [max(0, level - h) for h in held]
     for index in reversed(range(num_chunks)):
         spare = sum(sizes) - num_layers
@@ -53,10 +56,10 @@ def chunk_sizes(num_layers: int, num_chunks: int, end_layers: int = 1, in_turn: 
     return tuple(sizes)
 
 
-def fill_level(num_layers: int, num_chunks: int, end_layers: int) -> int:
+def fill_level(num_layers: int, num_chunks: int, end_layers: int, first_layers: int = 1) -> int:
     """The fewest layers (embedding and end counted) per chunk at which all layers have a place."""
     level = 1
-    while max(0, level - 1) + max(0, level - end_layers) + (num_chunks - 2) * level < num_layers:
+    while max(0, level - first_layers) + max(0, level - end_layers) + (num_chunks - 2) * level < num_layers:
         level += 1
     return level
 

@@ -117,10 +117,20 @@ def evaluate_one(setting: Setting, layout: Layout) -> Evaluated:
     return Evaluated(table, memory, rounds.stage_s, rounds.slowest, rounds.num_micro_batches)
 
 
+def slowest_stage_s(setting: Setting, layouts: LayoutTable) -> tuple[Array, Array]:
+    """Forward and backward pass of one micro-batch on the slowest stage of every layout, in seconds, (C,) each."""
+    shared = _Shared(setting, layouts, merge_stages=True)
+    stages = shared.stages.of(layouts)
+    rounds = Rounds(setting, layouts, stages, shared.costs, shared.stage_costs, shared.cut)
+    return rounds.forward_s, rounds.backward_s
+
+
 class _Shared:
     """What the layouts of a table have in common: cuts, stages and shardings, and which of them each layout has."""
 
-    def __init__(self, setting: Setting, layouts: LayoutTable, split: tuple[int, ...], *, merge_stages: bool) -> None:
+    def __init__(
+        self, setting: Setting, layouts: LayoutTable, split: tuple[int, ...] = (), *, merge_stages: bool
+    ) -> None:
         x = layouts
         cuts = distinct([x.tp, x.sp, x.cp, x.ep, x.etp, x.micro_batch, x.recompute])
         shardings = distinct(sharding_columns(x))

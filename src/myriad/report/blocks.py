@@ -35,6 +35,8 @@ def bullets(head: str, lines: Iterable[str], words: Language) -> Iterable[Render
     yield heading(head)
     for line in lines:
         bullet = Table.grid(padding=(0, 1))
+        bullet.add_column()
+        bullet.add_column(overflow="fold")  # Chinese has no spaces to break at
         bullet.add_row("-", Text(words.phrase(line)))
         yield bullet
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from myriad.report import timeline_chart, timeline_words, views, words
+from myriad.report import mix_words, timeline_chart, timeline_words, views, words
 from myriad.report.charts import job_charts, plan_charts
 from myriad.report.json import plan_json
 from myriad.report.language import language
@@ -28,6 +28,7 @@ def plan_html(plan: Plan, lang: str = "en") -> str:
         n=numbers,
         views=views,
         words=words,
+        mix_words=mix_words,
         job_charts=job_charts,
         timeline_chart=timeline_chart,
         timeline_words=timeline_words,

@@ -24,7 +24,8 @@ def sweep_html(result: SweepResult, lang: str = "en") -> str:
     numbers = Numbers(words)
     groups = by_model(result)
     fronts = {model: front(rows) for model, rows in groups.items()}
-    on_front = [row in fronts.get(row.point.model, ()) for row in result.rows]
+    best = {id(row) for rows in fronts.values() for row in rows}
+    on_front = [id(row) in best for row in result.rows]
     return rendered(
         "sweep.html.j2",
         words,
@@ -53,8 +54,8 @@ def sweep_html(result: SweepResult, lang: str = "en") -> str:
 def sweep_chart(result: SweepResult, on_front: list[bool], words: Language, numbers: Numbers) -> dict[str, Any]:
     """What `sweep.js` needs beside the rows: axes with their values, metrics, what is chosen first."""
     flat = [row.flat() for row in result.rows]
-    metrics = metrics_of(result)
-    axes = []
+    metrics = metrics_of(flat)
+    axes: list[dict[str, Any]] = []
     for key in result.varied:
         column = column_of(key)
         values = {row[column] for row in flat}
@@ -73,22 +74,21 @@ def sweep_chart(result: SweepResult, on_front: list[bool], words: Language, numb
             for name in metrics
         ],
         "front": [index for index, best in enumerate(on_front) if best],
-        "start": _start(result, metrics),
+        "start": _start(axes, metrics),
         "series": SERIES_COLOURS,
         "heat": HEAT_COLOURS,
         "nothing": words("sweep.nothing"),
     }
 
 
-def _start(result: SweepResult, metrics: list[str]) -> dict[str, str]:
+def _start(axes: list[dict[str, Any]], metrics: list[str]) -> dict[str, str]:
     """What is chosen first: the longest numeric axis across, a rate upwards, the first other axis as colour."""
-    columns = [column_of(key) for key in result.varied]
+    columns = {axis["column"]: len(axis["values"]) for axis in axes}
     if not columns or not metrics:
         first = (*metrics, *columns, "")[0]
         return {"x": first, "y": first, "colour": first}
-    distinct = {column: len({row.flat()[column] for row in result.rows}) for column in columns}
     numeric = [column for column in columns if column in ("gpus", "global_batch", "seq_len", "scale_out_bytes_per_s")]
-    across = max(numeric or columns, key=lambda column: distinct[column])
+    across = max(numeric or columns, key=lambda column: columns[column])
     others = [column for column in columns if column != across]
     upwards = "mfu" if "model" in columns else "tokens_per_s_per_gpu"  # a token of one model is not one of another
     return {"x": across, "y": upwards, "colour": others[0] if others else upwards}

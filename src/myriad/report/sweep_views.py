@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from myriad.report.numbers import Numbers, significant
@@ -34,9 +34,9 @@ METRICS: Final[dict[str, Metric]] = {
 """Columns that a reader may put on an axis of a chart or see as a colour, in the order offered."""
 
 
-def metrics_of(result: SweepResult) -> list[str]:
-    """Those metrics that some row has."""
-    return [name for name in METRICS if any(row.flat()[name] is not None for row in result.rows)]
+def metrics_of(rows: Sequence[Mapping[str, Scalar]]) -> list[str]:
+    """Those metrics that some of the flat rows have."""
+    return [name for name in METRICS if any(row[name] is not None for row in rows)]
 
 
 def column_of(key: str) -> str:

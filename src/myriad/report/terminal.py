@@ -18,12 +18,14 @@ from myriad.report.blocks import (
     step_table,
 )
 from myriad.report.language import Language, language
+from myriad.report.mixed import mix_blocks
 from myriad.report.numbers import Numbers
 from myriad.report.views import (
     StageSpan,
     behind,
     caveats,
     largest,
+    mix_of,
     parts_present,
     pools_of,
     rejections,
@@ -32,6 +34,7 @@ from myriad.report.views import (
 )
 from myriad.report.words import (
     best_split_words,
+    cost_line,
     job_facts,
     job_words,
     plan_words,
@@ -129,6 +132,8 @@ def _job(job: JobPlan, plan: Plan, words: Language, numbers: Numbers) -> Iterabl
         yield from _estimate(chosen.estimate, words, numbers)
     if chosen and chosen.search:
         yield from _search(chosen.search, words, numbers, TOP_LAYOUTS)
+    if mix := mix_of(job):
+        yield from mix_blocks(mix, words, numbers)
     if chosen and chosen.estimate and job.comparison:
         yield heading(words("heading.comparison"))
         yield _comparison(chosen.estimate, job.comparison, words, numbers)
@@ -269,7 +274,7 @@ def _pools(pools: list[JobOnPool], words: Language, numbers: Numbers) -> Table:
             pool.pool,
             numbers.integer(pool.num_gpus),
             pool.estimate.layout.text() if pool.estimate else "–",
-            numbers.plain(pool.estimate.step_s) if pool.estimate else "–",
+            numbers.plain(pool.step_s) if pool.step_s is not None else "–",
             numbers.plain(pool.days) if pool.days is not None else "–",
             numbers.plain(pool.cost_usd / money.scale) if pool.cost_usd is not None else "–",
         )
@@ -285,7 +290,7 @@ def _costs(costs: tuple[CostLine, ...], words: Language, numbers: Numbers) -> Ta
     )  # fmt: skip
     for line in costs:
         amount = numbers.plain(line.amount_usd / money.scale, most_usd / money.scale)
-        table.add_row(words(f"cost.{line.name}"), amount, words.phrase(line.basis))
+        table.add_row(cost_line(line, words), amount, words.phrase(line.basis))
     return table
 
 

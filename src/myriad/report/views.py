@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from myriad.spec.mixed import MixResult
 from myriad.spec.result import (
     TIME_PARTS,
     JobOnPool,
@@ -91,6 +92,11 @@ def pools_of(job: JobPlan) -> list[JobOnPool]:
     return [*([job.chosen] if job.chosen else []), *job.others]
 
 
+def mix_of(job: JobPlan) -> MixResult | None:
+    """The pools together, chosen or not; `None` where the job has no mix or it cannot be had."""
+    return next((option.mix for option in pools_of(job) if option.mix is not None), None)
+
+
 def change(sensitivity: Sensitivity) -> float:
     """The change of a resource with its sign: less latency is the better one."""
     size = abs(sensitivity.change_fraction)
@@ -112,7 +118,8 @@ def largest(values: Iterable[float | None]) -> float:
 def caveats(job: JobPlan) -> list[str]:
     """Where the job's estimate leaves what was checked, each once."""
     of_estimate = job.chosen.estimate.caveats if job.chosen and job.chosen.estimate else ()
-    return list(dict.fromkeys((*job.caveats, *of_estimate)))
+    mix = mix_of(job)
+    return list(dict.fromkeys((*job.caveats, *of_estimate, *(mix.caveats if mix else ()))))
 
 
 def rejections(search: SearchResult) -> list[tuple[str, int]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from myriad.report.language import Language
+from myriad.report.mix_words import mix_step, mix_words
 from myriad.report.numbers import Numbers
 from myriad.report.views import StageSpan, band_factors, change, losses
 from myriad.spec.result import (
     BestSplit,
     Comparison,
+    CostLine,
     JobOnPool,
     JobPlan,
     Plan,
@@ -42,6 +44,13 @@ def job_words(job: JobPlan, plan: Plan, language: Language, numbers: Numbers) ->
         return [[language("words.no_pool", job=job.name, model=job.model_name)], tried]
     decision = [_where(job, job.chosen, plan, language, numbers)]
     limits: list[str] = []
+    if mix := job.chosen.mix:
+        decision += [
+            _days(job, job.chosen, mix_step(mix.best, language, numbers), mix.best.tokens_per_s, language, numbers),
+            *_deadline(job.chosen, language, numbers),
+            *_spending(job.chosen, language, numbers),
+        ]
+        limits = mix_words(mix, language, numbers)
     if estimate := job.chosen.estimate:
         decision += [
             _pace(job, job.chosen, estimate, language, numbers),
@@ -205,6 +214,15 @@ def _size(job: JobPlan, language: Language, numbers: Numbers) -> str:
 
 
 def _where(job: JobPlan, chosen: JobOnPool, plan: Plan, language: Language, numbers: Numbers) -> str:
+    if chosen.mix is not None:
+        return language(
+            "words.where_mix",
+            model=job.model_name,
+            size=_size(job, language, numbers),
+            pools=numbers.listed([part.pool for part in chosen.mix.best.parts]),
+            join=language(f"join.{chosen.mix.best.join}"),
+            gpus=numbers.gpus(chosen.num_gpus),
+        )
     return language(
         "words.where",
         model=job.model_name,
@@ -225,8 +243,13 @@ def _pace(job: JobPlan, chosen: JobOnPool, estimate: TrainingEstimate, language:
         band=band,
         mfu=numbers.percent(estimate.mfu),
     )
+    return _days(job, chosen, step, estimate.tokens_per_s, language, numbers)
+
+
+def _days(job: JobPlan, chosen: JobOnPool, step: str, tokens_per_s: float, language: Language, numbers: Numbers) -> str:
+    """A sentence that begins with the step and says how long all tokens take, or the rate where they are not given."""
     if job.tokens is None or chosen.days is None:
-        return language("words.rate", step=step, rate=numbers.large(estimate.tokens_per_s))
+        return language("words.rate", step=step, rate=numbers.large(tokens_per_s))
     days, ends = numbers.days(chosen.days), days_range(chosen, language, numbers)
     if ends:
         days = language("words.beside", text=days, remark=ends)
@@ -322,8 +345,17 @@ def _other_pool(other: JobOnPool, language: Language, numbers: Numbers) -> str:
         *([numbers.days(other.days)] if other.days is not None else []),
         *([numbers.money(other.cost_usd)] if other.cost_usd is not None else []),
     ]
-    if not takes and other.estimate:
-        takes = [language("words.per_step", step=numbers.seconds(other.estimate.step_s))]
+    if not takes and other.step_s is not None:
+        takes = [language("words.per_step", step=numbers.seconds(other.step_s))]
     if not takes:
         return language("words.pool_possible", pool=other.pool)
+    if other.mix is not None:
+        gpus = numbers.gpus(other.num_gpus)
+        return language("words.mix_takes", pool=other.pool, gpus=gpus, takes=numbers.listed(takes))
     return language("words.pool_takes", pool=other.pool, gpus=numbers.gpus(other.num_gpus), takes=numbers.listed(takes))
+
+
+def cost_line(line: CostLine, language: Language) -> str:
+    """What a line of a cost is called, with the pool that it falls on where there are several."""
+    name = language(f"cost.{line.name}")
+    return language("words.cost_of", line=name, pool=line.pool) if line.pool else name

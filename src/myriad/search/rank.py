@@ -70,14 +70,15 @@ def rank(
     objective: Objective,
     step_limit_s: float | None = None,
     progress: Progress | None = None,
+    cores: int | None = None,
 ) -> Ranking:
-    """Evaluates every layout over the processor's cores and ranks those that fit in memory by objective.
+    """Evaluates every layout over all cores, or so many of them, and ranks those that fit in memory by objective.
 
     `time` is the shortest step; `cost` the fewest accelerator-seconds per step and `gpus` the fewest
     accelerators, both among the steps within `step_limit_s` if one is given. Steps beyond it come last,
     the shortest first. Ties go to the shorter step, then to the smaller memory.
     """
-    step_s, memory = _evaluate_all(layouts, evaluate, progress)
+    step_s, memory = _evaluate_all(layouts, evaluate, progress, cores or os.cpu_count() or 1)
     num_gpus = layouts.tp * layouts.cp * layouts.pp * layouts.dp
     missing = memory - capacity_bytes
     order = ordered(np.flatnonzero(missing <= 0), step_s, memory, num_gpus, objective, step_limit_s)
@@ -101,11 +102,11 @@ def ordered(
     return np.asarray(rows[np.lexsort(keys)])
 
 
-def _evaluate_all(layouts: LayoutTable, evaluate: Evaluate, progress: Progress | None) -> tuple[Array, Array]:
+def _evaluate_all(
+    layouts: LayoutTable, evaluate: Evaluate, progress: Progress | None, cores: int
+) -> tuple[Array, Array]:
     """Step time and memory of every layout; the parts of a batch are let go once they are summed."""
     step_s, memory = np.empty(len(layouts)), np.empty(len(layouts))
-
-    cores = os.cpu_count() or 1
     size = max(1, min(MOST_ROWS_PER_BATCH, -(-len(layouts) // cores)))
 
     def run(start: int) -> int:

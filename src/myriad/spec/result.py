@@ -6,6 +6,7 @@ from typing import Literal
 
 from myriad.spec.base import Spec
 from myriad.spec.layout import Layout
+from myriad.spec.mixed import MixResult
 from myriad.spec.timeline import StepTimeline
 
 TIME_PARTS = (
@@ -49,7 +50,7 @@ class StageLoad(Spec):
     """Block kind -> layers, without prediction depths."""
     prediction_depths: int
     micro_batch_s: float
-    """Forward and backward pass."""
+    """Forward and backward pass; under DualPipe the mean of what takes the stage and what takes its mirror."""
 
 
 class StageMemory(Spec):
@@ -188,18 +189,23 @@ class CostLine(Spec):
     amount_usd: float
     basis: str
     """How it was computed, in words and numbers."""
+    pool: str = ""
+    """Whose terms these are, where several pools do the job together."""
 
 
 class JobOnPool(Spec):
-    """One job planned on one pool."""
+    """One job planned on one pool, or on several together."""
 
     pool: str
+    """Of a mix: the names of its pools, joined by ` + `."""
     feasible: bool
     reason: str = ""
     """Why it is not feasible."""
     num_gpus: int = 0
     estimate: TrainingEstimate | None = None
     search: SearchResult | None = None
+    mix: MixResult | None = None
+    """In place of estimate and search where several pools do the job together."""
     steps: float | None = None
     days: float | None = None
     deadline_days: float | None = None
@@ -210,6 +216,13 @@ class JobOnPool(Spec):
     cost_usd: float | None = None
     missing: tuple[str, ...] = ()
     """Figures that the file or catalog lacks, and what could not be said without them."""
+
+    @property
+    def step_s(self) -> float | None:
+        """Step time on the pool or on the mix; `None` where there is no estimate."""
+        if self.mix is not None:
+            return self.mix.best.step_s
+        return self.estimate.step_s if self.estimate is not None else None
 
 
 class Comparison(Spec):

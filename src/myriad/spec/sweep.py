@@ -41,7 +41,7 @@ def _machines(value: Any) -> Any:
 
 
 def _many_machines(value: Any) -> Any:
-    """One cluster each of `h100:4096,8192` and `h100:4096..16384 x2`, alone or listed; braces may enclose counts."""
+    """`h100:{4096,8192}` and `h100:4096..16384 x2`, alone or in a list, as one cluster each. Braces may be left out."""
     found: list[Any] = []
     for one in value if isinstance(value, (list, tuple)) else [value]:
         if not isinstance(one, str):

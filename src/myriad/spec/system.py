@@ -16,6 +16,7 @@ from myriad.spec.calibration import Precision, Switch
 from myriad.spec.cluster import Sites
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import Layout
+from myriad.spec.mixed import Mix
 from myriad.spec.model import Model
 from myriad.spec.money import Amount, PerGpu, PerGpuSecond, PerJoule
 from myriad.units import CURRENCIES
@@ -107,7 +108,17 @@ class TrainingJob(Spec):
     compare_with: Layout | None = None
     """A published or present layout, ranked beside the search's own."""
     compare_with_source: str = ""
+    mix: Mix | None = None
+    """Pools that it may use together, as one more candidate beside each of its `pools` alone; layouts of a mix are
+    searched for the shortest step."""
     note: str = ""
+
+    @model_validator(mode="after")
+    def _mixes_are_searched(self) -> TrainingJob:
+        for name, given in (("layout", self.layout), ("max_gpus", self.max_gpus)):
+            if self.mix is not None and given is not None:
+                raise ValueError(f"mix: searches its layouts on whole pools; leave out mix or {name}")
+        return self
 
 
 class System(Spec):
@@ -138,7 +149,8 @@ class System(Spec):
     @model_validator(mode="after")
     def _pools_exist(self) -> System:
         for name, job in self.jobs.items():
-            for pool in job.pools:
+            mixed = job.mix.pools if job.mix is not None else ()
+            for key, pool in (*(("pools", p) for p in job.pools), *(("mix.pools", p) for p in mixed)):
                 if pool not in self.pools:
-                    raise ValueError(f"jobs.{name}.pools: {unknown_name('pool', pool, self.pools)}")
+                    raise ValueError(f"jobs.{name}.{key}: {unknown_name('pool', pool, self.pools)}")
         return self

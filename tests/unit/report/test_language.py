@@ -11,6 +11,7 @@ from myriad.errors import SpecError
 from myriad.report.language import LANGUAGES, language
 from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
+from myriad.spec.mixed import Join
 from myriad.spec.result import (
     MEMORY_PARTS,
     TIME_PARTS,
@@ -41,6 +42,7 @@ NAMED = {
     "objective": get_args(SearchResult.model_fields["objective"].annotation),
     "stage": (*get_args(StageRole), "named"),
     "resource": ("matrix_rate", "memory_bandwidth", "memory_capacity", "scale_up", "scale_out", "gpus", "latency"),
+    "join": get_args(Join),
     "left_out": LEFT_OUT_KINDS,
     "basis": tuple(basis.replace(" ", "_") for basis in get_args(BandBasis)),
     "axis": tuple(name for name in SweepPoint.model_fields if name != "cluster"),

@@ -72,7 +72,8 @@
     for (const item of listed) {
       const others = data.axes.filter((axis) => axis.column !== x);
       const key = joined ? others.map((axis) => at(axis, item.row)).join(" ") : "all";
-      groups.set(key, [...(groups.get(key) || []), item]);
+      if (!groups.has(key)) groups.set(key, []);
+      groups.get(key).push(item);
     }
     const list = Array.from(groups.values(), (items) => items.sort((a, b) => number(x, a.row) - number(x, b.row)));
     return list.map((items) => ({

@@ -18,7 +18,8 @@ def equal() -> Model:
 @pytest.mark.parametrize(
     "layout",
     [{"pp": 4}, {"pp": 4, "vpp": 2}, {"pp": 2, "schedule": "gpipe"}, {"pp": 4, "schedule": "zero-bubble"},
-     {"pp": 4, "vpp": 2, "schedule": "zb-v"}, {"pp": 4, "schedule": "dualpipe"}, {}],
+     {"pp": 4, "vpp": 2, "schedule": "zb-v"}, {"pp": 4, "schedule": "dualpipe"}, {}, {"pp": 4, "split": (1, 2, 2, 3)},
+     {"pp": 2, "vpp": 2, "split": (3, 2, 2, 1)}, {"pp": 2, "vpp": 2, "schedule": "zb-v", "split": (3, 2, 2, 1)}],
 )  # fmt: skip
 def test_the_slowest_stage_computes_as_long_as_estimated(layout):
     for model in (dense_model(), moe_model(), moe_model(mtp_depths=1, mtp_block="moe")):
@@ -45,6 +46,14 @@ def test_without_transfers_nearly_equal_chunks_take_nearly_what_is_estimated(lay
     inner = sum(v for part, v in parts.items() if part not in OUTSIDE)
     assert made.without_transfers().makespan_s == pytest.approx(inner + parts["bubble"], rel=0.015)
     assert made.found.makespan_s > made.without_transfers().makespan_s
+
+
+def test_prediction_depths_apart_from_the_head_take_their_time_where_they_are():
+    chosen = setting(moe_model(mtp_depths=1, mtp_block="moe"))
+    one = Layout(pp=4, split=(2, 2, chosen.model.num_layers - 3, 0))
+    loads = [stage.micro_batch_s for stage in estimate_layout(chosen, one).stages]
+    times = layout_timeline(chosen, one).times
+    assert times.forward_s + times.input_grad_s + times.weight_grad_s == pytest.approx(loads)
 
 
 def test_chunks_hold_what_their_stages_hold():
