@@ -7,6 +7,7 @@ they differ and joined for each layout. Arrays have the axes S (stages, see `est
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -32,9 +33,17 @@ class Lasting:
     step_copies: Array
     """Copies of gradients that the optimizer step makes in the place of activations."""
 
-    @property
+    @cached_property
     def states(self) -> Array:
         return self.weights + self.gradients + self.optimizer
+
+    @cached_property
+    def any_gathered(self) -> bool:
+        return bool(self.gathered.any())
+
+    @cached_property
+    def any_copies(self) -> bool:
+        return bool(self.step_copies.any())
 
 
 @dataclass(frozen=True)
@@ -144,10 +153,10 @@ class StageMemory:
         stack = setting.stack
         come_and_go = (passes.activations + passes.logits + passes.sequence)[:, pass_rows]
         used = lasts.states[:, last_rows]
-        if lasts.gathered.any():
+        if lasts.any_gathered:
             come_and_go += lasts.gathered[:, last_rows]
         self._copies = np.zeros(())
-        if lasts.step_copies.any():
+        if lasts.any_copies:
             self._copies = np.maximum(lasts.step_copies[:, last_rows] - come_and_go, 0.0)
             used += self._copies
         used += come_and_go

@@ -110,11 +110,11 @@ def enumerate_layouts(case: Case, space: Space, framework: str, more: tuple[Rule
     """
     levels: list[dict[str, tuple[int, ...]]] = [
         {"tp": space.tp, "cp": space.cp},
-        {"pp": space.pp, "vpp": space.vpp},
+        {"pp": space.pp, "vpp": space.vpp, "schedule": space.schedule},
         {"micro_batch": space.micro_batch},
         {"dp": ()},
         {"ep": space.ep, "etp": space.etp},
-        {"zero": space.zero, "schedule": space.schedule, "offload_optimizer": space.offload_optimizer},
+        {"zero": space.zero, "offload_optimizer": space.offload_optimizer},
         {"recompute": space.recompute},
     ]
     names = {rule.reason: rule.reason for rule in (*DIVISION_RULES, *more)}
@@ -145,14 +145,14 @@ def _choose(case: Case, table: LayoutTable, choices: dict[str, tuple[int, ...]],
     if "tp" in choices:
         return replace(table, sp=(table.tp > 1).astype(np.int64))
     if "vpp" in choices:
-        return table.take((table.vpp == 1) | (table.pp > 1))
+        chunks = np.where(table.schedule == PIPELINE_SCHEDULES.index("zb-v"), 2, 1)
+        other = (table.pp > 1) & (table.vpp == chunks)
+        return table.take(np.where(table.schedule == 0, (table.vpp == 1) | (table.pp > 1), other))
     if "etp" in choices:
         own_tp = table.etp == 0
         return replace(table, etp=np.where(own_tp, table.tp, table.etp)).take(~own_tp | (table.tp > 1))
     if "zero" in choices:
-        chunks = np.where(table.schedule == PIPELINE_SCHEDULES.index("zb-v"), 2, 1)
-        plain = (table.schedule == 0) | ((table.pp > 1) & (table.vpp == chunks))
-        return table.take(((table.zero == 0) | (table.dp * table.cp > 1)) & plain)
+        return table.take((table.zero == 0) | (table.dp * table.cp > 1))
     return table
 
 
