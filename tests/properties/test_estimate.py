@@ -150,7 +150,7 @@ def test_larger_micro_batches_take_more_memory(drawn):
     before, after = estimate_layout(setting, layout), estimate_layout(setting, more)
     if before.num_micro_batches >= 4 * layout.pp * layout.vpp:  # else fewer are in flight
         assert after.memory_peak_bytes >= before.memory_peak_bytes
-        assert in_use(after) > in_use(before)
+        assert in_use(after) >= in_use(before)  # equal where copies of the optimizer step fill the place
 
 
 @few

@@ -130,7 +130,7 @@ def test_a_step_is_what_the_schedule_takes_but_for_few_passes(
     said = float(table.step_s[0]) - part(table, "optimizer") - part(table, "overhead") - near
     period = max(*(f + b for f, b in zip(forward, backward, strict=True)), float(table.transfer_s[0]))
     # Stages of unequal length wait while the pipeline fills and runs dry, or use what the further micro-batches leave.
-    assert abs(said - takes) <= 3 * period
+    assert abs(said - takes) <= 4 * period
 
 
 def near_s(case: Crossing) -> tuple[float, float]:
