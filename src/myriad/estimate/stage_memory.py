@@ -151,13 +151,14 @@ class StageMemory:
         """Layout c has the states of column `last_rows[c]` and the micro-batches of column `pass_rows[c]`."""
         self._lasts, self._last_rows, self._passes, self._pass_rows = lasts, last_rows, passes, pass_rows
         stack = setting.stack
+        most = len(passes.logits)  # stages that differ in these layouts; others may have more
         come_and_go = (passes.activations + passes.logits + passes.sequence)[:, pass_rows]
-        used = lasts.states[:, last_rows]
+        used = lasts.states[:most, last_rows]
         if lasts.any_gathered:
-            come_and_go += lasts.gathered[:, last_rows]
+            come_and_go += lasts.gathered[:most, last_rows]
         self._copies = np.zeros(())
         if lasts.any_copies:
-            self._copies = np.maximum(lasts.step_copies[:, last_rows] - come_and_go, 0.0)
+            self._copies = np.maximum(lasts.step_copies[:most, last_rows] - come_and_go, 0.0)
             used += self._copies
         used += come_and_go
         used += stack.reserved_bytes

@@ -41,8 +41,9 @@ class Stages:
     mirror: IntArray
     """The stage that is as far from the other end."""
 
-    def take(self, index: IntArray) -> Stages:
-        return Stages(**{f.name: getattr(self, f.name)[:, index] for f in fields(self)})
+    def take(self, index: IntArray, most: int) -> Stages:
+        """These layouts, of which none has more than so many stages that differ."""
+        return Stages(**{f.name: getattr(self, f.name)[:most, index] for f in fields(self)})
 
     def mirrored(self, values: Array) -> Array:
         """Each stage's value (S, C) and that of its mirror."""
@@ -76,16 +77,15 @@ def stage_table(setting: Setting, layouts: LayoutTable, *, merged: bool, split: 
     every stage of a layout is its own.
     """
     shapes = layouts.take(layouts.distinct("pp", "vpp", "schedule").first)
-    mirrored = bool((layouts.schedule == DUALPIPE).any())
     num_kinds = len(setting.model.block_kinds()) + predicts_apart(setting.model, split)
     kinds: dict[StageKind, int] = {((0.0,) * num_kinds, False, False): 0}  # 0 is empty
     found = []
-    keys = sorted({_shape(*one) for one in zip(shapes.pp, shapes.vpp, shapes.schedule, strict=True)})
-    for key in keys:
-        stages = _kinds_of_stages(setting, key, split)
+    keys = sorted(set(zip(shapes.pp.tolist(), shapes.vpp.tolist(), _placing(shapes).tolist(), strict=True)))
+    for pp, vpp, placing in keys:
+        stages = _kinds_of_stages(setting, (pp, vpp, placing == _IN_A_V), split)
         for stage in stages:
             kinds.setdefault(stage, len(kinds))
-        found.append(_stages([kinds[stage] for stage in stages], merged, mirrored))
+        found.append(_stages([kinds[stage] for stage in stages], merged, placing == _MIRRORED))
     most = max(len(stages["number"]) for stages in found)
     is_first = np.array([float(first) for _, first, _ in kinds])
     is_last = np.array([float(last) for _, _, last in kinds])
@@ -99,13 +99,24 @@ def stage_table(setting: Setting, layouts: LayoutTable, *, merged: bool, split: 
         is_last=is_last[kind],
         mirror=_stacked([stages["mirror"] for stages in found], most),
     )
-    place = np.zeros((int(shapes.pp.max()) + 1, int(shapes.vpp.max()) + 1, 2), dtype=np.int64)
-    for index, (pp, vpp, in_a_v) in enumerate(keys):
-        place[pp, vpp, int(in_a_v)] = index
-    return StageTable(
-        holds=np.array([[*own, first, last] for own, first, last in kinds], dtype=float),
-        of=lambda table: every.take(place[table.pp, table.vpp, (table.schedule == ZB_V).astype(np.int64)]),
-    )
+    place = np.zeros((int(shapes.pp.max()) + 1, int(shapes.vpp.max()) + 1, 3), dtype=np.int64)
+    for index, key in enumerate(keys):
+        place[key] = index
+    needed = np.array([len(stages["number"]) for stages in found])
+
+    def of(table: LayoutTable) -> Stages:
+        at = place[table.pp, table.vpp, _placing(table)]
+        return every.take(at, int(needed[at].max()))
+
+    return StageTable(holds=np.array([[*own, first, last] for own, first, last in kinds], dtype=float), of=of)
+
+
+_AROUND, _IN_A_V, _MIRRORED = range(3)
+
+
+def _placing(layouts: LayoutTable) -> IntArray:
+    """How chunks lie on stages: round and round, in a V, or from both ends."""
+    return np.where(layouts.schedule == ZB_V, _IN_A_V, np.where(layouts.schedule == DUALPIPE, _MIRRORED, _AROUND))
 
 
 def _kinds_of_stages(setting: Setting, key: tuple[int, int, bool], split: tuple[int, ...]) -> list[StageKind]:
@@ -118,11 +129,6 @@ def _kinds_of_stages(setting: Setting, key: tuple[int, int, bool], split: tuple[
     if not split:
         setting.known_stages[key] = found
     return found
-
-
-def _shape(pp: int, vpp: int, schedule: int) -> tuple[int, int, bool]:
-    """What decides on which stage a chunk is: stages, chunks per stage, and whether they lie in a V."""
-    return int(pp), int(vpp), bool(schedule == ZB_V)
 
 
 def _stages(kinds: list[int], merged: bool, mirrored: bool) -> dict[str, list[int]]:
