@@ -21,7 +21,7 @@ from myriad.report.language import Language, language
 from myriad.report.mixed import mix_blocks
 from myriad.report.numbers import Numbers
 from myriad.report.views import (
-    StageSpan,
+    StageGroup,
     behind,
     caveats,
     largest,
@@ -29,7 +29,7 @@ from myriad.report.views import (
     parts_present,
     pools_of,
     rejections,
-    stage_spans,
+    stage_groups,
     telling_stages,
 )
 from myriad.report.words import (
@@ -152,26 +152,26 @@ def _job(job: JobPlan, plan: Plan, words: Language, numbers: Numbers) -> Iterabl
 def _estimate(estimate: TrainingEstimate, words: Language, numbers: Numbers) -> Iterable[RenderableType]:
     yield heading(words("caption.step", seconds=numbers.seconds(estimate.step_s)))
     yield step_table(estimate, words, numbers)
-    if spans := stage_spans(estimate):
+    if groups := stage_groups(estimate):
         yield heading(words("heading.stages"))
-        yield _stages(spans, words, numbers)
+        yield _stages(groups, words, numbers)
     yield heading(words("caption.memory_stages", capacity=numbers.memory(estimate.memory_capacity_bytes)))
     yield _memory(estimate, words, numbers)
 
 
-def _stages(spans: list[StageSpan], words: Language, numbers: Numbers) -> Table:
+def _stages(groups: list[StageGroup], words: Language, numbers: Numbers) -> Table:
     table = open_table(
         (words("column.stages"), "left"), (words("column.chunks"), "left"), (words("column.kinds"), "left"),
         (words("column.ends"), "left"), (words("column.micro_batch"), "right"),
     )  # fmt: skip
-    slowest_s = max(span.load.micro_batch_s for span in spans)
-    for span in spans:
+    slowest_s = max(group.load.micro_batch_s for group in groups)
+    for group in groups:
         table.add_row(
-            stage_numbers(span, words),
-            stage_chunks(span),
-            stage_kinds(span, words),
-            stage_ends(span, words),
-            numbers.plain(1e3 * span.load.micro_batch_s, 1e3 * slowest_s),
+            stage_numbers(group, words),
+            stage_chunks(group),
+            stage_kinds(group, words),
+            stage_ends(group, words),
+            numbers.plain(1e3 * group.load.micro_batch_s, 1e3 * slowest_s),
         )
     return table
 

@@ -57,34 +57,29 @@ def telling_stages(estimate: TrainingEstimate) -> list[tuple[tuple[StageRole, ..
 
 
 @dataclass(frozen=True)
-class StageSpan:
-    """Neighbouring pipeline stages on which the same lies."""
+class StageGroup:
+    """Pipeline stages on which the same lies."""
 
-    first: int
-    last: int
+    stages: tuple[int, ...]
     load: StageLoad
-    """Of the first of them."""
+    """Of the first of them, its layers in the order in which kinds are met in the model."""
     embeds: bool
     ends: bool
     """Whether the head lies there."""
 
 
-def stage_spans(estimate: TrainingEstimate) -> list[StageSpan]:
-    """The stages of a pipeline, equal neighbours as one; none where there is one stage alone."""
-    found: list[StageSpan] = []
+def stage_groups(estimate: TrainingEstimate) -> list[StageGroup]:
+    """The stages of a pipeline, equal ones together, by the first of each; none where there is one stage alone."""
     last = len(estimate.stages) - 1
+    kinds = list(dict.fromkeys(kind for load in estimate.stages for kind in load.layers))
+    found: dict[object, StageGroup] = {}
     for load in estimate.stages if last else ():
-        span = StageSpan(load.stage, load.stage, load, load.stage == 0, load.stage == last)
-        if found and _alike(found[-1], span):
-            span = replace(found.pop(), last=load.stage)
-        found.append(span)
-    return found
-
-
-def _alike(one: StageSpan, other: StageSpan) -> bool:
-    a, b = one.load, other.load
-    same = (a.chunks, a.layers, a.prediction_depths) == (b.chunks, b.layers, b.prediction_depths)
-    return same and (one.embeds, one.ends) == (other.embeds, other.ends)
+        layers = {kind: load.layers[kind] for kind in kinds if kind in load.layers}
+        embeds, ends = load.stage == 0, load.stage == last
+        key = (load.chunks, tuple(layers.items()), load.prediction_depths, embeds, ends)
+        group = found.get(key) or StageGroup((), load.model_copy(update={"layers": layers}), embeds, ends)
+        found[key] = replace(group, stages=(*group.stages, load.stage))
+    return list(found.values())
 
 
 def pools_of(job: JobPlan) -> list[JobOnPool]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from myriad.report.language import Language
 from myriad.report.mix_words import mix_step, mix_words
 from myriad.report.numbers import Numbers
-from myriad.report.views import StageSpan, band_factors, change, losses
+from myriad.report.views import StageGroup, band_factors, change, losses
 from myriad.spec.result import (
     BestSplit,
     Comparison,
@@ -121,32 +121,37 @@ def split_words(search: SearchResult, language: Language, numbers: Numbers) -> l
     return sentences
 
 
-def stage_ends(span: StageSpan, language: Language) -> str:
+def stage_ends(group: StageGroup, language: Language) -> str:
     """What lies on stages beside layers, in the order of the model; empty if nothing does."""
-    depths = span.load.prediction_depths
+    depths = group.load.prediction_depths
     named = [
-        *([language("stage.embedding")] if span.embeds else []),
+        *([language("stage.embedding")] if group.embeds else []),
         *([language("stage.depth" if depths == 1 else "stage.depths", count=depths)] if depths else []),
-        *([language("stage.head")] if span.ends else []),
+        *([language("stage.head")] if group.ends else []),
     ]
     return language("words.comma").join(named)
 
 
-def stage_numbers(span: StageSpan, language: Language) -> str:
-    """Which stages a span is."""
-    if span.first == span.last:
-        return str(span.first)
-    return language("stage.span", first=span.first, last=span.last)
+def stage_numbers(group: StageGroup, language: Language) -> str:
+    """Which stages a group is, neighbours as a span."""
+    spans: list[list[int]] = []
+    for stage in group.stages:
+        if spans and spans[-1][-1] == stage - 1:
+            spans[-1].append(stage)
+        else:
+            spans.append([stage])
+    texts = [str(span[0]) if len(span) == 1 else language("stage.span", first=span[0], last=span[-1]) for span in spans]
+    return language("words.comma").join(texts)
 
 
-def stage_chunks(span: StageSpan) -> str:
-    """Layers of each chunk of a span's stages, equal neighbours folded."""
-    return split_text(span.load.chunks).replace(",", ", ")
+def stage_chunks(group: StageGroup) -> str:
+    """Layers of each chunk of a group's stages, equal neighbours folded."""
+    return split_text(group.load.chunks).replace(",", ", ")
 
 
-def stage_kinds(span: StageSpan, language: Language) -> str:
-    """The layers of a span's stages by kind."""
-    return language("words.comma").join(f"{number} {kind}" for kind, number in span.load.layers.items())
+def stage_kinds(group: StageGroup, language: Language) -> str:
+    """The layers of a group's stages by kind."""
+    return language("words.comma").join(f"{number} {kind}" for kind, number in group.load.layers.items())
 
 
 def comparison_words(comparison: Comparison, language: Language, numbers: Numbers) -> str:

@@ -8,7 +8,7 @@ from myriad.report.views import (
     losses,
     pools_of,
     rejections,
-    stage_spans,
+    stage_groups,
     telling_stages,
 )
 from myriad.spec.result import TIME_PARTS, Plan
@@ -39,16 +39,21 @@ def test_a_stage_that_is_first_and_fullest_is_told_once(plan: Plan) -> None:
     assert [roles for roles, _ in telling_stages(plan.jobs[1].chosen.estimate)] == [("first", "worst", "last")]
 
 
-def test_equal_neighbours_are_one_span(plan: Plan) -> None:
+def test_equal_stages_are_one_group_wherever_they_are(plan: Plan) -> None:
     assert plan.jobs[0].chosen
     assert plan.jobs[1].chosen
     assert plan.jobs[0].chosen.estimate
     assert plan.jobs[1].chosen.estimate
-    spans = stage_spans(plan.jobs[0].chosen.estimate)
-    assert [(span.first, span.last, span.embeds, span.ends) for span in spans] == [
-        (0, 0, True, False), (1, 1, False, False), (2, 6, False, False), (7, 7, False, True),
+    estimate = plan.jobs[0].chosen.estimate
+    groups = stage_groups(estimate)
+    assert [(group.stages, group.embeds, group.ends) for group in groups] == [
+        ((0,), True, False), ((1,), False, False), ((2, 3, 4, 5, 6), False, False), ((7,), False, True),
     ]  # fmt: skip
-    assert stage_spans(plan.jobs[1].chosen.estimate) == []
+    apart = list(estimate.stages)
+    apart[4] = apart[4].model_copy(update={"prediction_depths": 1})
+    groups = stage_groups(estimate.model_copy(update={"stages": tuple(apart)}))
+    assert [group.stages for group in groups] == [(0,), (1,), (2, 3, 5, 6), (4,), (7,)]
+    assert stage_groups(plan.jobs[1].chosen.estimate) == []
 
 
 def test_pools_rejections_and_caveats(plan: Plan) -> None:
