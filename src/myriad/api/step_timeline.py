@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from myriad import __version__
+from myriad.errors import InfeasibleError
 from myriad.estimate.pipeline import bubble_is_exact
 from myriad.estimate.schedule.memory import held_over_time
 from myriad.estimate.schedule.of_layout import layout_timeline
@@ -15,6 +16,7 @@ from myriad.estimate.schedule.timeline import Timeline
 from myriad.estimate.setting import Setting
 from myriad.estimate.training import estimate_layout
 from myriad.spec.layout import PIPELINE_SCHEDULES, Layout
+from myriad.spec.result import TrainingEstimate
 from myriad.spec.timeline import Operations, StageTimeline, StageTransfers, StepTimeline
 
 Array = npt.NDArray[np.float64]
@@ -24,13 +26,39 @@ OUTSIDE_PIPELINE = ("dp_comm", "optimizer", "overhead")
 """Parts of a step that are not between its first forward and its last backward."""
 
 
+MOST_OPERATIONS = 200_000
+"""So many are timed beside an estimate: a tenth of a second."""
+
+
+def timeline_step_s(setting: Setting, estimate: TrainingEstimate) -> float | None:
+    """The step of an estimate with its micro-batches timed operation by operation, in seconds.
+
+    `None` for one stage, for a schedule that has no order of operations for these numbers, and for steps of more than
+    `MOST_OPERATIONS` forward and backward operations.
+    """
+    layout = estimate.layout
+    operations = 2 * layout.pp * layout.vpp * estimate.num_micro_batches
+    if layout.pp == 1 or operations > MOST_OPERATIONS:
+        return None
+    try:
+        made = layout_timeline(setting, layout)
+    except InfeasibleError:
+        return None
+    return estimate.step_s - _closed_pipeline_s(estimate) + made.found.makespan_s
+
+
+def _closed_pipeline_s(estimate: TrainingEstimate) -> float:
+    """From the first forward to the last backward by the closed forms."""
+    return sum(seconds for part, seconds in estimate.time_parts_s.items() if part not in OUTSIDE_PIPELINE)
+
+
 def step_timeline(subject: str, setting: Setting, layout: Layout) -> StepTimeline:
     """The timeline of a layout beside the closed forms of its estimate."""
     estimate = estimate_layout(setting, layout)
     made = layout_timeline(setting, layout)
     found, without = made.found, made.without_transfers()
     parts = estimate.time_parts_s
-    closed_s = sum(seconds for part, seconds in parts.items() if part not in OUTSIDE_PIPELINE)
+    closed_s = _closed_pipeline_s(estimate)
     busy_s = float(found.busy_s.max())
     code, pp, vpp, batches = (
         np.array([x])

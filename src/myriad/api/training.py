@@ -10,6 +10,7 @@ import numpy as np
 
 from myriad import catalog
 from myriad.api.domain import caveats
+from myriad.api.step_timeline import timeline_step_s
 from myriad.errors import InfeasibleError, SpecError, unknown_name
 from myriad.estimate.device import device
 from myriad.estimate.flops import DEFINITIONS
@@ -112,7 +113,12 @@ def open_up(setting: Setting, layout: Layout) -> TrainingEstimate:
     fit = catalog.training_fit()
     around = band(estimate.step_s, fit.bands, setting.model.family, band_basis(setting, fit))
     return estimate.model_copy(
-        update={"runs_on": runs_on(case, layout), "band": around, "caveats": caveats(setting, layout)}
+        update={
+            "runs_on": runs_on(case, layout),
+            "timeline_step_s": timeline_step_s(setting, estimate),
+            "band": around,
+            "caveats": caveats(setting, layout),
+        }
     )
 
 

@@ -72,7 +72,16 @@ def estimate_words(estimate: TrainingEstimate, words: Language, numbers: Numbers
         capacity=numbers.memory(estimate.memory_capacity_bytes),
         headroom=numbers.memory(abs(estimate.headroom_bytes)),
     )
-    return Group(Text(rate), Text(memory, style="" if estimate.fits else "bold red"))
+    lines = [Text(rate), Text(memory, style="" if estimate.fits else "bold red")]
+    if estimate.timeline_step_s is not None:
+        differs = estimate.timeline_step_s / estimate.step_s - 1
+        timed = words(
+            "text.timeline_step",
+            step=numbers.seconds(estimate.timeline_step_s),
+            difference=numbers.percent(differs, signed=True),
+        )
+        lines.insert(1, Text(timed))
+    return Group(*lines)
 
 
 def step_table(estimate: TrainingEstimate, words: Language, numbers: Numbers) -> Table:

@@ -82,6 +82,9 @@ class TrainingEstimate(Spec):
     step_s: float
     time_parts_s: dict[str, float]
     """By `TIME_PARTS`; sums to `step_s`."""
+    timeline_step_s: float | None = None
+    """The step with its micro-batches timed operation by operation, in place of the closed forms of bubble and
+    transfers, which are exact for equal chunks only; `None` for one stage, and where nobody looked."""
     hidden_comm_s: dict[str, float]
     """Communication that overlaps with compute, by kind; not part of `step_s`."""
     tokens_per_step: float

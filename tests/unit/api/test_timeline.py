@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from myriad.api import shortened
+from myriad.api import estimate_training, shortened, timeline_of
 from myriad.api.step_timeline import step_timeline
+from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout
 from small_setting import dense_model, setting
 
@@ -46,3 +47,13 @@ def test_a_long_step_is_shortened_to_start_middle_and_end():
             at = np.searchsorted(before.held_time_s, begin, "right") - 1
             level = before.held_bytes[at] if at >= 0 else 0.0
             assert after.held_bytes[after.held_time_s.index(begin)] == level or begin == 0.0
+
+
+def test_an_estimate_names_the_step_of_its_timeline():
+    """Where chunks are equal and transfers wait for nothing the two agree; one stage has no timeline."""
+    work = TrainingWork(seq_len=4096, global_batch=64)
+    one = Layout(tp=8, pp=4, dp=2, micro_batch=1)
+    found = estimate_training("llama3.1-70b", "h100:64", one, work)
+    assert found.timeline_step_s == pytest.approx(timeline_of("llama3.1-70b", "h100:64", one, work).step_s)
+    assert found.timeline_step_s == pytest.approx(found.step_s, rel=0.05)
+    assert estimate_training("llama3.1-8b", "h100:8", Layout(tp=8), work).timeline_step_s is None
