@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from myriad.api.step_timeline import timeline_step_s
 from myriad.api.training import Searched, check_divides, setting_of
 from myriad.errors import InfeasibleError, SpecError
 from myriad.estimate.operations import Array
@@ -16,6 +17,7 @@ from myriad.estimate.placement import chunk_layers
 from myriad.estimate.setting import Setting
 from myriad.estimate.stage_costs import StageCosts
 from myriad.estimate.table import estimate_table
+from myriad.estimate.training import estimate_layout
 from myriad.search.interleaved import interleaved_splits
 from myriad.search.rank import Objective, Placed, first_rows, ordered
 from myriad.search.split import Mask, Pipeline, plain_splits
@@ -41,9 +43,10 @@ NODES = 20_000
 def best_split(model: str | Model, cluster: str | Cluster, layout: Layout, work: TrainingWork) -> BestSplit:
     """The layout with the split of layers over stages that makes its step shortest among those that fit in memory.
 
-    Without one if the software's own rule is as good. `MEMORY_HEADROOM` is left free if any split can. For one chunk a
-    stage the least slowest stage is exact, for several the search says how far from the best it may be. Raises
-    SpecError if the software takes no splits or the layout cannot have one, InfeasibleError if none fits.
+    Without one if the software's own rule is as good, by the closed forms or by the timeline. `MEMORY_HEADROOM` is left
+    free if any split can. For one chunk a stage the least slowest stage is exact, for several the search says how far
+    from the best it may be. Raises SpecError if the software takes no splits or the layout cannot have one,
+    InfeasibleError if none fits.
     """
     setting, whole = setting_of(model, cluster, work), layout.without_split()
     check_divides(setting, whole)
@@ -82,14 +85,15 @@ def refined(searched: Searched, objective: Objective, step_limit_s: float | None
 
     Covered are the best `REFINED` layouts that differ in parallelism or micro-batch, each with the recomputation,
     offloading and sharding that was best for it, and the best `MISSES` of those that lack at most `MISS_FRACTION` of
-    the memory and would be among them if they fitted; if nothing fits, those that lack the least. All others keep the
-    software's own rule.
+    the memory and would be among them if they fitted; if nothing fits, those that lack the least. Only layouts with one
+    chunk per stage: unequal chunks of one stage wait for one another, which mostly costs what they save (`best_split`
+    tries them). Each split is confirmed by its timeline. All others keep the software's own rule.
     """
     start = time.perf_counter()
     setting, ranking = searched.setting, searched.ranking
     if setting.stack.splits == "none" or not len(ranking.layouts):
         return searched
-    may = _may_split(ranking.layouts)
+    may = _may_split(ranking.layouts) & (ranking.layouts.vpp == 1)
     best = first_rows(ranking.layouts, ranking.order, REFINED)
     near = np.flatnonzero(
         may & (ranking.missing_bytes > 0) & (ranking.missing_bytes <= MISS_FRACTION * setting.device.memory_bytes)
@@ -160,14 +164,32 @@ def _found(
     found = []
     for row in range(len(layouts)):
         own_s = float(own_step_s[row]) if own_bytes[row] <= capacity_bytes else None
-        best = _Found((), own_s, float(own_bytes[row]), own_s, own_gaps[row])
         limit_s = own_s * (1.0 - WORTH_FRACTION) if own_s is not None else np.inf
-        for number, (of_row, split, gap) in enumerate(proposed):
-            step_s, memory = float(judged.step_s[number]), float(judged.memory_peak_bytes[number])
-            if of_row == row and memory <= capacity_bytes and step_s < limit_s:
-                best, limit_s = _Found(split, step_s, memory, best.own_step_s, gap), step_s
-        found.append(best)
+        better = [
+            _Found(split, float(judged.step_s[number]), float(judged.memory_peak_bytes[number]), own_s, gap)
+            for number, (of_row, split, gap) in enumerate(proposed)
+            if of_row == row and judged.memory_peak_bytes[number] <= capacity_bytes and judged.step_s[number] < limit_s
+        ]
+        better.sort(key=lambda one: one.step_s or 0.0)
+        own = _Found((), own_s, float(own_bytes[row]), own_s, own_gaps[row])
+        layout = layouts.row(row) if better else None
+        found.append(next((one for one in better if layout and _confirmed(setting, layout, one)), own))
     return found
+
+
+def _confirmed(setting: Setting, own: Layout, found: _Found) -> bool:
+    """Whether the timeline too has the split faster than the software's own rule.
+
+    The closed forms of bubbles add up the chunks of a stage and do not see that unequal ones wait for one another.
+    True where the own rule does not fit, or where either has too many operations to be timed.
+    """
+    if found.own_step_s is None:
+        return True
+    split_s, own_s = (
+        timeline_step_s(setting, estimate_layout(setting, layout))
+        for layout in (own.model_copy(update={"split": found.split}), own)
+    )
+    return split_s is None or own_s is None or split_s < own_s * (1.0 - WORTH_FRACTION)
 
 
 def _proposed(

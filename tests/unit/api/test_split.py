@@ -10,6 +10,7 @@ import pytest
 
 from myriad.api.search import search_training
 from myriad.api.split import MISSES, REFINED, WORTH_FRACTION, best_split, refined
+from myriad.api.step_timeline import timeline_step_s
 from myriad.api.training import estimate_training, result_of, search_layouts, setting_of
 from myriad.errors import InfeasibleError, SpecError
 from myriad.estimate.table import estimate_rows
@@ -33,18 +34,24 @@ def all_splits(layers: int, stages: int, first: bool = True):
 @pytest.mark.parametrize("pp", [2, 3, 4])
 @pytest.mark.parametrize("name", ["llama3-8b", "deepseek-v3", "qwen3-30b-a3b"])
 def test_the_best_split_is_the_fastest_of_all_that_fit(name, pp):
-    setting = setting_of(name, "h100:64", WORK)
+    work = WORK.model_copy(update={"global_batch": 512})  # with few micro-batches waiting may cost what a split saves
+    setting = setting_of(name, "h100:64", work)
     model = setting.model.with_layers(9).model_copy(update={"mtp_depths": 0})
     setting = replace(setting, model=model)
     layout = Layout(pp=pp, dp=16, ep=16 if name != "llama3-8b" else 1)
-    found = best_split(model, setting.cluster, layout, WORK)
+    found = best_split(model, setting.cluster, layout, work)
     best = estimate_layout(setting, found.layout)
-    every = estimate_rows(setting, [layout.model_copy(update={"split": split}) for split in all_splits(9, pp)])
+    layouts = [layout.model_copy(update={"split": split}) for split in all_splits(9, pp)]
+    every = estimate_rows(setting, layouts)
     left = 1 - every.memory_peak_bytes / setting.device.memory_bytes
-    fastest = every.step_s[left >= (MEMORY_HEADROOM if (left >= MEMORY_HEADROOM).any() else 0.0)].min()
+    fits = left >= (MEMORY_HEADROOM if (left >= MEMORY_HEADROOM).any() else 0.0)
+    fastest = int(np.argmin(np.where(fits, every.step_s, np.inf)))
     assert best.fits
     assert best.step_s == pytest.approx(found.step_s)
-    assert best.step_s <= fastest / (1 - WORTH_FRACTION) * (1 + 1e-9)
+    if best.step_s > every.step_s[fastest] / (1 - WORTH_FRACTION) * (1 + 1e-9):  # the timeline says no
+        timed = [timeline_step_s(setting, estimate_layout(setting, one)) for one in (layouts[fastest], layout)]
+        assert timed[0] > timed[1] * (1 - WORTH_FRACTION)
+        assert not found.layout.split
     own = estimate_layout(setting, layout)
     assert best.step_s <= own.step_s
 
@@ -90,13 +97,26 @@ def test_a_model_too_large_has_no_split():
         best_split("llama3.1-405b", "h100:8", Layout(pp=8), WORK)
 
 
-@pytest.fixture(scope="module", params=[("llama3-70b", "h100:64"), ("qwen3-235b-a22b", "h100:128")])
-def searched(request):
-    model, cluster = request.param
-    gpus = int(cluster.split(":")[1])
-    return search_layouts(
-        setting_of(model, cluster, TrainingWork(seq_len=4096, global_batch=2 * gpus)), least_gpus=gpus
+def test_a_split_that_only_the_closed_form_has_faster_is_not_taken():
+    """Unequal chunks of one stage wait for one another, which the closed form of interleaving does not see."""
+    work = TrainingWork(seq_len=4096, global_batch=8192)
+    layout = Layout(tp=2, cp=2, pp=4, vpp=8, dp=1024, ep=128)
+    split = "2*5,3*2,2,3*2,2,3*2,2*2,3,2*8,3,2*5,5,0"
+    own, uneven = (
+        estimate_training("mimo-v2-pro", "h800:16384", one, work)
+        for one in (layout, Layout.model_validate(layout.model_dump() | {"split": split}))
     )
+    assert uneven.step_s < own.step_s
+    assert uneven.timeline_step_s > own.timeline_step_s
+    found = best_split("mimo-v2-pro", "h800:16384", layout, work).layout
+    timed = estimate_training("mimo-v2-pro", "h800:16384", found, work).timeline_step_s
+    assert timed <= own.timeline_step_s
+
+
+@pytest.fixture(scope="module")
+def searched():
+    work = TrainingWork(seq_len=4096, global_batch=256)
+    return search_layouts(setting_of("qwen3-235b-a22b", "h100:128", work), least_gpus=128)
 
 
 def test_a_search_with_splits_is_never_worse_and_says_what_they_gain(searched):
@@ -118,12 +138,8 @@ def test_a_search_with_splits_is_never_worse_and_says_what_they_gain(searched):
     assert np.all(np.diff(ranking.step_s[ranking.order]) >= 0)
 
     result = result_of(after, "time")
-    if searched.setting.model.family == "dense":
-        assert result.best.layout.split
-        assert result.best.step_s < before.step_s[before.order[0]]
-    else:  # layouts that fit only so
-        assert any(placed.own_step_s is None for placed in ranking.placed.values())
-        assert result.layouts_fitting > len(before.order)
+    assert any(placed.own_step_s is None for placed in ranking.placed.values())  # layouts that fit only so
+    assert result.layouts_fitting > len(before.order)
     assert result.ranked[0].layout == result.best.layout
     for row in result.ranked:
         if row.split_gain_fraction is not None:
