@@ -31,7 +31,7 @@ from myriad.spec.model import (
 
 Mask = npt.NDArray[np.bool_]
 
-_ZERO_BUBBLE, _DUALPIPE = (PIPELINE_SCHEDULES.index(name) for name in ("zero-bubble", "dualpipe"))
+_ZERO_BUBBLE, _DUALPIPE, _ZB_V = map(PIPELINE_SCHEDULES.index, ("zero-bubble", "dualpipe", "zb-v"))
 
 
 @dataclass(frozen=True)
@@ -181,6 +181,17 @@ _WHOLE_ROUNDS = _rule(
     lambda c, x: (x.vpp > 1) & (_micro_batches(c, x) % x.pp != 0),
 )  # fmt: skip
 
+
+def _unfilled(case: Case, x: LayoutTable) -> Mask:
+    least = np.select([x.schedule == _ZERO_BUBBLE, x.schedule == _ZB_V], [x.pp, 2 * x.pp - 1], 0)
+    return np.asarray(_micro_batches(case, x) < least)
+
+
+# With fewer, the bubble is up to three times what its closed form says, and 1F1B needs less memory.
+_FILLED = _rule(
+    "zero-bubble wants a micro-batch per stage, ZB-V two", "pp dp micro_batch schedule", _unfilled,
+)  # fmt: skip
+
 #: Framework -> its rules. Checked against Megatron-Core 0.16's argument validation, torchtitan 0.2 and
 #: PyTorch 2.13 FSDP2.
 FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
@@ -201,6 +212,7 @@ FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
     ),
     "torchtitan": (
         _WHOLE_ROUNDS,
+        _FILLED,
         _rule(
             "fewer micro-batches than stages", "pp dp micro_batch",
             lambda c, x: (x.pp > 1) & (_micro_batches(c, x) < x.pp),
@@ -223,7 +235,7 @@ FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
             lambda _, x: x.schedule == _DUALPIPE,
         ),
     ),
-    "own": (_EVEN_CHUNKS, _WHOLE_ROUNDS),
+    "own": (_EVEN_CHUNKS, _WHOLE_ROUNDS, _FILLED),
     "fsdp": (
         _rule(
             "no tensor, context, pipeline or expert parallelism", "tp cp pp ep etp",

@@ -107,6 +107,11 @@ def test_offloading_needs_a_host_link():
             "DualPipe from both ends is not offered, its half DualPipeV is",
         ),
         ("megatron-core", {"pp": 2, "vpp": 2, "schedule": "zb-v"}, "schedule is not offered"),
+        (
+            "torchtitan",
+            {"pp": 4, "vpp": 2, "dp": 16, "zero": 3, "schedule": "zb-v"},
+            "zero-bubble wants a micro-batch per stage, ZB-V two",
+        ),
         ("torchtitan", {"recompute": ["mlp"]}, "recompute is none, selective or full"),
         ("torchtitan", {"offload_optimizer": True}, "optimizer offload is not offered"),
         ("fsdp", {"tp": 2}, "no tensor, context, pipeline or expert parallelism"),
