@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from myriad.cli.layout_options import (
-    ContextParallel,
-    DataParallel,
-    ExpertParallel,
-    ExpertTensorParallel,
-    LayoutFile,
-    MicroBatch,
-    OffloadOptimizer,
-    PipelineParallel,
-    RankOrder,
-    Recompute,
-    Schedule,
-    SequenceParallel,
-    ShardSize,
-    Split,
-    TensorParallel,
-    VirtualStages,
-    ZeroStage,
-    read_layout,
-)
+from myriad.cli.layout_options import given_options, read_laid_out, takes_layout
 from myriad.cli.options import (
     ClusterName,
     GlobalBatch,
-    Imbalance,
     JsonFile,
     LanguageCode,
     ModelName,
-    PrecisionName,
     SequenceLength,
-    StackName,
-    Switches,
     check_language,
-    read_job,
 )
 from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, show, write
 
@@ -53,48 +29,28 @@ Examples:
     --split best --seq-len 8192 --global-batch 2048"""
 
 
+@takes_layout
 def estimate(
     model: ModelName,
     cluster: ClusterName,
     seq_len: SequenceLength,
     global_batch: GlobalBatch,
-    layout: LayoutFile = None,
-    tp: TensorParallel = None,
-    pp: PipelineParallel = None,
-    vpp: VirtualStages = None,
-    split: Split = None,
-    cp: ContextParallel = None,
-    ep: ExpertParallel = None,
-    etp: ExpertTensorParallel = None,
-    dp: DataParallel = None,
-    zero: ZeroStage = None,
-    shard: ShardSize = None,
-    micro_batch: MicroBatch = None,
-    recompute: Recompute = None,
-    offload_optimizer: OffloadOptimizer = None,
-    schedule: Schedule = None,
-    order: RankOrder = None,
-    sp: SequenceParallel = None,
-    precision: PrecisionName = None,
-    stack: StackName = None,
-    switches: Switches = None,
-    expert_imbalance: Imbalance = None,
     flops: Annotated[
         str, typer.Option(metavar="NAME", help="What MFU counts: computed (default), noncausal, six-n, sc21-model, ...")
     ] = "computed",
     operations: Annotated[bool, typer.Option("--operations", help="Add the time of every kind of operation.")] = False,
     json_file: JsonFile = None,
     lang: LanguageCode = "en",
+    **of_layout: Any,
 ) -> None:
     """Estimate one layout: step time, memory, tokens/s, MFU."""
-    given = {name: value for name, value in locals().items() if value is not None}
+    given = given_options(**locals())
     check_language(lang)
-    check_outputs({"--json": json_file}, *([layout] if layout else []))
+    check_outputs({"--json": json_file}, *([given["layout"]] if "layout" in given else []))
     from myriad import api
     from myriad.report.terminal import estimate_text
 
-    named, machines, work = read_job(given)
-    one, best = read_layout(given, layout, named, machines, work)
+    named, machines, work, one, best = read_laid_out(given)
     result = api.estimate_training(named, machines, one, work, flops)
     parts = api.operations_of(named, machines, one, work) if operations else ()
     if json_file is not None:

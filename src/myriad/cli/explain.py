@@ -9,42 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from myriad.cli import completion, options
-from myriad.cli.layout_options import (
-    ContextParallel,
-    DataParallel,
-    ExpertParallel,
-    ExpertTensorParallel,
-    LayoutFile,
-    MicroBatch,
-    OffloadOptimizer,
-    PipelineParallel,
-    RankOrder,
-    Recompute,
-    Schedule,
-    SequenceParallel,
-    ShardSize,
-    Split,
-    TensorParallel,
-    VirtualStages,
-    ZeroStage,
-    read_layout,
-)
+from myriad.cli.layout_options import given_options, read_laid_out, takes_layout
 from myriad.cli.options import (
-    Imbalance,
     JsonFile,
     LanguageCode,
-    PrecisionName,
-    StackName,
-    Switches,
     at,
     check_belongs,
     check_language,
-    flag_of,
     one_subject,
-    read_job,
 )
 from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
-from myriad.errors import SpecError
 
 if TYPE_CHECKING:
     from myriad.spec.explanation import Explanation
@@ -59,9 +33,9 @@ Examples:
 #: Options that go with one of the three things to explain.
 _OF_FILE: Final = ("job",)
 _OF_ROW: Final = ("rows", "models")
-_NEEDED: Final = ("cluster", "seq_len", "global_batch")
 
 
+@takes_layout
 def explain(
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE", help="System file: explain what is chosen for one of its jobs.")
@@ -81,37 +55,17 @@ def explain(
     cluster: Annotated[str | None, options.CLUSTER] = None,
     seq_len: Annotated[str | None, options.SEQ_LEN] = None,
     global_batch: Annotated[str | None, options.GLOBAL_BATCH] = None,
-    layout: LayoutFile = None,
-    tp: TensorParallel = None,
-    pp: PipelineParallel = None,
-    vpp: VirtualStages = None,
-    split: Split = None,
-    cp: ContextParallel = None,
-    ep: ExpertParallel = None,
-    etp: ExpertTensorParallel = None,
-    dp: DataParallel = None,
-    zero: ZeroStage = None,
-    shard: ShardSize = None,
-    micro_batch: MicroBatch = None,
-    recompute: Recompute = None,
-    offload_optimizer: OffloadOptimizer = None,
-    schedule: Schedule = None,
-    order: RankOrder = None,
-    sp: SequenceParallel = None,
-    precision: PrecisionName = None,
-    stack: StackName = None,
-    switches: Switches = None,
-    expert_imbalance: Imbalance = None,
     json_file: JsonFile = None,
     lang: LanguageCode = "en",
+    **of_layout: Any,
 ) -> None:
     """Explain an estimate: where the time goes, what its band rests on, what it depends on, what would change it.
 
     Of a measured run, of what is chosen for a job of a system file, or of one layout.
     """
-    given = {name: value for name, value in locals().items() if value is not None}
+    given = given_options(**locals())
     check_language(lang)
-    inputs = (path for path in (file, rows, models, layout) if path is not None)
+    inputs = (path for path in (file, rows, models, given.get("layout")) if path is not None)
     check_outputs({"--json": json_file}, *inputs)
     given = {name: value for name, value in given.items() if name not in ("json_file", "lang")}
     result = _explained(given)
@@ -137,9 +91,5 @@ def _explained(given: Mapping[str, Any]) -> Explanation:
                 return api.explain_row(given["row"], given.get("rows"), given.get("models"))
         case _:
             check_belongs(given, (name for name in given if name not in (*_OF_FILE, *_OF_ROW)))
-            for name in _NEEDED:
-                if name not in given:
-                    raise SpecError(f"{flag_of(name)}: is missing")
-            named, machines, work = read_job(given)
-            one, _ = read_layout(given, given.get("layout"), named, machines, work)
+            named, machines, work, one, _ = read_laid_out(given)
             return api.explain_training(named, machines, one, work)
