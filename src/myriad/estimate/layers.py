@@ -28,7 +28,7 @@ from myriad.estimate.parameters import block_parameters, mtp_depth_extra_paramet
 from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Link
 from myriad.spec.job import TrainingWork
-from myriad.spec.layout import RECOMPUTE_MODULES, IntArray, LayoutTable
+from myriad.spec.layout import RECOMPUTE_MODULES, Distinct, IntArray, LayoutTable
 from myriad.spec.model import Block, Model
 from myriad.spec.result import TIME_PARTS
 
@@ -85,6 +85,11 @@ class ModelCosts:
 
     def take(self, index: IntArray) -> ModelCosts:
         return ModelCosts(self.kinds, self.blocks.take(index), self.first.take(index), self.last.take(index))
+
+
+def cuts_of(layouts: LayoutTable) -> Distinct:
+    """The layouts that differ in what the costs of a block depend on."""
+    return layouts.distinct("tp", "sp", "cp", "ep", "etp", "micro_batch", "recompute")
 
 
 def cells_of(layouts: LayoutTable, seq_len: int) -> Cells:

@@ -11,7 +11,8 @@ import numpy as np
 from myriad.estimate.collectives import send_recv_s
 from myriad.estimate.data_parallel import straggling_share
 from myriad.estimate.layers import COMPUTE_PARTS, INNER_PARTS, Costs, ModelCosts, cells_of
-from myriad.estimate.operations import ACTIVATION_BYTES, Array
+from myriad.estimate.memory import block_input_bytes
+from myriad.estimate.operations import Array
 from myriad.estimate.pipeline import DUALPIPE, bubble_s, in_flight
 from myriad.estimate.setting import Setting
 from myriad.estimate.stage_memory import passing
@@ -60,7 +61,7 @@ class Rounds:
             found: Array = rows[:, slowest]
             return np.where(dual, 0.5 * (found + rows[:, mirror]), found) if both_ways else found
 
-        self.num_micro_batches = np.maximum(setting.work.global_batch // (layouts.dp * layouts.micro_batch), 1)
+        self.num_micro_batches = layouts.num_micro_batches(setting.work.global_batch)
         times = self.num_micro_batches.astype(float)
         inner = times * at_slowest(stage_costs.parts_s)
         weight_grad = by_stage(stage_costs.weight_grad_s) if layouts.schedule.any() else forward
@@ -91,13 +92,13 @@ class Rounds:
 def _transfers_s(setting: Setting, layouts: LayoutTable, micro_batches: Array) -> Array:
     """Exposed transfers between stages: one each way per micro-batch and chunk, and the ramp's own."""
     steady = 2 * layouts.vpp * micro_batches * (1 - setting.stack.pp_overlap)
-    return np.where(layouts.pp > 1, transfer_s(setting, layouts) * (steady + 2 * (layouts.pp - 1)), 0.0)
+    one_s = transfer_s(setting, layouts, layouts.pp)
+    return np.where(layouts.pp > 1, one_s * (steady + 2 * (layouts.pp - 1)), 0.0)
 
 
-def transfer_s(setting: Setting, layouts: LayoutTable) -> Array:
-    """Time of the activations of one micro-batch from one stage to the next, in seconds, (C,)."""
-    cells = cells_of(layouts, setting.work.seq_len)
-    one_bytes = ACTIVATION_BYTES * cells.tokens * setting.model.hidden / cells.sequence_shard
+def transfer_s(setting: Setting, layouts: LayoutTable, stages: IntArray | int) -> Array:
+    """Time of the activations of one micro-batch from one to the next of so many stages, in seconds, (C,)."""
     # Neighbours may be near, but where the whole pipeline leaves a domain, one boundary does, and it sets the pace.
-    span = layouts.pp * layouts.tp * layouts.cp * np.where(layouts.order == 1, 1, layouts.dp)
-    return setting.stack.stretch_of("pp") * send_recv_s(one_bytes, span / 2, setting.cluster.links)
+    span = stages * layouts.tp * layouts.cp * np.where(layouts.order == 1, 1, layouts.dp)
+    sent = block_input_bytes(setting.model, cells_of(layouts, setting.work.seq_len))
+    return setting.stack.stretch_of("pp") * send_recv_s(sent, span / 2, setting.cluster.links)

@@ -35,7 +35,7 @@ class StageCosts:
     @property
     def num_micro_batches(self) -> int:
         """Micro-batches per step."""
-        return int(max(self.setting.work.global_batch // int(self.layout.dp[0] * self.layout.micro_batch[0]), 1))
+        return int(self.layout.num_micro_batches(self.setting.work.global_batch)[0])
 
     def of(self, name: str) -> tuple[Array, tuple[float, float]]:
         """A figure of `Costs` by kind (K,), and of what lies on the first and on the last stage."""

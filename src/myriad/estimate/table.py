@@ -22,7 +22,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from myriad.estimate.data_parallel import exposed_s, state_bytes
-from myriad.estimate.layers import HIDDEN_KINDS
+from myriad.estimate.layers import HIDDEN_KINDS, cuts_of
 from myriad.estimate.operations import Array
 from myriad.estimate.parameters import model_parameters
 from myriad.estimate.placement import predicts_apart
@@ -132,7 +132,7 @@ class _Shared:
         self, setting: Setting, layouts: LayoutTable, split: tuple[int, ...] = (), *, merge_stages: bool
     ) -> None:
         x = layouts
-        cuts = distinct([x.tp, x.sp, x.cp, x.ep, x.etp, x.micro_batch, x.recompute])
+        cuts = cuts_of(x)
         shardings = distinct(sharding_columns(x))
         self.setting, self.cut, self.sharding = setting, cuts.index, shardings.index
         self.costs = setting.costs_of(x.take(cuts.first), predicts_apart(setting.model, split))

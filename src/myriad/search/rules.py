@@ -119,7 +119,7 @@ def _expert_width_divides(case: Case, x: LayoutTable) -> Mask:
 
 
 def _micro_batches(case: Case, x: LayoutTable) -> npt.NDArray[np.int64]:
-    return case.work.global_batch // (x.micro_batch * x.dp)
+    return x.num_micro_batches(case.work.global_batch)
 
 
 def _not_from_both_ends(case: Case, x: LayoutTable) -> Mask:

@@ -127,6 +127,10 @@ class Layout(Spec):
     def world_size(self) -> int:
         return self.tp * self.cp * self.pp * self.dp
 
+    def num_micro_batches(self, global_batch: int) -> int:
+        """Micro-batches of a step and replica."""
+        return max(global_batch // (self.dp * self.micro_batch), 1)
+
     def without_split(self) -> Layout:
         """The same layout with layers placed by the software's own rule."""
         return self.model_copy(update={"split": ()}) if self.split else self
@@ -173,6 +177,11 @@ class LayoutTable:
 
     def __len__(self) -> int:
         return len(self.tp)
+
+    def num_micro_batches(self, global_batch: int) -> IntArray:
+        """Micro-batches of a step and replica, (C,)."""
+        number: IntArray = np.maximum(global_batch // (self.dp * self.micro_batch), 1)
+        return number
 
     @classmethod
     def from_layouts(cls, layouts: Sequence[Layout]) -> LayoutTable:

@@ -9,7 +9,9 @@ import numpy as np
 
 from myriad.estimate.collectives import send_recv_s
 from myriad.estimate.layers import cells_of
-from myriad.estimate.operations import ACTIVATION_BYTES, Array
+from myriad.estimate.memory import block_input_bytes
+from myriad.estimate.operations import Array
+from myriad.estimate.rounds import transfer_s
 from myriad.estimate.setting import Setting
 from myriad.spec.cluster import Link
 from myriad.spec.layout import IntArray, LayoutTable
@@ -29,7 +31,7 @@ class Crossing:
 
     @property
     def num_micro_batches(self) -> IntArray:
-        return self.settings[0].work.global_batch // (self.layouts.dp * self.layouts.micro_batch)
+        return self.layouts.num_micro_batches(self.settings[0].work.global_batch)
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,7 @@ def transfers_of(crossing: Crossing) -> Transfers:
     """What activations take inside the pools and between them; gradients of them on the way back take the same."""
     layouts = crossing.layouts
     one_setting = crossing.settings[0]
-    cells = cells_of(layouts, one_setting.work.seq_len)
-    sent = ACTIVATION_BYTES * cells.tokens * one_setting.model.hidden / cells.sequence_shard
+    sent = block_input_bytes(one_setting.model, cells_of(layouts, one_setting.work.seq_len))
     near, near_wait, wait = [], [], []
     link_s, flight_s = np.empty_like(sent), np.empty_like(sent)
     stretch = max(s.stack.stretch_of("pp") for s in crossing.settings)
@@ -63,9 +64,7 @@ def transfers_of(crossing: Crossing) -> Transfers:
         flight_s[rows] = link.latency_s
         link_s[rows] = stretch * (send_recv_s(sent[rows], 1.0, (link,)) - link.latency_s)
     for setting, stages in zip(crossing.settings, crossing.stages, strict=True):
-        # As inside one pool: where its part of the pipeline leaves a domain, one boundary does, and it sets the pace.
-        span = stages * layouts.tp * layouts.cp * np.where(layouts.order == 1, 1, layouts.dp)
-        one_s = setting.stack.stretch_of("pp") * send_recv_s(sent, span / 2, setting.cluster.links)
+        one_s = transfer_s(setting, layouts, stages)
         near.append(one_s if stages > 1 else np.zeros_like(one_s))
         near_wait.append(near[-1] * (1 - setting.stack.pp_overlap))
         wait.append(link_s * (1 - setting.stack.pp_overlap))

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from myriad.estimate.data_parallel import exposed_s, optimizer_s, slowest_of, state_bytes, traffic
-from myriad.estimate.layers import COMPUTE_PARTS, INNER_PARTS, Costs, ModelCosts, model_costs
+from myriad.estimate.layers import COMPUTE_PARTS, INNER_PARTS, Costs, ModelCosts, cuts_of
 from myriad.estimate.mixed.crossing import Crossing, transfers_of
 from myriad.estimate.mixed.cuts import cut_counts, with_prediction
 from myriad.estimate.operations import Array
@@ -67,14 +67,9 @@ class CrossingTable:
 
 def costs_of(crossing: Crossing) -> tuple[ModelCosts, ModelCosts]:
     """Costs per layout on the accelerators of either pool."""
-    x = crossing.layouts
-    cuts = np.stack([x.tp, x.sp, x.cp, x.ep, x.etp, x.micro_batch, x.recompute])
-    _, first, index = np.unique(cuts, axis=1, return_index=True, return_inverse=True)
-    distinct = x.take(first)
-    one, other = (
-        model_costs(s.model, distinct, s.work, s.device, s.stack, s.cluster.links).take(index.ravel())
-        for s in crossing.settings
-    )
+    cuts = cuts_of(crossing.layouts)
+    distinct = crossing.layouts.take(cuts.first)
+    one, other = (setting.costs_of(distinct).take(cuts.index) for setting in crossing.settings)
     return one, other
 
 

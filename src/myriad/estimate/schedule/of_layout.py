@@ -54,7 +54,7 @@ def layout_timeline(setting: Setting, layout: Layout) -> LayoutTimeline:
     Raises InfeasibleError if the schedule does not exist for these numbers, or if layers are too few or cannot lie as
     the split says.
     """
-    micro_batches = max(setting.work.global_batch // (layout.dp * layout.micro_batch), 1)
+    micro_batches = layout.num_micro_batches(setting.work.global_batch)
     order = order_of(layout.schedule, layout.pp, layout.vpp, micro_batches)
     chunks = order.num_chunks
     if setting.model.num_layers + 2 < chunks:
@@ -72,7 +72,7 @@ def layout_timeline(setting: Setting, layout: Layout) -> LayoutTimeline:
 
     weight = by_chunk("weight_grad_s")
     times = ChunkTimes(by_chunk("forward_s"), by_chunk("backward_s") - weight, weight)
-    on_the_way = np.full(chunks - 1, float(transfer_s(setting, layouts)[0]))
+    on_the_way = np.full(chunks - 1, float(transfer_s(setting, layouts, layout.pp)[0]))
     transfers = Transfers(on_the_way, 1.0 - setting.stack.pp_overlap)
     kept = by_chunk("activation_bytes")
     if setting.stack.stage_outputs != "freed":
