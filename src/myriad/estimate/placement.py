@@ -65,6 +65,13 @@ def places_of(layout: Layout) -> IntArray:
     return chunk_places(layout.pp, layout.vpp, in_a_v=layout.schedule == "zb-v")
 
 
+def layer_counts(layer_kinds: Sequence[str], kinds: Sequence[str], places: IntArray, sizes: Sequence[int]) -> Array:
+    """Layers of each kind on each stage, array (K, P), for chunks of these sizes on these stages."""
+    counts = np.zeros((len(kinds), int(places.max()) + 1))
+    np.add.at(counts, (np.array([kinds.index(kind) for kind in layer_kinds]), np.repeat(places, sizes)), 1)
+    return counts
+
+
 def stage_layers(
     model: Model, places: IntArray, end_layers: int = 1, in_turn: bool = False, split: Sequence[int] = ()
 ) -> Array:
@@ -75,9 +82,10 @@ def stage_layers(
     layers cannot lie so.
     """
     kinds, apart = model.block_kinds(), predicts_apart(model, split)
-    counts = np.zeros((len(kinds) + apart, int(places.max()) + 1))
     sizes = chunk_layers(model, len(places), end_layers, in_turn, split)
-    np.add.at(counts, (np.array([kinds.index(kind) for kind in model.layer_kinds()]), np.repeat(places, sizes)), 1)
+    counts = layer_counts(model.layer_kinds(), kinds, places, sizes)
+    if apart:
+        counts = np.vstack([counts, np.zeros(counts.shape[1])])
     if model.mtp_depths and model.mtp_block is not None:
         kind = len(kinds) if apart else kinds.index(model.mtp_block)
         counts[kind, places[prediction_chunk(model, split)]] += model.mtp_depths

@@ -11,24 +11,8 @@ from myriad.api.plan import plan
 from myriad.errors import InfeasibleError
 from myriad.spec.result import JobPlan
 from myriad.spec.system import System
+from tiny_system import OWNED, RENTED, TINY
 
-TINY = {
-    "name": "Tiny", "hidden": 2048, "vocab": 32000, "layers": [["dense", 8]],
-    "blocks": {
-        "dense": {
-            "mixer": {"kind": "gqa", "heads": 16, "kv_heads": 8, "head_dim": 128},
-            "feed_forward": {"kind": "dense", "width": 8192},
-        }
-    },
-}  # fmt: skip
-RENTED = {"kind": "rented", "price": "2 USD/GPU-h"}
-OWNED = {
-    "kind": "owned",
-    "price_per_gpu": "40000 USD/GPU",
-    "lifetime": "4 years",
-    "electricity": "0.1 USD/kWh",
-    "pue": 1.5,
-}
 OWN = {"node": "dgx-h100", "count": 16, "terms": OWNED, "power_per_gpu": "1 kW", "goodput": 0.9}
 CITY = {"node": "dgx-a100", "count": 16, "terms": RENTED, "goodput": 0.8}
 MIX = {"pools": ["own", "city"], "link": {"distance": "100 km", "bandwidth": "4 Tbit/s"}}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 
 from myriad.errors import InfeasibleError
 from myriad.estimate.operations import Array
 from myriad.estimate.pipeline import chunk_sizes
+from myriad.estimate.placement import layer_counts
 from myriad.spec.layout import IntArray
 from myriad.spec.model import Model
 
@@ -32,13 +32,8 @@ def cut_counts(
             )
         except InfeasibleError:
             continue
-        ends = np.cumsum((0, *sizes))
-        held = np.zeros((len(kinds), before + after))
-        for stage, (start, end) in enumerate(pairwise(ends)):
-            for kind in layer_kinds[start:end]:
-                held[kinds.index(kind), stage] += 1
         cuts.append(cut)
-        counts.append(held)
+        counts.append(layer_counts(layer_kinds, kinds, np.arange(before + after), sizes))
     if not cuts:
         raise InfeasibleError(f"{layers} layers cannot fill {before} and {after} stages of two pools")
     return np.array(cuts, dtype=np.int64), np.stack(counts)
