@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from myriad import catalog
+from myriad.api.training import states_fit
 from myriad.errors import InfeasibleError
 from myriad.estimate.mixed.crossing import Crossing
 from myriad.estimate.mixed.pipeline import CrossingTable, costs_of, crossing_table, room_for_layers, step_bound_s
 from myriad.estimate.operations import Array
 from myriad.estimate.setting import Setting
-from myriad.estimate.table import state_bytes_bound
 from myriad.search.rank import Progress
 from myriad.search.rules import Case, Mask, Rule
 from myriad.search.space import default_space, enumerate_layouts
-from myriad.spec.cluster import Cluster
 from myriad.spec.layout import IntArray, LayoutTable
 from myriad.spec.mixed import LongLink, MixedEstimate, MixPart
 from myriad.spec.result import TIME_PARTS
@@ -71,7 +70,7 @@ class _Group:
 def _layouts(one: Setting, other: Setting) -> LayoutTable:
     """Layouts without chunks that fill both pools, and whose states could fit."""
     sizes = one.cluster.num_accelerators, other.cluster.num_accelerators
-    narrow = min((one.cluster, other.cluster), key=_domain)
+    narrow = min((one.cluster, other.cluster), key=lambda cluster: cluster.scale_up_domain)
     whole = narrow.model_copy(update={"num_accelerators": sum(sizes)})
     case = Case(one.model, whole, one.work, one.end_layers)
 
@@ -92,13 +91,8 @@ def _layouts(one: Setting, other: Setting) -> LayoutTable:
     )
     filled = Rule("stages do not fill both pools", frozenset({"tp", "cp", "pp", "dp"}), leaves_room)
     sharded = Rule("optimizer states are copied", frozenset({"zero", "dp", "cp"}), copies_states)
-    layouts = enumerate_layouts(case, space, one.stack.framework, (filled, sharded)).layouts
-    room = max(s.device.memory_bytes for s in (one, other))
-    return layouts.take(state_bytes_bound(one, layouts) <= room)
-
-
-def _domain(cluster: Cluster) -> int:
-    return max((link.domain for link in cluster.links if link.tier == "scale-up"), default=1)
+    fits = states_fit(one, max(s.device.memory_bytes for s in (one, other)))
+    return enumerate_layouts(case, space, one.stack.framework, (filled, sharded, fits)).layouts
 
 
 def _groups(

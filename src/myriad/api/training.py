@@ -173,17 +173,21 @@ def search_layouts(
     start = time.perf_counter()
     case = case_of(setting)
     capacity = setting.device.memory_bytes * (1.0 - memory_headroom)
-    hopeless = Rule(
-        "weights, gradients and optimizer states alone do not fit in memory",
-        frozenset(STATE_COLUMNS),
-        lambda _, x: state_bytes_bound(setting, x) > capacity,
-    )
     space = space or default_space(case, least_gpus, setting.stack.fused_attention, strictly)
-    enumerated = enumerate_layouts(case, space, setting.stack.framework, (hopeless,))
+    enumerated = enumerate_layouts(case, space, setting.stack.framework, (states_fit(setting, capacity),))
     ranking = rank(
         enumerated.layouts, lambda x: estimate_table(setting, x), capacity, objective, step_limit_s, progress, cores
     )
     return Searched(setting, enumerated, ranking, capacity, time.perf_counter() - start)
+
+
+def states_fit(setting: Setting, capacity_bytes: float) -> Rule:
+    """What drops layouts before anything else of them is known: the states alone are a lower bound of the memory."""
+    return Rule(
+        "weights, gradients and optimizer states alone do not fit in memory",
+        frozenset(STATE_COLUMNS),
+        lambda _, x: state_bytes_bound(setting, x) > capacity_bytes,
+    )
 
 
 def result_of(

@@ -54,7 +54,6 @@ def default_space(case: Case, least_gpus: int = 1, fused_attention: bool = True,
     """
     model, cluster, work = case.model, case.cluster, case.work
     gpus, layers = cluster.num_accelerators, model.num_layers
-    domain = max((link.domain for link in cluster.links if link.tier == "scale-up"), default=1)
     with_ends = layers + 1 + case.end_layers
     experts = [b.feed_forward for b in model.blocks.values() if isinstance(b.feed_forward, MixtureOfExperts)]
     stages = sorted(
@@ -62,7 +61,7 @@ def default_space(case: Case, least_gpus: int = 1, fused_attention: bool = True,
         | {p for p in _divisors(layers, 64) + _divisors(layers + 2, 64) + _divisors(with_ends, 64) if p <= gpus}
     )
     return Space(
-        tp=_powers(min(domain, 64, gpus)),
+        tp=_powers(min(cluster.scale_up_domain, 64, gpus)),
         cp=_powers(max(1, min(work.seq_len // 1024, 64, gpus))),
         pp=tuple(stages),
         vpp=tuple(v for v in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16) if v <= layers),

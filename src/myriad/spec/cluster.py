@@ -75,3 +75,8 @@ class Cluster(Spec):
     links: tuple[Link, ...]
     watts_per_accelerator: Watts | None = None
     """Power at the plug per accelerator: the node's, shared out. `None` if the catalog does not know."""
+
+    @property
+    def scale_up_domain(self) -> int:
+        """Accelerators that share scale-up links; 1 without any."""
+        return max((link.domain for link in self.links if link.tier == "scale-up"), default=1)
