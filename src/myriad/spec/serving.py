@@ -13,7 +13,7 @@ ServingPrecision = Literal[
     "fp32", "fp16", "bf16", "fp8", "fp8-block", "mxfp8", "nvfp4", "mxfp4", "int8-weights", "int4-weights"
 ]
 """Precision of matrix products. `fp8` has a scale per tensor or row, `fp8-block` per 128x128 block; `mxfp4` has 4-bit
-weights with a scale per 32; `int8-weights` and `int4-weights` store only weights that narrow, and compute in 16 bits."""
+weights with a scale per 32; `int8-weights` and `int4-weights` store only weights that narrow and compute in 16 bits."""
 
 SERVING_PRECISIONS: tuple[ServingPrecision, ...] = get_args(ServingPrecision)
 
