@@ -21,6 +21,10 @@ CachePrecision = Literal["bf16", "fp8", "int4"]
 """Precision of cached keys and values."""
 
 
+Dispatch = Literal["gather", "all-to-all"]
+"""How tokens of data-parallel attention reach experts: all to all ranks, or each to those that have its experts."""
+
+
 class ServingLayout(Spec):
     """How one replica (one instance of a serving engine) is cut over accelerators.
 
@@ -98,6 +102,8 @@ class ServingWork(Spec):
     memory_fraction: Fraction = 0.9
     """Share of the memory that weights, cache and work space may take."""
     speculation: Speculation | None = None
+    dispatch: Dispatch | None = None
+    """How tokens of data-parallel attention reach experts; `None`: the engine's default."""
     expert_imbalance: float = Field(default=1.0, ge=1)
     """Tokens of the busiest expert rank over the mean."""
 

@@ -10,12 +10,10 @@ from pydantic import Field
 from myriad.errors import SpecError
 from myriad.spec.base import Bytes, Count, Seconds, Spec
 from myriad.spec.calibration import Share
+from myriad.spec.serving import Dispatch
 
 Mixing = Literal["mixed", "prefill-first"]
 """What one iteration holds: prefill beside decode, or either of them, prefill as soon as there is any."""
-
-Dispatch = Literal["gather", "all-to-all"]
-"""How tokens of data-parallel attention reach experts: all to all ranks, or each to those that have its experts."""
 
 
 class ServingEngine(Spec):

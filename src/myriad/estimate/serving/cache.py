@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from myriad.estimate.parameters import block_parameters, model_parameters
 from myriad.estimate.serving.machine import ACTIVATION_BYTES, Array, Cut, Machine
 from myriad.spec.model import (
-    Block,
     CompressedAttention,
     GatedDeltaNet,
     GroupedQueryAttention,
     Mamba2,
     Mixer,
+    MixtureOfExperts,
     Model,
     MultiLatentAttention,
 )
@@ -72,24 +74,59 @@ def sequence_bytes(model: Model, cut: Cut, tokens: Array, machine: Machine) -> A
     return total / cut.pp
 
 
+def experts_hit(moe: MixtureOfExperts, tokens: Array, held: Array) -> Array:
+    """How many of `held` experts get a token, expected, when `tokens` each pick top_k of all at random.
+
+    >>> two_of_four = MixtureOfExperts(experts=4, top_k=2, expert_width=1)
+    >>> [float(experts_hit(two_of_four, np.array(n), np.array(4.0))) for n in (1.0, 2.0)]
+    [2.0, 3.0]
+    """
+    missed: Array = (1.0 - moe.top_k / moe.experts) ** tokens
+    hit: Array = held * (1.0 - missed)
+    return hit
+
+
 def weight_bytes(model: Model, cut: Cut, machine: Machine) -> Array:
     """Weights on one rank, in bytes; embedding, head and norms in 16 bits, the rest as the machine has it."""
-    total: Array = np.zeros_like(cut.tp)
-    kinds = model.layer_kinds()
-    for kind in dict.fromkeys(kinds):
-        total = total + kinds.count(kind) * _block_weight_bytes(model.blocks[kind], model, cut, machine)
     counts = model_parameters(model)
+    dense, experts = _layer_weight_bytes(model, cut, machine, lambda _: 1.0)
     ends = ACTIVATION_BYTES * (counts.embedding + counts.head) / cut.tp
-    return total / cut.pp + ends + ACTIVATION_BYTES * counts.position
+    return (dense + experts) / cut.pp + ends + ACTIVATION_BYTES * counts.position
 
 
-def _block_weight_bytes(block: Block, model: Model, cut: Cut, machine: Machine) -> Array:
-    counts = block_parameters(block, model)
-    experts = counts.experts_total * machine.weight_bytes.expert / (cut.ep * cut.moe_tp)
-    dense = (counts.dense_ff + counts.shared) * machine.weight_bytes.dense / cut.tp
-    mixed = counts.mixer * machine.weight_bytes.projection / cut.tp
-    replicated = ACTIVATION_BYTES * (counts.router + counts.norms + counts.latent)
-    return experts + dense + mixed + replicated
+def streamed_bytes(model: Model, cut: Cut, sequences: Array, keys: Array, machine: Machine) -> Array:
+    """What one rank reads of weights and cache at least to decode one token of each of `sequences`, in bytes.
+
+    All stages of a pipeline together, since a token passes them one after the other. Of routed experts, those that
+    some token needs; of the embedding, nothing.
+    """
+    met = sequences * cut.dp
+
+    def read(moe: MixtureOfExperts) -> Array:
+        return experts_hit(moe, met, np.ones_like(met))
+
+    counts = model_parameters(model)
+    dense, experts = _layer_weight_bytes(model, cut, machine, read)
+    head = ACTIVATION_BYTES * counts.embedding / cut.tp
+    return dense + experts + head + sequences * sequence_bytes(model, cut, keys, machine) * cut.pp
+
+
+def _layer_weight_bytes(
+    model: Model, cut: Cut, machine: Machine, share_of: Callable[[MixtureOfExperts], Array | float]
+) -> tuple[Array, Array]:
+    """Weights of all layers on one rank of each: those that every token meets, and a share of the routed experts."""
+    dense, experts = np.zeros_like(cut.tp), np.zeros_like(cut.tp)
+    kinds, narrow = model.layer_kinds(), machine.weight_bytes
+    for kind in dict.fromkeys(kinds):
+        block, times = model.blocks[kind], kinds.count(kind)
+        counts = block_parameters(block, model)
+        wide = (counts.dense_ff + counts.shared) * narrow.dense + counts.mixer * narrow.projection
+        replicated = ACTIVATION_BYTES * (counts.router + counts.norms + counts.latent)
+        dense = dense + times * (wide / cut.tp + replicated)
+        if isinstance(block.feed_forward, MixtureOfExperts):
+            spread = counts.experts_total * narrow.expert / (cut.ep * cut.moe_tp)
+            experts = experts + times * spread * share_of(block.feed_forward)
+    return dense, experts
 
 
 def work_bytes(model: Model, batched_tokens: Array, machine: Machine) -> Array:

@@ -12,7 +12,7 @@ from myriad.estimate.device import Device
 from myriad.estimate.serving_device import WEIGHT_BYTES, decode_efficiency, serving_device
 from myriad.spec.calibration import DecodeEfficiency, Kernels
 from myriad.spec.cluster import Cluster
-from myriad.spec.serving import CachePrecision, ServingLayout, ServingPrecision, ServingWork
+from myriad.spec.serving import CachePrecision, Dispatch, ServingLayout, ServingPrecision, ServingWork
 from myriad.spec.serving_engine import ServingEngine
 
 Array = npt.NDArray[np.float64]
@@ -52,6 +52,7 @@ class Machine:
     weight_bytes: WeightBytes
     cluster: Cluster
     engine: ServingEngine
+    dispatch: Dispatch
     imbalance: float
     """Tokens of the busiest expert rank over the mean."""
 
@@ -79,6 +80,7 @@ def machine(cluster: Cluster, kernels: Kernels, engine: ServingEngine, work: Ser
         weight_bytes=WeightBytes(WEIGHT_BYTES[work.precision], WEIGHT_BYTES[expert], WEIGHT_BYTES[projection]),
         cluster=cluster,
         engine=engine,
+        dispatch=work.dispatch or engine.dispatch,
         imbalance=work.expert_imbalance,
     )
 

@@ -140,7 +140,7 @@ def steady_state(model: Model, cut: Cut, machine: Machine, load: Load, limits: L
     finite = np.isfinite(in_turn)
     queued_s = np.where(finite, np.where(finite, in_turn, 0.0) * cut.pp / rate_per_copy - worked_s, 0.0)
     queued_s = np.maximum(queued_s, 0.0)
-    first_s = _first_round_s(np.where(finite, allowed, 1.0), prompt, room_tokens, prefill_s, group * prompt / pieces)
+    first_s = first_round_s(np.where(finite, allowed, 1.0), prompt, room_tokens, prefill_s, group * prompt / pieces)
     ttft_s = ready_s + np.maximum(first_s - ready_s, 0.0) / load.rounds + queued_s
     return Steady(
         ttft_s=ttft_s + engine.request_s + engine.request_token_s * load.input_tokens,
@@ -159,7 +159,7 @@ def steady_state(model: Model, cut: Cut, machine: Machine, load: Load, limits: L
     )
 
 
-def _first_round_s(places: Array, prompt: Array, room_tokens: Array, prefill_s: Array, prefilled: Array) -> Array:
+def first_round_s(places: Array, prompt: Array, room_tokens: Array, prefill_s: Array, prefilled: Array) -> Array:
     """Mean time to prefill when all places are asked for at once, full iterations one after the other, in seconds."""
     full_s = prefill_s * np.maximum(np.minimum(places * prompt, room_tokens) / prefilled, 1.0)
     iterations = np.maximum(places * prompt / room_tokens, 1.0)

@@ -11,6 +11,7 @@ from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s
 from myriad.estimate.device import Device
 from myriad.estimate.exchange import distinct_share
 from myriad.estimate.kernels import gemm_s, grouped_gemm_s, memory_bound_s
+from myriad.estimate.serving.cache import experts_hit
 from myriad.estimate.serving.machine import ACTIVATION_BYTES, Array, Cut, Machine
 from myriad.estimate.serving.parts import Parts, add
 from myriad.spec.model import (
@@ -162,18 +163,6 @@ def _feed_forward(width: Array, gated: bool, hidden: float, tokens: Array, machi
     return found
 
 
-def experts_hit(moe: MixtureOfExperts, tokens: Array, held: Array) -> Array:
-    """How many of `held` experts get a token, expected, when `tokens` each pick top_k of all at random.
-
-    >>> two_of_four = MixtureOfExperts(experts=4, top_k=2, expert_width=1)
-    >>> [float(experts_hit(two_of_four, np.array(n), np.array(4.0))) for n in (1.0, 2.0)]
-    [2.0, 3.0]
-    """
-    missed: Array = (1.0 - moe.top_k / moe.experts) ** tokens
-    hit: Array = held * (1.0 - missed)
-    return hit
-
-
 def _experts(moe: MixtureOfExperts, hidden: float, cut: Cut, new: Tokens, machine: Machine) -> Parts:
     """Routing, routed experts with their exchange, shared experts.
 
@@ -218,7 +207,7 @@ def _expert_exchange(moe: MixtureOfExperts, width: float, cut: Cut, new: Tokens,
     alone = _reduced_s(bytes_, cut.tp, machine)
     ranks = cut.tp * cut.dp
     placement = place(ranks, np.ones_like(ranks), links)
-    if engine.dispatch == "gather":
+    if machine.dispatch == "gather":
         meeting = all_gather_s(met_bytes, placement) + reduce_scatter_s(met_bytes, placement)
         shared = meeting / engine.exchange_share
     else:
