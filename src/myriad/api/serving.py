@@ -89,7 +89,8 @@ def estimate_serving(
         raise InfeasibleError(
             f"{found.name} on {replicas.layout.text()}: {format_bytes(memory.weights_bytes)} of weights and "
             f"{format_bytes(memory.work_bytes)} of work space leave no room in "
-            f"{format_bytes(memory.capacity_bytes)} for a cache; cut the model over more accelerators or narrow its weights"
+            f"{format_bytes(memory.capacity_bytes)} for a cache; cut the model over more accelerators, or narrow its "
+            "weights"
         )
     return _result(found, deployment, requests, concurrency, steady, share, decode, memory)
 
