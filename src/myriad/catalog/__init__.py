@@ -30,6 +30,7 @@ from myriad.spec.calibration import Kernels, Stack, software_and_release
 from myriad.spec.cluster import Node
 from myriad.spec.model import Model
 from myriad.spec.price import PriceList
+from myriad.spec.serving_engine import ServingEngine
 
 __all__ = [
     "KINDS",
@@ -43,6 +44,7 @@ __all__ = [
     "assumed",
     "cluster",
     "cluster_of",
+    "engine",
     "entries",
     "entry",
     "find",
@@ -95,6 +97,15 @@ def stack(name: str) -> Stack:
     software, release = software_and_release(name)
     found = _spec("stacks", software, Stack)
     return found.at_release(release) if release else found
+
+
+def engine(name: str) -> ServingEngine:
+    """The serving engine with this id or alias; `NAME@RELEASE`, `vllm@0.18` for example, is one release of it.
+
+    Raises SpecError with the nearest names.
+    """
+    software, release = software_and_release(name)
+    return _spec("engines", software, ServingEngine).at_release(release)
 
 
 def price_list(name: str) -> PriceList:

@@ -13,12 +13,16 @@ ServingPrecision = Literal[
     "fp32", "fp16", "bf16", "fp8", "fp8-block", "mxfp8", "nvfp4", "mxfp4", "int8-weights", "int4-weights"
 ]
 """Precision of matrix products. `fp8` has a scale per tensor or row, `fp8-block` per 128x128 block; `mxfp4` has 4-bit
-weights with a scale per 32; `int8-weights` and `int4-weights` store only weights that narrow, and compute in 16 bits."""
+weights with a scale per 32; `int8-weights` and `int4-weights` store only weights that narrow and compute in 16 bits."""
 
 SERVING_PRECISIONS: tuple[ServingPrecision, ...] = get_args(ServingPrecision)
 
 CachePrecision = Literal["bf16", "fp8", "int4"]
 """Precision of cached keys and values."""
+
+
+Dispatch = Literal["gather", "all-to-all"]
+"""How tokens of data-parallel attention reach experts: all to all ranks, or each to those that have its experts."""
 
 
 class ServingLayout(Spec):
@@ -98,6 +102,8 @@ class ServingWork(Spec):
     memory_fraction: Fraction = 0.9
     """Share of the memory that weights, cache and work space may take."""
     speculation: Speculation | None = None
+    dispatch: Dispatch | None = None
+    """How tokens of data-parallel attention reach experts; `None`: the engine's default."""
     expert_imbalance: float = Field(default=1.0, ge=1)
     """Tokens of the busiest expert rank over the mean."""
 

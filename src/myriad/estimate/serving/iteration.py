@@ -1,0 +1,67 @@
+"""One iteration of an engine on one replica: decoding sequences, and chunks of prompts beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from myriad.estimate.serving.attention import chunk_parts, decode_parts
+from myriad.estimate.serving.machine import Array, Cut, Machine
+from myriad.estimate.serving.parts import Parts, add
+from myriad.estimate.serving.tokens import Tokens, block_token_parts, token_parts
+from myriad.spec.model import Model
+from myriad.spec.serving import Speculation
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What one copy of attention does in one pass, arrays (U,); means over passes of the same kind."""
+
+    sequences: Array
+    """Sequences that decode."""
+    keys: Array
+    """Cached tokens of each of them, the mean."""
+    chunks: Array
+    """Prompts, or chunks of prompts, that are prefilled beside them."""
+    chunk_tokens: Array
+    """New tokens of each chunk."""
+    past: Array
+    """Cached tokens before each chunk, the mean."""
+    met_share: Array
+    """Tokens of the mean copy over those of this one."""
+
+
+def iteration_parts(
+    model: Model, cut: Cut, work: Iteration, machine: Machine, speculation: Speculation | None = None
+) -> Parts:
+    """Seconds of one iteration by kind, through all stages of the replica; every array (U,)."""
+    drafted = float(speculation.draft_tokens) if speculation is not None else 0.0
+    decoding = work.sequences * (1.0 + drafted)
+    prefilled = work.chunks * work.chunk_tokens
+    tokens = np.maximum(decoding + prefilled, 1e-9)
+    new = Tokens(tokens, np.maximum(tokens * cut.dp * work.met_share, 1e-9), np.maximum(decoding + work.chunks, 1e-9))
+    found = token_parts(model, cut, new, machine)
+    add(found, decode_parts(model, cut, work.sequences, work.keys, machine), work.sequences > 0.0)
+    add(
+        found,
+        chunk_parts(model, cut, np.maximum(work.chunk_tokens, 1e-9), work.past, work.chunks, machine),
+        work.chunks > 0.0,
+    )
+    if speculation is not None:
+        add(found, _drafting(model, cut, work, machine, speculation))
+    engine = machine.engine
+    host = engine.iteration_s + engine.sequence_s * (work.sequences + work.chunks)
+    launching = engine.prefill_s + engine.prefill_layer_s * model.num_layers
+    add(found, {"host": host + launching * (work.chunks > 0.0)})
+    return found
+
+
+def _drafting(model: Model, cut: Cut, work: Iteration, machine: Machine, speculation: Speculation) -> Parts:
+    """Drafting by the model's own prediction depths, or by a block like its last (EAGLE), one after the other."""
+    block = model.blocks[model.mtp_block or model.layer_kinds()[-1]]
+    sequences = np.maximum(work.sequences, 1e-9)
+    new = Tokens(sequences, sequences * cut.dp, sequences)
+    drafted: Parts = {}
+    add(drafted, block_token_parts(block, model, cut, new, machine), float(speculation.draft_tokens))
+    return drafted
