@@ -59,6 +59,8 @@ class ServingCase:
     """Requests at once over all replicas; `None` where more wait than fit."""
     varied_lengths: bool
     """Whether lengths differ from request to request, so that the ends of requests spread."""
+    rounds: float
+    """Requests per place of the concurrency that were measured."""
     measured: ServingMeasured
     assumed: tuple[str, ...]
 
@@ -207,6 +209,7 @@ def case_of(row: ServingRow) -> ServingCase:
         mode=mode,
         concurrency=concurrency,
         varied_lengths=varied,
+        rounds=conventions.rounds(row),
         measured=ServingMeasured(row.ttft_s, row.tpot_s, throughput, found),
         assumed=tuple(note for note in notes if note),
     )
@@ -220,6 +223,7 @@ def _work(
     has_fp4 = known.fp4_flops_per_s is not None
     cache, cache_note = cache_precision(row, engine.partition("@")[0], found.quantised, has_fp4)
     speculation, speculation_note = conventions.speculation(row, model, engine, data_parallel)
+    interval, interval_note = conventions.stream_interval(row, engine.partition("@")[0])
     work = ServingWork(
         engine=engine,
         precision=found.dense,
@@ -227,5 +231,6 @@ def _work(
         attention_precision=found.attention,
         kv_precision=cache,
         speculation=speculation,
+        stream_interval=interval,
     )
-    return work, [*found.assumed, cache_note, speculation_note]
+    return work, [*found.assumed, cache_note, speculation_note, interval_note]

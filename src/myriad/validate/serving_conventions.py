@@ -151,3 +151,25 @@ def _usual(method: str, data_parallel: bool) -> Speculation:
 
 def _speculation(method: str, drafted: int, accepted: float) -> Speculation:
     return Speculation.model_validate({"method": method, "draft_tokens": drafted, "accepted_tokens": accepted})
+
+
+#: Lineage in a model's name -> tokens that InferenceX's servers gather before they send them, by engine; else 1. Read
+#: off the runs: TTFT at low load beyond prefill, in units of TPOT. Its recipes set `stream_interval`.
+_STREAM_INTERVAL: Final = {
+    ("sglang", "qwen3.5"): 30,
+    ("sglang", "deepseek"): 20,
+    ("trtllm", "deepseek"): 10,
+}
+
+
+def stream_interval(row: ServingRow, engine_name: str) -> tuple[int, str]:
+    """Tokens that are sent together, and what was assumed."""
+    for (name, lineage), tokens in _STREAM_INTERVAL.items():
+        if name == engine_name and lineage in row.model.lower() and "cookbook" not in row.source.lower():
+            return tokens, f"tokens sent by {tokens}: the recipe's stream interval, read off the runs"
+    return 1, ""
+
+
+def rounds(row: ServingRow) -> float:
+    """Requests per place of the concurrency in one measurement: ten, as InferenceX and most clients are set."""
+    return 10.0 if row.mode.lower().startswith("closed") else float("inf")
