@@ -1,14 +1,16 @@
-"""Judges the training estimate, and the ranking of layouts, against published runs."""
+"""Judges the training and serving estimates, and the ranking of layouts, against published runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from myriad import catalog
+from myriad.api.serving import estimate_serving
 from myriad.api.training import setting_of
 from myriad.estimate.table import estimate_table
 from myriad.estimate.training import estimate_layout
@@ -17,11 +19,15 @@ from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout, LayoutTable
 from myriad.spec.model import Model
 from myriad.spec.result import TrainingEstimate
+from myriad.spec.serving_validation import ServingValidation
 from myriad.spec.validation import RankingValidation, Validation
 from myriad.validate.left_out import with_left_out
 from myriad.validate.models import models_from_yaml
 from myriad.validate.ranking import validate_ranking as judge_ranking
 from myriad.validate.rows import read_rows, shipped_rows
+from myriad.validate.serving import validate_serving_rows
+from myriad.validate.serving_cases import ServingCase
+from myriad.validate.serving_rows import read_serving_rows, shipped_serving_rows
 from myriad.validate.training import validate_rows
 
 
@@ -46,6 +52,53 @@ def validate_training(
 
     result = validate_rows(table, predict, known)
     return result if rows is not None else with_left_out(result, catalog.training_fit(), catalog.held_out())
+
+
+def validate_serving(rows: Path | None = None, progress: Callable[[int, int], None] | None = None) -> ServingValidation:
+    """Errors of the serving estimate on the shipped rows, or on a CSV file in the same columns.
+
+    `progress` is called with the number of rows judged and the number of rows in all.
+    """
+    table = read_serving_rows(rows) if rows is not None else shipped_serving_rows()
+    judged = 0
+
+    def predict(case: ServingCase) -> ServingAnswer:
+        nonlocal judged
+        judged = min(judged + 1, len(table))
+        if progress is not None:
+            progress(judged, len(table))
+        return serving_answer(case)
+
+    return validate_serving_rows(table, predict)
+
+
+@dataclass(frozen=True)
+class ServingAnswer:
+    """What the estimate says of one measured run, see `validate.serving.Predicted`."""
+
+    ttft_s: float
+    tpot_s: float
+    output_tokens_per_s_per_gpu: float
+    fits: bool
+    saturated: bool
+
+
+def serving_answer(case: ServingCase) -> ServingAnswer:
+    """The estimate of one measured run.
+
+    Of prefill alone, prompt tokens/s with as many prompts as fit; of decode alone, an iteration that holds no prefill.
+    """
+    found = estimate_serving(
+        case.model, case.cluster, case.deployment, case.requests, case.concurrency, rounds=case.rounds
+    )
+    tpot_s, tokens_per_s_per_gpu = found.tpot_s, found.output_tokens_per_s_per_gpu
+    if case.mode == "prefill":
+        tokens_per_s_per_gpu = found.input_tokens_per_s_per_gpu
+    elif case.mode == "decode" and case.concurrency is not None:
+        speculation = case.deployment.replicas.work.speculation
+        tpot_s = found.decode_s / (speculation.accepted_tokens if speculation else 1.0)
+        tokens_per_s_per_gpu = case.concurrency / tpot_s / case.deployment.gpus
+    return ServingAnswer(found.ttft_s, tpot_s, tokens_per_s_per_gpu, found.fits, found.saturated)
 
 
 def validate_ranking(rows: Path | None = None, models: Path | None = None) -> RankingValidation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from myriad.errors import InfeasibleError, MissingDataError, SpecError
 from myriad.spec.serving import Replicas
@@ -49,6 +49,9 @@ class Predicted(Protocol):
 
 Predict = Callable[[ServingCase], Predicted]
 
+NOT_FITTING: Final = "ran, but by the estimate its weights do not fit"
+"""The reason of rows that the estimate has no times for."""
+
 
 def judge(case: ServingCase, predict: Predict) -> ServingRowResult:
     """The estimate of one run beside its measurement."""
@@ -78,7 +81,7 @@ def judge(case: ServingCase, predict: Predict) -> ServingRowResult:
         num_gpus=deployment.gpus,
         precision=work.expert_precision or work.precision,
         engine=work.software,
-        release=work.release,
+        release=case.release,
         mode=case.mode,
         deployment="disaggregated" if deployment.disaggregated else "aggregated",
         concurrency=case.concurrency,
@@ -151,7 +154,9 @@ def validate_serving_rows(rows: Iterable[ServingRow], predict: Predict) -> Servi
     for row in rows:
         try:
             results.append(judge(case_of(row), predict))
-        except (SkipError, InfeasibleError, MissingDataError) as reason:
+        except InfeasibleError:
+            skipped[NOT_FITTING] += 1
+        except (SkipError, MissingDataError) as reason:
             skipped[str(reason)] += 1
     if not results:
         reasons = "; ".join(f"{reason} ({count})" for reason, count in skipped.most_common(3))
@@ -162,7 +167,7 @@ def validate_serving_rows(rows: Iterable[ServingRow], predict: Predict) -> Servi
         predicted=len(results),
         answered_fraction=len(results) / len(rows),
         skipped=dict(skipped.most_common()),
-        not_fitting=sum(not result.fits for result in results),
+        not_fitting=sum(not result.fits for result in results) + skipped[NOT_FITTING],
         overall=summary(results),
         groups=_groups(results),
         per_row=tuple(results),
