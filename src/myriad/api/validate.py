@@ -89,7 +89,13 @@ def serving_answer(case: ServingCase) -> ServingAnswer:
     Of prefill alone, prompt tokens/s with as many prompts as fit; of decode alone, an iteration that holds no prefill.
     """
     found = estimate_serving(
-        case.model, case.cluster, case.deployment, case.requests, case.concurrency, rounds=case.rounds
+        case.model,
+        case.cluster,
+        case.deployment,
+        case.requests,
+        case.concurrency,
+        rounds=case.rounds,
+        equal=not case.varied_lengths,
     )
     tpot_s, tokens_per_s_per_gpu = found.tpot_s, found.output_tokens_per_s_per_gpu
     if case.mode == "prefill":

@@ -61,7 +61,7 @@ class ServingCase:
     varied_lengths: bool
     """Whether lengths differ from request to request, so that the ends of requests spread."""
     rounds: float
-    """Requests that the benchmark sends per place; infinite where the source does not say."""
+    """Requests per place of the concurrency that were measured."""
     release: str
     """Of the engine, as the row names it; empty where it does not."""
     measured: ServingMeasured
@@ -244,8 +244,8 @@ def case_of(row: ServingRow) -> ServingCase:
         mode=mode,
         concurrency=concurrency,
         varied_lengths=varied,
-        release=release,
         rounds=conventions.rounds(row),
+        release=release,
         measured=measured,
         assumed=tuple(note for note in notes if note),
     )
@@ -264,6 +264,7 @@ def _work(
     has_fp4 = known.fp4_flops_per_s is not None
     cache, cache_note = cache_precision(row, engine, found.quantised, has_fp4)
     speculation, speculation_note = conventions.speculation(row, model, engine, release, data_parallel)
+    interval, interval_note = conventions.stream_interval(row, engine)
     work = ServingWork(
         engine=f"{engine}@{known_release}" if known_release else engine,
         precision=found.dense,
@@ -271,5 +272,6 @@ def _work(
         attention_precision=found.attention,
         kv_precision=cache,
         speculation=speculation,
+        stream_interval=interval,
     )
-    return work, [*found.assumed, cache_note, speculation_note]
+    return work, [*found.assumed, cache_note, speculation_note, interval_note]

@@ -107,11 +107,6 @@ def names_all_gpus(row: ServingRow, sizes: Sizes) -> bool:
     return is_inferencex(row) and rack and sizes.tp > 8 and sizes.ep <= 1 and sizes.moe_tp == sizes.tp
 
 
-def rounds(row: ServingRow) -> float:
-    """Requests that the benchmark sends per place: ten in InferenceX; without end where the source does not say."""
-    return 10.0 if is_inferencex(row) else math.inf
-
-
 INFERENCEX_MEAN: Final = 0.9
 """Mean length over the named one: its client draws lengths evenly from 0.8 to 1.0 of that."""
 
@@ -176,3 +171,25 @@ def _usual(method: str, data_parallel: bool) -> Speculation:
 
 def _speculation(method: str, drafted: int, accepted: float) -> Speculation:
     return Speculation.model_validate({"method": method, "draft_tokens": drafted, "accepted_tokens": accepted})
+
+
+#: Lineage in a model's name -> tokens that InferenceX's servers gather before they send them, by engine; else 1. Read
+#: off the runs: TTFT at low load beyond prefill, in units of TPOT. Its recipes set `stream_interval`.
+_STREAM_INTERVAL: Final = {
+    ("sglang", "qwen3.5"): 30,
+    ("sglang", "deepseek"): 20,
+    ("trtllm", "deepseek"): 10,
+}
+
+
+def stream_interval(row: ServingRow, engine_name: str) -> tuple[int, str]:
+    """Tokens that are sent together, and what was assumed."""
+    for (name, lineage), tokens in _STREAM_INTERVAL.items():
+        if name == engine_name and lineage in row.model.lower() and "cookbook" not in row.source.lower():
+            return tokens, f"tokens sent by {tokens}: the recipe's stream interval, read off the runs"
+    return 1, ""
+
+
+def rounds(row: ServingRow) -> float:
+    """Requests per place of the concurrency in one measurement: ten, as InferenceX and most clients are set."""
+    return 10.0 if row.mode.lower().startswith("closed") else float("inf")
