@@ -54,7 +54,7 @@ def _sentence(errors: GroupError) -> str:
 
 def _table(result: ServingValidation) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 1, 0, 0))
-    table.add_column("error in %", overflow="fold", min_width=19)
+    table.add_column("error in %", overflow="fold", min_width=16)
     table.add_column("rows", justify="right", no_wrap=True)
     for name in ("TPOT", "TTFT", "tok/s"):
         for head in ("mean", "med.", "bias"):
