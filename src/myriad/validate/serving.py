@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
-from myriad.errors import SpecError
+from myriad.errors import InfeasibleError, SpecError
 from myriad.spec.serving import Replicas
 from myriad.spec.serving_validation import (
     ERROR_KINDS,
@@ -24,6 +25,9 @@ from myriad.validate.training import decade, lineage
 
 Predict = Callable[[Sequence[ServingCase]], Sequence[Outcome]]
 """Estimates of cases, or why there is none, in their order."""
+
+NOT_FITTING: Final = "ran, but by the estimate its weights do not fit"
+"""The reason of rows that the estimate has no times for."""
 
 
 def judge(case: ServingCase, estimate: CaseEstimate) -> ServingRowResult:
@@ -133,7 +137,7 @@ def validate_serving_rows(rows: Iterable[ServingRow], predict: Predict) -> Servi
         if isinstance(outcome, CaseEstimate):
             results.append(judge(case, outcome))
         else:
-            skipped[str(outcome)] += 1
+            skipped[NOT_FITTING if isinstance(outcome, InfeasibleError) else str(outcome)] += 1
     if not results:
         reasons = "; ".join(f"{reason} ({count})" for reason, count in skipped.most_common(3))
         raise SpecError(f"none of the {len(rows)} rows can be judged: {reasons}")

@@ -47,9 +47,15 @@ def groups_of(cases: Sequence[ServingCase]) -> list[list[int]]:
     return list(found.values())
 
 
-def estimate_cases(cases: Sequence[ServingCase], machine_of: MachineOf) -> list[Outcome]:
-    """The estimate of every case, or why there is none, in the order of the cases."""
+def estimate_cases(
+    cases: Sequence[ServingCase], machine_of: MachineOf, progress: Callable[[int, int], None] | None = None
+) -> list[Outcome]:
+    """The estimate of every case, or why there is none, in the order of the cases.
+
+    `progress` is called with the number of cases estimated and that of all.
+    """
     found: list[Outcome] = [MissingDataError("no estimate")] * len(cases)
+    done = 0
     for places in groups_of(cases):
         own = [cases[place] for place in places]
         try:
@@ -58,6 +64,9 @@ def estimate_cases(cases: Sequence[ServingCase], machine_of: MachineOf) -> list[
             estimates = [reason] * len(own)
         for place, estimate in zip(places, estimates, strict=True):
             found[place] = estimate
+        done += len(places)
+        if progress is not None:
+            progress(done, len(cases))
     return found
 
 
