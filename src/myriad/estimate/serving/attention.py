@@ -36,9 +36,13 @@ def chunk_parts(model: Model, cut: Cut, tokens: Array, past: Array, chunks: Arra
 
 def _all_layers(model: Model, parts_of: Callable[[Mixer], Parts], like: Array) -> Parts:
     found: Parts = {"attention": np.zeros_like(like)}
-    mixers = [block.mixer for kind, block in model.blocks.items() for _ in range(model.layer_kinds().count(kind))]
-    for mixer in dict.fromkeys(m for m in mixers if m is not None):
-        add(found, parts_of(mixer), mixers.count(mixer))
+    layers: dict[Mixer, int] = {}
+    for kind, count in model.layers_by_kind().items():
+        mixer = model.blocks[kind].mixer
+        if mixer is not None:
+            layers[mixer] = layers.get(mixer, 0) + count
+    for mixer, count in layers.items():
+        add(found, parts_of(mixer), float(count))
     return found
 
 

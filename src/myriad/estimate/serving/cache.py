@@ -66,11 +66,10 @@ def _sequence_cache_bytes(mixer: Mixer, tokens: Array, tp: Array, element_bytes:
 def sequence_bytes(model: Model, cut: Cut, tokens: Array, machine: Machine) -> Array:
     """Cache and states of one sequence of `tokens` on one rank, in bytes: all layers of its stage."""
     total: Array = np.zeros(np.broadcast_shapes(tokens.shape, cut.tp.shape))
-    kinds = model.layer_kinds()
-    for kind in dict.fromkeys(kinds):
+    for kind, count in model.layers_by_kind().items():
         mixer = model.blocks[kind].mixer
         if mixer is not None:
-            total = total + kinds.count(kind) * _sequence_cache_bytes(mixer, tokens, cut.tp, machine.cache_bytes)
+            total = total + count * _sequence_cache_bytes(mixer, tokens, cut.tp, machine.cache_bytes)
     return total / cut.pp
 
 
@@ -116,9 +115,9 @@ def _layer_weight_bytes(
 ) -> tuple[Array, Array]:
     """Weights of all layers on one rank of each: those that every token meets, and a share of the routed experts."""
     dense, experts = np.zeros_like(cut.tp), np.zeros_like(cut.tp)
-    kinds, narrow = model.layer_kinds(), machine.weight_bytes
-    for kind in dict.fromkeys(kinds):
-        block, times = model.blocks[kind], kinds.count(kind)
+    narrow = machine.weight_bytes
+    for kind, times in model.layers_by_kind().items():
+        block = model.blocks[kind]
         counts = block_parameters(block, model)
         wide = (counts.dense_ff + counts.shared) * narrow.dense + counts.mixer * narrow.projection
         replicated = ACTIVATION_BYTES * (counts.router + counts.norms + counts.latent)

@@ -48,9 +48,8 @@ def token_parts(model: Model, cut: Cut, new: Tokens, machine: Machine) -> Parts:
     The passes of a pipeline's stages follow each other, so a pass takes the sum of its stages.
     """
     found: Parts = {}
-    kinds = model.layer_kinds()
-    for kind in dict.fromkeys(kinds):
-        add(found, block_token_parts(model.blocks[kind], model, cut, new, machine), kinds.count(kind))
+    for kind, count in model.layers_by_kind().items():
+        add(found, block_token_parts(model.blocks[kind], model, cut, new, machine), float(count))
     add(found, _ends(model, cut, new, machine))
     add(found, {"pp_comm": (cut.pp - 1.0) * _hop_s(model, cut, new.tokens, machine)})
     return found
