@@ -45,8 +45,11 @@ class RankedDeployment(DeploymentPoint):
     rank: int
     limit: Limit
     """What keeps it from answering more."""
+    gpu_time_parts_s: dict[str, float]
+    """Accelerator-seconds per output token by what they go to: kinds of time of decoding, and prefill. Their sum is one
+    over the rate per accelerator."""
     loses_by: str
-    """Parts of the time per token, or of the time to the first, that are longer than in the best; empty for it."""
+    """What takes more accelerator time per token than in the best, largest first; empty for it."""
 
 
 class ServingSearch(Spec):

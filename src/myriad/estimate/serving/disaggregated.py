@@ -10,7 +10,7 @@ import numpy.typing as npt
 from myriad.estimate.collectives import send_recv_s
 from myriad.estimate.serving.cache import cache_room_bytes, sequence_bytes
 from myriad.estimate.serving.iteration import Iteration, iteration_parts
-from myriad.estimate.serving.load import Limits, Load, handled_s
+from myriad.estimate.serving.load import Limits, Load, as_seen
 from myriad.estimate.serving.machine import Array, Cut, Machine
 from myriad.estimate.serving.parts import Parts, whole_s
 from myriad.estimate.serving.queue import MOST_BUSY, wait_s
@@ -61,9 +61,11 @@ def disaggregated_state(model: Model, prefill: Side, decode: Side, load: Load) -
         in_prefill_copy, room.prompt, prefill.limits.batched_tokens, prompts.full_s, room.prompt * prompts.together
     )
     ttft_s = ready_s + np.maximum(first_s - ready_s, 0.0) / load.rounds + queued_s
+    token_s = mean_s / decode.limits.tokens_per_pass
+    seen_s, each_s = as_seen(ttft_s, token_s, load, decode.limits, decode.machine.engine)
     return Steady(
-        ttft_s=ttft_s + handled_s(load, decode.machine.engine),
-        tpot_s=mean_s / decode.limits.tokens_per_pass,
+        ttft_s=seen_s,
+        tpot_s=each_s,
         requests_per_s=rate,
         batch=batch * decode.cut.pp,
         queued=rate * queued_s / copies,
@@ -124,7 +126,7 @@ def prefilling(model: Model, side: Side, load: Load) -> Prefilling:
 def decode_room(model: Model, side: Side, load: Load) -> Room:
     """What bounds a batch on one copy of a replica that only decodes, arrays (U,); it needs no room for prompts."""
     none = np.zeros_like(load.input_tokens)
-    alone = Limits(none, side.limits.sequences, side.limits.memory_fraction, side.limits.speculation)
+    alone = replace(side.limits, batched_tokens=none)
     return replace(room_of(model, side.cut, side.machine, load, alone), full=none + np.inf)
 
 

@@ -23,6 +23,8 @@ class Load:
     """Of the input, found in the prefix cache."""
     rounds: float = np.inf
     """Requests per place of the concurrency that are measured: in the first round all of them come at once."""
+    equal: bool = False
+    """Whether all requests are of equal lengths, so that those that begin to decode together also end together."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Limits:
     sequences: Array
     memory_fraction: float
     speculation: Speculation | None = None
+    stream_interval: float = 1.0
 
     @property
     def tokens_per_pass(self) -> float:
@@ -45,7 +48,9 @@ class Limits:
         return 1.0 if self.speculation is None else self.speculation.draft_tokens + 1.0
 
 
-def handled_s(load: Load, engine: ServingEngine) -> Array:
-    """Time that a request takes on its way to the queue and back to the client, in seconds."""
-    taken: Array = engine.request_s + engine.request_token_s * load.input_tokens
-    return taken
+def as_seen(ready_s: Array, token_s: Array, load: Load, limits: Limits, engine: ServingEngine) -> tuple[Array, Array]:
+    """TTFT and TPOT in seconds as a client sees them: with the way to and from the engine, tokens sent in groups."""
+    gathered = np.minimum(limits.stream_interval, load.output_tokens) - 1.0
+    ttft_s = ready_s + gathered * token_s + engine.request_s + engine.request_token_s * load.input_tokens
+    after = np.maximum(load.output_tokens - 1.0, 1e-9)
+    return ttft_s, token_s * np.maximum(after - gathered, 1e-9) / after

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from myriad.estimate.serving.load import Limits, Load, handled_s
+from myriad.estimate.serving.load import Limits, Load, as_seen
 from myriad.estimate.serving.machine import Array, Cut, Machine
 from myriad.estimate.serving.parts import Parts
 from myriad.estimate.serving.turn import room_of, turn_of
@@ -32,7 +32,9 @@ class Steady:
     """The steady state, arrays (U,)."""
 
     ttft_s: Array
+    """Until a client sees the first token."""
     tpot_s: Array
+    """Between the first token that a client sees and the last, per token after the first."""
     requests_per_s: Array
     """Of the whole replica."""
     batch: Array
@@ -79,22 +81,23 @@ def steady_state(model: Model, cut: Cut, machine: Machine, load: Load, limits: L
     in_turn = load.concurrency / cut.dp / cut.pp
     allowed = np.minimum(in_turn, room.most / cut.pp)
     batch = np.minimum(allowed, room.full)
+    at_once = load.equal and machine.engine.mixing != "mixed"
     for _ in range(ROUNDS):
-        turn = turn_of(model, cut, machine, load, limits, room, batch)
-        batch = np.minimum(allowed * (1.0 - turn.ready_s / turn.worked_s), room.full)
-    rate_per_copy = cut.pp * batch / (room.passes * turn.mean_s)
+        turn = turn_of(model, cut, machine, load, limits, room, batch, allowed)
+        batch = allowed if at_once else np.minimum(allowed * (1.0 - turn.ready_s / turn.worked_s), room.full)
+    rate_per_copy = cut.pp * (allowed / turn.worked_s if at_once else batch / (room.passes * turn.mean_s))
     finite = np.isfinite(in_turn)
     queued_s = np.where(finite, np.where(finite, in_turn, 0.0) * cut.pp / rate_per_copy - turn.worked_s, 0.0)
     queued_s = np.maximum(queued_s, 0.0)
     first_s = first_round_s(
         np.where(finite, allowed, 1.0), room.prompt, turn.room_tokens, turn.prefill_s, turn.prefilled
     )
+    ttft_s = turn.ready_s + np.maximum(first_s - turn.ready_s, 0.0) / load.rounds + queued_s
+    seen_s, each_s = as_seen(ttft_s, turn.mean_s / limits.tokens_per_pass, load, limits, machine.engine)
+    _, deviation_s = as_seen(ttft_s, turn.deviation_s / limits.tokens_per_pass, load, limits, machine.engine)
     return Steady(
-        ttft_s=turn.ready_s
-        + np.maximum(first_s - turn.ready_s, 0.0) / load.rounds
-        + queued_s
-        + handled_s(load, machine.engine),
-        tpot_s=turn.mean_s / limits.tokens_per_pass,
+        ttft_s=seen_s,
+        tpot_s=each_s,
         requests_per_s=rate_per_copy * cut.dp,
         batch=batch * cut.pp,
         queued=rate_per_copy * queued_s,
@@ -108,7 +111,7 @@ def steady_state(model: Model, cut: Cut, machine: Machine, load: Load, limits: L
         prefill=turn.prefill,
         wait_s=turn.wait_s,
         wait_share=turn.wait_share,
-        tpot_deviation_s=turn.deviation_s / limits.tokens_per_pass,
+        tpot_deviation_s=deviation_s,
     )
 
 

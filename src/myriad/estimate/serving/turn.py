@@ -5,7 +5,7 @@ Both the steady state at a concurrency, which looks for its batch, and searches,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,9 @@ class Room:
     """Sequences that fit in memory, and that the engine allows."""
     full: Array
     """Sequences that decode in one stage's turn where every iteration is full of prefill."""
+
+    def take(self, index: npt.NDArray[np.int64]) -> Room:
+        return Room(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
 def room_of(model: Model, cut: Cut, machine: Machine, load: Load, limits: Limits) -> Room:
@@ -81,14 +84,21 @@ class Turn:
     iteration prefills counts as drawn for each anew; sequences' lengths and all else count as equal."""
 
 
-def turn_of(model: Model, cut: Cut, machine: Machine, load: Load, limits: Limits, room: Room, batch: Array) -> Turn:
-    """What `batch` sequences, decoding at once in one stage's turn on one copy, make of the iterations."""
+def turn_of(
+    model: Model, cut: Cut, machine: Machine, load: Load, limits: Limits, room: Room, batch: Array, allowed: Array
+) -> Turn:
+    """What `batch` sequences, decoding at once in one stage's turn on one copy, make of the iterations.
+
+    `allowed` are those that may be there, with those that wait for prefill: where requests are of equal lengths, all of
+    them begin together.
+    """
     engine, drafts = machine.engine, limits.speculation
     mixed, per_sequence = engine.mixing == "mixed", limits.checked_per_pass
     rate = batch / room.passes
     room_tokens = limits.batched_tokens - (batch * per_sequence if mixed else 0.0)
     room_tokens = np.maximum(room_tokens, 1.0)
-    group = np.clip(rate, 1.0, np.maximum(room_tokens / room.prompt, 1.0))
+    most_together = np.maximum(room_tokens / room.prompt, 1.0)
+    group = np.minimum(most_together, np.maximum(allowed, 1.0)) if load.equal else np.clip(rate, 1.0, most_together)
     pieces = (
         np.maximum(np.ceil(group * room.prompt / room_tokens), 1.0) if engine.splits_prompts else np.ones_like(group)
     )
@@ -107,6 +117,11 @@ def turn_of(model: Model, cut: Cut, machine: Machine, load: Load, limits: Limits
     wait_share = np.minimum(rate / group * service_s / mean_s, MOST_BUSY)
     waited_s = wait_s(service_s, wait_share)
     ready_s = 0.5 * mean_s + service_s + waited_s
+    if load.equal and not mixed:
+        # All begin together and prefill first: the first of them wait for the last before they decode.
+        all_s = service_s * np.maximum(allowed / group, 1.0)
+        ready_s = 0.5 * (all_s + service_s)
+        mean_s = decode_s + (all_s - ready_s) / room.passes
     # Prefills that stand apart come in any number between two tokens.
     drawn, longer_s = (busy * (1.0 - busy), np.abs(prefill_s - decode_s)) if mixed else (busy, prefill_s)
     return Turn(
