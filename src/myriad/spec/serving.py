@@ -100,7 +100,8 @@ class ServingWork(Spec):
     max_batched_tokens: Count | None = None
     """Most tokens of one iteration on one copy of attention; `None`: the engine's default."""
     memory_fraction: Fraction = 0.9
-    """Share of the memory that weights, cache and work space may take."""
+    """Share of the memory that weights, cache and work space may take, or that the cache may take of what the others
+    leave: as the engine counts."""
     stream_interval: Count = 1
     """Tokens that are gathered before they are sent: a client sees its first when so many are there."""
     speculation: Speculation | None = None

@@ -6,7 +6,7 @@ import pytest
 
 from myriad.errors import InfeasibleError, SpecError
 from myriad.spec.serving_validation import ERROR_KINDS, SERVING_GROUP_KINDS
-from myriad.validate.serving import Predicted, validate_serving_rows, worst_error
+from myriad.validate.serving import NOT_FITTING, Predicted, validate_serving_rows, worst_error
 from myriad.validate.serving_cases import ServingCase
 from myriad.validate.serving_rows import ServingRow
 
@@ -67,7 +67,7 @@ def test_first_tokens_are_summed_up_apart_below_saturation():
 
 
 def test_groups_hold_every_row_once_for_each_kind():
-    rows = [row("a"), row("b", load="200"), row("c", **OFFLINE, output_tokens_per_s_per_gpu=500.0)]
+    rows = [row("a"), row("b", load="200", ttft_s=20.0), row("c", **OFFLINE, output_tokens_per_s_per_gpu=500.0)]
     result = validate_serving_rows(rows, same_for_all)
     assert tuple(result.groups) == SERVING_GROUP_KINDS
     for groups in result.groups.values():
@@ -95,9 +95,9 @@ def test_rows_without_an_answer_are_counted_by_reason():
         return Answer(0.1, 0.01, 700.0, fits=False)
 
     result = validate_serving_rows([row("a"), row("b"), row("c", quality="suspect")], too_large)
-    assert (result.rows, result.predicted, result.not_fitting) == (3, 1, 1)
+    assert (result.rows, result.predicted, result.not_fitting) == (3, 1, 2)
     assert result.answered_fraction == pytest.approx(1 / 3)
-    assert result.skipped == {"no such layout": 1, "quality is suspect, not primary": 1}
+    assert result.skipped == {NOT_FITTING: 1, "quality is suspect, not primary": 1}
 
 
 def test_nothing_to_judge_is_an_error():

@@ -140,5 +140,8 @@ def work_bytes(model: Model, batched_tokens: Array, machine: Machine) -> Array:
 
 def cache_room_bytes(model: Model, cut: Cut, batched_tokens: Array, memory_fraction: float, machine: Machine) -> Array:
     """Memory that is left for the cache on one rank, in bytes; negative where the weights alone do not fit."""
-    capacity = machine.plain.memory_bytes * memory_fraction
-    return capacity - weight_bytes(model, cut, machine) - work_bytes(model, batched_tokens, machine)
+    taken = weight_bytes(model, cut, machine) + work_bytes(model, batched_tokens, machine)
+    capacity = machine.plain.memory_bytes
+    if machine.engine.cache_of == "rest":
+        return memory_fraction * (capacity - taken)
+    return capacity * memory_fraction - taken
