@@ -106,6 +106,9 @@ class ServingWork(Spec):
     """How tokens of data-parallel attention reach experts; `None`: the engine's default."""
     expert_imbalance: float = Field(default=1.0, ge=1)
     """Tokens of the busiest expert rank over the mean."""
+    two_batches: bool = False
+    """Whether every iteration runs as two halves, so that the exchange of one's tokens with experts hides behind what
+    the other computes (dual-batch or two-batch overlap)."""
 
     @property
     def software(self) -> str:
