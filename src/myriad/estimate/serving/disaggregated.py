@@ -14,7 +14,7 @@ from myriad.estimate.serving.parts import whole_s
 from myriad.estimate.serving.steady import ROUNDS, WAITS, Limits, Load, Steady, first_round_s
 from myriad.spec.model import Model
 
-__all__ = ["Side", "disaggregated_state"]
+__all__ = ["Side", "disaggregated_state", "prefill_s"]
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def disaggregated_state(model: Model, prefill: Side, decode: Side, load: Load) -
     in_turn = load.concurrency / copies / decode.cut.pp
     allowed = np.minimum(in_turn, most / decode.cut.pp)
     together = np.maximum(np.floor(prefill.limits.batched_tokens / prompt), 1.0)
-    alone = _prefill_s(model, prefill, prompt, load.cached_tokens, one)
-    full_s = _prefill_s(model, prefill, prompt, load.cached_tokens, together)
+    alone = prefill_s(model, prefill, prompt, load.cached_tokens, one)
+    full_s = prefill_s(model, prefill, prompt, load.cached_tokens, together)
     # Stages of a pipeline prefill different prompts at once.
     most_per_s = prefill_copies * prefill.cut.pp * together / full_s
     sent_s = _sent_s(model, prefill, load.input_tokens)
@@ -102,7 +102,7 @@ def _prefill_parts(model: Model, side: Side, prompt: Array, cached: Array, toget
     return iteration_parts(model, side.cut, work, side.machine)
 
 
-def _prefill_s(model: Model, side: Side, prompt: Array, cached: Array, together: Array) -> Array:
+def prefill_s(model: Model, side: Side, prompt: Array, cached: Array, together: Array) -> Array:
     """Time to prefill `together` prompts at once, in as many full iterations as they need, in seconds."""
     pieces = np.maximum(np.ceil(together * prompt / side.limits.batched_tokens), 1.0)
     chunk = prompt / pieces
