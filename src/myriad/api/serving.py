@@ -37,10 +37,11 @@ def limits_of(work: ServingWork, engine: ServingEngine, rows: int = 1) -> Limits
         sequences=np.full(rows, float(work.max_sequences or engine.max_sequences)),
         memory_fraction=work.memory_fraction,
         speculation=work.speculation,
+        stream_interval=float(work.stream_interval),
     )
 
 
-def load_of(requests: Requests, concurrency: float | None, rounds: float = float("inf")) -> Load:
+def load_of(requests: Requests, concurrency: float | None, rounds: float = float("inf"), equal: bool = False) -> Load:
     """The load of `concurrency` such requests at once; `None`: as many wait as fit."""
     return Load(
         concurrency=np.array([float("inf") if concurrency is None else float(concurrency)]),
@@ -48,6 +49,7 @@ def load_of(requests: Requests, concurrency: float | None, rounds: float = float
         output_tokens=np.array([float(requests.output_tokens)]),
         cached_tokens=np.array([requests.cached_fraction * requests.input_tokens]),
         rounds=rounds,
+        equal=equal,
     )
 
 
@@ -65,23 +67,24 @@ def estimate_serving(
     requests: Requests,
     concurrency: float | None,
     rounds: float = float("inf"),
+    equal: bool = False,
 ) -> ServingEstimate:
     """The steady state of a deployment with `concurrency` requests in it at once, or with as many as fit (`None`).
 
     `rounds` are the requests per place that a benchmark measures, whose first come all at once; without it the means
-    are those of a service that has run for long. Raises SpecError for unknown names, MissingDataError for figures that
-    the catalog lacks, InfeasibleError where the weights do not fit.
+    are those of a service that has run for long. `equal` says that all requests have the same lengths. Raises SpecError
+    for unknown names, MissingDataError for figures that the catalog lacks, InfeasibleError where weights do not fit.
     """
     found = catalog.model(model) if isinstance(model, str) else model
     machines = catalog.cluster(cluster) if isinstance(cluster, str) else cluster
     replicas = deployment.replicas
-    load = load_of(requests, concurrency, rounds)
+    load = load_of(requests, concurrency, rounds, equal)
     decode = side_of(replicas, machines)
     if deployment.prefill is not None:
         steady = disaggregated_state(found, side_of(deployment.prefill, machines), decode, load)
         share = 1.0
     else:
-        each = load_of(requests, None if concurrency is None else concurrency / replicas.count, rounds)
+        each = load_of(requests, None if concurrency is None else concurrency / replicas.count, rounds, equal)
         steady = steady_state(found, decode.cut, decode.machine, each, decode.limits)
         share = float(replicas.count)
     memory = _memory(found, decode, load)

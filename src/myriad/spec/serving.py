@@ -101,6 +101,8 @@ class ServingWork(Spec):
     """Most tokens of one iteration on one copy of attention; `None`: the engine's default."""
     memory_fraction: Fraction = 0.9
     """Share of the memory that weights, cache and work space may take."""
+    stream_interval: Count = 1
+    """Tokens that are gathered before they are sent: a client sees its first when so many are there."""
     speculation: Speculation | None = None
     dispatch: Dispatch | None = None
     """How tokens of data-parallel attention reach experts; `None`: the engine's default."""

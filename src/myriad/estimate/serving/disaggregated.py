@@ -11,7 +11,7 @@ from myriad.estimate.serving.cache import cache_room_bytes, sequence_bytes
 from myriad.estimate.serving.iteration import Iteration, iteration_parts
 from myriad.estimate.serving.machine import Array, Cut, Machine
 from myriad.estimate.serving.parts import whole_s
-from myriad.estimate.serving.steady import ROUNDS, WAITS, Limits, Load, Steady, first_round_s
+from myriad.estimate.serving.steady import ROUNDS, WAITS, Limits, Load, Steady, as_seen, first_round_s
 from myriad.spec.model import Model
 
 __all__ = ["Side", "disaggregated_state", "prefill_s"]
@@ -77,11 +77,11 @@ def disaggregated_state(model: Model, prefill: Side, decode: Side, load: Load) -
     queued_s = np.maximum(np.where(finite, np.where(finite, load.concurrency, 0.0) / rate - worked_s, 0.0), 0.0)
     in_prefill_copy = np.where(finite, load.concurrency, 1.0) / prefill_copies
     first_s = first_round_s(in_prefill_copy, prompt, prefill.limits.batched_tokens, full_s, prompt * together) + sent_s
-    engine = decode.machine.engine
     ttft_s = ready_s + np.maximum(first_s - ready_s, 0.0) / load.rounds + queued_s
+    seen_s, each_s = as_seen(ttft_s, mean_s / per_pass, load, decode.limits, decode.machine)
     return Steady(
-        ttft_s=ttft_s + engine.request_s + engine.request_token_s * load.input_tokens,
-        tpot_s=mean_s / per_pass,
+        ttft_s=seen_s,
+        tpot_s=each_s,
         requests_per_s=rate,
         batch=batch * decode.cut.pp,
         queued=rate * queued_s / copies,

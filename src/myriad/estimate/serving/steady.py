@@ -40,6 +40,8 @@ class Load:
     """Of the input, found in the prefix cache."""
     rounds: float = np.inf
     """Requests per place of the concurrency that are measured: in the first round all of them come at once."""
+    equal: bool = False
+    """Whether all requests are of equal lengths, so that those that begin to decode together also end together."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Limits:
     sequences: Array
     memory_fraction: float
     speculation: Speculation | None = None
+    stream_interval: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ class Steady:
     """The steady state, arrays (U,)."""
 
     ttft_s: Array
+    """Until a client sees the first token."""
     tpot_s: Array
+    """Between the first token that a client sees and the last, per token after the first."""
     requests_per_s: Array
     """Of the whole replica."""
     batch: Array
@@ -116,7 +121,8 @@ def steady_state(model: Model, cut: Cut, machine: Machine, load: Load, limits: L
         rate = batch / passes
         room_tokens = limits.batched_tokens - (batch * per_sequence if mixed else 0.0)
         room_tokens = np.maximum(room_tokens, 1.0)
-        group = np.clip(rate, 1.0, np.maximum(room_tokens / prompt, 1.0))
+        most_together = np.maximum(room_tokens / prompt, 1.0)
+        group = np.minimum(most_together, np.maximum(allowed, 1.0)) if load.equal else np.clip(rate, 1.0, most_together)
         pieces = (
             np.maximum(np.ceil(group * prompt / room_tokens), 1.0) if engine.splits_prompts else np.ones_like(group)
         )
@@ -132,19 +138,28 @@ def steady_state(model: Model, cut: Cut, machine: Machine, load: Load, limits: L
         busy = np.where(several, together, share)
         mean_s = decode_s + (busy * (prefill_s - decode_s) if mixed else busy * prefill_s)
         service_s = pieces * prefill_s
+        if load.equal and not mixed:
+            # All begin together and prefill first: the first of them wait for the last before they decode.
+            all_s = service_s * np.maximum(allowed / group, 1.0)
+            ready_s = 0.5 * (all_s + service_s)
+            mean_s = decode_s + (all_s - ready_s) / passes
+            worked_s = passes * mean_s + ready_s
+            batch = allowed
+            continue
         load_share = np.minimum(rate / group * service_s / mean_s, 0.95)
         ready_s = 0.5 * mean_s + service_s * (1.0 + 0.5 * load_share / (1.0 - load_share))
         worked_s = passes * mean_s + ready_s
         batch = np.minimum(allowed * (1.0 - ready_s / worked_s), full)
-    rate_per_copy = cut.pp * batch / (passes * mean_s)
+    rate_per_copy = cut.pp * (allowed / worked_s if load.equal and not mixed else batch / (passes * mean_s))
     finite = np.isfinite(in_turn)
     queued_s = np.where(finite, np.where(finite, in_turn, 0.0) * cut.pp / rate_per_copy - worked_s, 0.0)
     queued_s = np.maximum(queued_s, 0.0)
     first_s = first_round_s(np.where(finite, allowed, 1.0), prompt, room_tokens, prefill_s, group * prompt / pieces)
     ttft_s = ready_s + np.maximum(first_s - ready_s, 0.0) / load.rounds + queued_s
+    seen_s, each_s = as_seen(ttft_s, mean_s / per_pass, load, limits, machine)
     return Steady(
-        ttft_s=ttft_s + engine.request_s + engine.request_token_s * load.input_tokens,
-        tpot_s=mean_s / per_pass,
+        ttft_s=seen_s,
+        tpot_s=each_s,
         requests_per_s=rate_per_copy * cut.dp,
         batch=batch * cut.pp,
         queued=rate_per_copy * queued_s,
@@ -157,6 +172,15 @@ def steady_state(model: Model, cut: Cut, machine: Machine, load: Load, limits: L
         decode=decode,
         prefill=prefill,
     )
+
+
+def as_seen(ready_s: Array, token_s: Array, load: Load, limits: Limits, machine: Machine) -> tuple[Array, Array]:
+    """TTFT and TPOT in seconds as a client sees them: with the way to and from the engine, tokens sent in groups."""
+    engine = machine.engine
+    gathered = np.minimum(limits.stream_interval, load.output_tokens) - 1.0
+    ttft_s = ready_s + gathered * token_s + engine.request_s + engine.request_token_s * load.input_tokens
+    after = np.maximum(load.output_tokens - 1.0, 1e-9)
+    return ttft_s, token_s * np.maximum(after - gathered, 1e-9) / after
 
 
 def first_round_s(places: Array, prompt: Array, room_tokens: Array, prefill_s: Array, prefilled: Array) -> Array:
