@@ -57,7 +57,10 @@ def serving_cost(
     else:
         side = side_of(deployment.replicas, cluster)
         drafts = deployment.replicas.work.speculation
-        mean_s = estimate.tpot_s * (1.0 if drafts is None else drafts.accepted_tokens)
+        # Sequences that decode are requests per second, times the iterations of each, times how long one takes.
+        passes = max(estimate.requests.output_tokens - 1.0, 1e-9) / (1.0 if drafts is None else drafts.accepted_tokens)
+        decoding = estimate.batch * deployment.replicas.layout.dp * deployment.replicas.count
+        mean_s = decoding / (passes * estimate.requests_per_s)
         taken = aggregated_gpu_s(np.array([deployment.gpus]), rate, np.array([estimate.decode_s]), np.array([mean_s]))
     gpu_s = token_gpu_s(*taken, cached_share(model, side, tokens), tokens)
     usd = token_usd(gpu_s, usd_per_gpu_hour / HOUR_S, utilisation)

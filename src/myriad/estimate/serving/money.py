@@ -88,7 +88,7 @@ def token_gpu_s(prefill_gpu_s: Array, decode_gpu_s: Array, share_of_cached: Arra
     share = np.where(any_cached, share_of_cached, 0.0)
     return PerKind(
         input=prefill_gpu_s * (1.0 - share) / tokens.input,
-        cached=np.where(any_cached, prefill_gpu_s * share / np.maximum(tokens.cached, 1.0), 0.0),
+        cached=prefill_gpu_s * share / np.where(any_cached, tokens.cached, 1.0),
         output=decode_gpu_s / tokens.output,
     )
 
