@@ -12,7 +12,6 @@ from myriad.spec.serving_kernels import SERVING_PRECISIONS as SERVING_PRECISIONS
 from myriad.spec.serving_kernels import CachePrecision as CachePrecision
 from myriad.spec.serving_kernels import ServingPrecision as ServingPrecision
 
-
 Dispatch = Literal["gather", "all-to-all"]
 """How tokens of data-parallel attention reach experts: all to all ranks, or each to those that have its experts."""
 
@@ -101,6 +100,9 @@ class ServingWork(Spec):
     """How tokens of data-parallel attention reach experts; `None`: the engine's default."""
     expert_imbalance: float = Field(default=1.0, ge=1)
     """Tokens of the busiest expert rank over the mean."""
+    two_batches: bool = False
+    """Whether every iteration runs as two halves, so that the exchange of one's tokens with experts hides behind what
+    the other computes (dual-batch or two-batch overlap)."""
 
     @property
     def software(self) -> str:

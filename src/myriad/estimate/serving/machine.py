@@ -55,6 +55,8 @@ class Machine:
     dispatch: Dispatch
     imbalance: float
     """Tokens of the busiest expert rank over the mean."""
+    two_batches: bool = False
+    """Whether iterations run as two halves that hide each other's exchange with experts."""
 
 
 def machine(cluster: Cluster, kernels: Kernels, engine: ServingEngine, work: ServingWork, calibrated: bool) -> Machine:
@@ -82,6 +84,7 @@ def machine(cluster: Cluster, kernels: Kernels, engine: ServingEngine, work: Ser
         engine=engine,
         dispatch=work.dispatch or engine.dispatch,
         imbalance=work.expert_imbalance,
+        two_batches=work.two_batches,
     )
 
 
