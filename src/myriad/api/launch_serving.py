@@ -18,12 +18,12 @@ def launch_files(launch: ServingLaunch | Path) -> tuple[File, ...]:
     """
     read = catalog.read_spec(launch, ServingLaunch) if isinstance(launch, Path) else launch
     try:
-        return render(read, catalog.engine_flags, _has_experts(read))
+        return render(read, catalog.engine_flags, has_experts(read))
     except (SpecError, MissingDataError) as error:
         raise type(error)(catalog.located(launch, str(error)) if isinstance(launch, Path) else str(error)) from None
 
 
-def _has_experts(launch: ServingLaunch) -> bool:
+def has_experts(launch: ServingLaunch) -> bool:
     """Whether the model has routed experts. Raises SpecError for a model or accelerator that the catalog lacks."""
     look_up = {"model": catalog.model, "accelerator": catalog.accelerator}
     for key, find in look_up.items():

@@ -7,7 +7,6 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-from myriad.catalog.reading import read_spec
 from myriad.errors import SpecError, nearest, unknown_name
 from myriad.spec.engine_flags import EngineFlags
 
@@ -41,7 +40,7 @@ def engine_flags(software: str, release: str = "") -> EngineFlags:
             f"the flags of {engine} {release} are not known{hint or ''}{'' if hint else ';'} "
             f"known: {', '.join(known[engine])}"
         )
-    return read_spec(FOLDER / f"{engine}-{fitting[-1]}.json", EngineFlags)
+    return EngineFlags.model_validate_json((FOLDER / f"{engine}-{fitting[-1]}.json").read_bytes())
 
 
 def _age(release: str) -> tuple[tuple[int, ...], bool, tuple[int, ...]]:

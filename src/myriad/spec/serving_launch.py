@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from myriad.spec.base import Bytes, Count, Seconds, Spec
 from myriad.spec.serving import Deployment, ServingPrecision
 
-Name = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
-"""What Kubernetes takes as the name of a service, with room for `-prefill`."""
+LONGEST_NAME = 40
+"""Kubernetes allows 63 characters; the names of pods add a role and two numbers."""
+
+
+def _service_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", text) or len(text) > LONGEST_NAME:
+        raise ValueError(f"expected lower-case letters, digits and hyphens, a letter first, at most {LONGEST_NAME}")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_service_name)]
+"""What Kubernetes takes as the name of a service."""
 
 
 class Checkpoint(Spec):

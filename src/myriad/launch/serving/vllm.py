@@ -86,8 +86,9 @@ def _arguments(launch: ServingLaunch, role: Role, replicas: Replicas, flags: Eng
         given.add("--max-num-batched-tokens", work.max_batched_tokens)
     if server.max_context_tokens is not None:
         given.add("--max-model-len", server.max_context_tokens)
-    given.add("--enable-chunked-prefill" if server.chunked_prefill else "--no-enable-chunked-prefill")
-    given.add("--enable-prefix-caching" if server.prefix_caching else "--no-enable-prefix-caching")
+    for what, wanted in (("chunked-prefill", server.chunked_prefill), ("prefix-caching", server.prefix_caching)):
+        off = f"--no-enable-{what}"  # until releases that say `--disable-`
+        given.add(f"--enable-{what}" if wanted else off if flags.named(off) else f"--disable-{what}")
     if not server.cuda_graphs:
         given.add("--enforce-eager")
     if work.speculation is not None:
