@@ -27,16 +27,13 @@ class Arguments:
         """
         known = self._known(flag)
         assert flag not in self._given, f"{flag} is given twice"
-        self._given.add(flag)
         assert (known.takes == "nothing") == (value is None), f"{flag}: {known.takes} is taken, {value!r} is given"
-        self._words.append(flag)
         if isinstance(value, Mapping):
             check_keys(self._flags.name, flag, known.keys, value)
-            self._words.append(json.dumps(value, separators=(",", ":")))
-        elif value is not None:
-            if known.choices and str(value) not in known.choices:
-                raise SpecError(f"{self._flags.name}: {unknown_name(f'value of {flag}', str(value), known.choices)}")
-            self._words.append(f"{value:g}" if isinstance(value, float) else str(value))
+        elif value is not None and known.choices and str(value) not in known.choices:
+            raise SpecError(f"{self._flags.name}: {unknown_name(f'value of {flag}', str(value), known.choices)}")
+        self._given.add(flag)
+        self._words += [flag] if value is None else [flag, _word(value)]
 
     def repeat(self, flag: str, *values: str) -> None:
         """Adds a flag that may stand several times, with one or more values."""
@@ -53,6 +50,12 @@ class Arguments:
             names = [name for one, of in self._flags.flags.items() for name in (one, *of.aliases)]
             raise SpecError(f"{self._flags.name} has no flag {flag}{nearest(flag, names)}")
         return known
+
+
+def _word(value: Value | Mapping[str, Any]) -> str:
+    if isinstance(value, Mapping):
+        return json.dumps(value, separators=(",", ":"))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def check_keys(release: str, where: str, known: Mapping[str, OptionKey], given: Mapping[str, Any]) -> None:
