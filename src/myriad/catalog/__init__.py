@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from myriad.catalog.clusters import cluster, cluster_of, long_link
+from myriad.catalog.engine_flags import engine_flags, launched_releases
 from myriad.catalog.entry import (
     KINDS,
     USER_CATALOG,
@@ -45,12 +46,14 @@ __all__ = [
     "cluster",
     "cluster_of",
     "engine",
+    "engine_flags",
     "entries",
     "entry",
     "find",
     "held_out",
     "kernels",
     "kernels_entry",
+    "launched_releases",
     "load",
     "located",
     "long_link",
