@@ -3,8 +3,8 @@
 Beside `calibrate.operators`, which asks what training software runs, this asks what engines run by default:
 
 - matrix products of narrow numbers by all engines, but those whose times are the host's (`HOST_BOUND`) and those that
-  `PRODUCT_ENGINES` leaves out; weight-only
-  ones of TensorRT-LLM, which alone measured them. Quantising the activations is an extra of each engine.
+  `PRODUCT_ENGINES` leaves out; weight-only ones of TensorRT-LLM, which alone measured them. Quantising the
+  activations is an extra of each engine.
 - whole layers of routed experts, by the kernels in `EXPERT_KERNELS`: balanced routing, gated, fitted; with skewed
   routing only judged.
 - decoding by the engines in `DECODE_ENGINES`, head sizes up to 256, without fallback kernels; over latent caches, by
