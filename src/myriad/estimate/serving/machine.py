@@ -96,6 +96,10 @@ def machine(
     plain: ServingPrecision = "bf16" if cluster.accelerator.bf16_flops_per_s is not None else "fp16"
     if kernels.serving is None:
         raise MissingDataError(f"the kernels of {cluster.accelerator.name} have no serving figures; add serving")
+    if (work.dispatch or engine.dispatch) == "all-to-all" and not kernels.serving.exchange:
+        raise MissingDataError(
+            f"the kernels of {cluster.accelerator.name} have no all-to-all exchange with experts; set dispatch: gather"
+        )
     share, of_experts = kernels.serving.gemm_share, kernels.serving.expert_share
     rates = Rates(
         dense=engine.gemm_share * share.get(work.precision, 1.0),
