@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ def test_more_replicas_never_raise_the_p95_of_ttft_of_equal_requests_at_even_tim
         fleet = Fleet(replicas=ReplicaPool(replicas=replicas, max_sequences=slots, router=router))
         p95.append(simulate(fleet, (constant_table(1.0),), arrivals).result.ttft.p95.value)
     # A request may come while an iteration runs, of which it waits the rest, at most one.
-    assert all(later <= earlier + 1.0 for earlier, later in zip(p95, p95[1:], strict=False))
+    assert all(later <= earlier + 1.0 for earlier, later in pairwise(p95))
 
 
 @settings(max_examples=25)
