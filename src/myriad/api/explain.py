@@ -22,7 +22,8 @@ from myriad.spec.result import JobPlan, Sensitivity, TrainingEstimate
 from myriad.spec.system import System
 from myriad.spec.validation import RowResult
 from myriad.validate.conventions import release_of
-from myriad.validate.layouts import Run, SkipError, run_of
+from myriad.validate.errors import SkipError
+from myriad.validate.layouts import Run, run_of
 from myriad.validate.models import models_from_yaml
 from myriad.validate.rows import TrainingRow, read_rows, shipped_rows
 from myriad.validate.training import judge

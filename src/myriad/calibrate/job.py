@@ -22,9 +22,10 @@ from myriad.estimate.table import estimate_table
 from myriad.spec.fitted import Factor, TrainingFit
 from myriad.spec.layout import LayoutTable
 from myriad.spec.validation import LEFT_OUT_KINDS
-from myriad.validate.layouts import SkipError, run_of
+from myriad.validate.errors import SkipError
+from myriad.validate.layouts import run_of
 from myriad.validate.rows import TrainingRow
-from myriad.validate.training import gpu_decade, lineage
+from myriad.validate.training import decade, lineage
 
 COMMAND = "python -m myriad.calibrate training"
 
@@ -53,7 +54,7 @@ def groups_of(runs: Sequence[Measured]) -> dict[str, list[str]]:
         "lineage": [lineage(one.run.row.model) for one in runs],
         "stack": [one.run.work.software for one in runs],
         "accelerator": [one.run.cluster.accelerator_id for one in runs],
-        "gpus": [gpu_decade(one.run.cluster.num_accelerators) for one in runs],
+        "gpus": [decade(one.run.cluster.num_accelerators) for one in runs],
     }
     assert tuple(found) == LEFT_OUT_KINDS
     return found

@@ -23,8 +23,9 @@ from myriad.spec.cluster import Node as ClusterNode
 from myriad.spec.fitted import Factor
 from myriad.spec.model import Model
 from myriad.spec.price import PriceList
+from myriad.spec.serving_engine import ServingEngine
 
-Kind = Literal["accelerators", "nodes", "models", "stacks", "kernels", "prices"]
+Kind = Literal["accelerators", "nodes", "models", "stacks", "engines", "kernels", "prices"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 FigureKind = Literal["datasheet", "measured", "published", "derived", "assumed", "fitted"]
 
@@ -36,7 +37,7 @@ FITTED_KINDS: Final[tuple[Kind, ...]] = ("stacks", "kernels")
 
 _SPECS: Final[dict[Kind, type[Spec]]] = {
     "accelerators": Accelerator, "nodes": ClusterNode, "models": Model,
-    "stacks": Stack, "kernels": Kernels, "prices": PriceList,
+    "stacks": Stack, "engines": ServingEngine, "kernels": Kernels, "prices": PriceList,
 }  # fmt: skip
 _FIGURE_KEYS: Final = frozenset({"value", "source", "kind", "note", "conflict", "uncertainty"})
 
@@ -213,7 +214,9 @@ def _folders() -> tuple[Path, ...]:
 
 
 def _singular(kind: Kind) -> str:
-    return {"kernels": "kernels entry", "prices": "price list"}.get(kind, kind.removesuffix("s"))
+    return {"kernels": "kernels entry", "prices": "price list", "engines": "serving engine"}.get(
+        kind, kind.removesuffix("s")
+    )
 
 
 @lru_cache(maxsize=64)

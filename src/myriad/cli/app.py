@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, estimate, explain, mix, plan, search, sweep, timeline, validate
+from myriad.cli import catalog, estimate, explain, launch, mix, plan, search, sweep, timeline, validate
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -25,6 +25,7 @@ One question at a time:
     --distance 1200km --bandwidth 4Tbit/s
     --seq-len 8192 --global-batch 3072
   myriad explain --row mb-254
+  myriad launch deployment.yaml --to launch
   myriad validate training
   myriad catalog show gb200-nvl72"""
 
@@ -72,9 +73,11 @@ app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
+app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
 judgements.command("training", epilog=validate.EXAMPLES)(validate.training)
+judgements.command("serving", epilog=validate.SERVING_EXAMPLES)(validate.serving)
 judgements.command("ranking", epilog=validate.RANKING_EXAMPLES)(validate.ranking)
 entries.command("list")(catalog.list_)
 entries.command("show", epilog=catalog.SHOW_EXAMPLES)(catalog.show_)

@@ -80,7 +80,7 @@ class Device:
     memory_bytes_per_s: float
     """Datasheet bandwidth times the share that long streams reach."""
     operand_bytes: float
-    """Bytes of one element of a matrix operand, scales included."""
+    """Bytes of one element of a matrix operand, scales included; of the left one where the weights are narrower."""
     cast_bytes: float
     """Bytes moved to quantise one element of an operand, see `cast_bytes`."""
     launch_s: float
@@ -89,6 +89,8 @@ class Device:
     sustained_fraction: float
     calibrated: bool
     """Whether the efficiencies were fitted for this accelerator, or are the default ones."""
+    weight_share: float = 1.0
+    """Bytes of one element of a weight matrix over `operand_bytes`: below 1 where only weights are narrow."""
     heat_s: float = 0.0
     """Length of an operation run alone at which half of its heat shows; 0 in long runs, which are hot throughout."""
 
@@ -106,16 +108,16 @@ def device(accelerator: Accelerator, kernels: Kernels, precision: Precision, cal
     matrix = kernels.training_share.get(own, 1.0)
     return Device(
         name=accelerator.name,
-        gemm_flops_per_s=_rate(accelerator, precision),
-        attention_flops_per_s=_rate(accelerator, attention),
+        gemm_flops_per_s=matrix_rate(accelerator, precision),
+        attention_flops_per_s=matrix_rate(accelerator, attention),
         gemm=_scaled(_efficiency(kernels.gemm, own, "gemm", accelerator.name), matrix),
         grouped_gemm=_scaled(_efficiency(kernels.grouped_gemm, own, "grouped_gemm", accelerator.name), matrix),
         attention=_scaled(
             _efficiency(kernels.attention, "bf16", "attention", accelerator.name), kernels.attention_training_share
         ),
         num_sms=accelerator.num_sms or 1,
-        memory_bytes=accelerator.usable_memory_bytes or _figure(accelerator, "memory_bytes"),
-        memory_bytes_per_s=_figure(accelerator, "memory_bytes_per_s") * kernels.memory_fraction,
+        memory_bytes=accelerator.usable_memory_bytes or figure_of(accelerator, "memory_bytes"),
+        memory_bytes_per_s=figure_of(accelerator, "memory_bytes_per_s") * kernels.memory_fraction,
         operand_bytes=OPERAND_BYTES[precision],
         cast_bytes=cast_bytes(precision),
         launch_s=kernels.launch_s,
@@ -131,7 +133,8 @@ def _scaled(fit: E, share: float) -> E:
     return fit.model_copy(update={p: min(getattr(fit, p) * share, 1.0) for p in peaks if hasattr(fit, p)})
 
 
-def _rate(accelerator: Accelerator, precision: Precision) -> float:
+def matrix_rate(accelerator: Accelerator, precision: Precision) -> float:
+    """The dense datasheet rate, in FLOP/s; raises MissingDataError with the precisions that there are."""
     for figure in _RATE_FIGURES[precision]:
         value: float | None = getattr(accelerator, figure)
         if value is not None:
@@ -143,7 +146,8 @@ def _rate(accelerator: Accelerator, precision: Precision) -> float:
     )
 
 
-def _figure(accelerator: Accelerator, figure: str) -> float:
+def figure_of(accelerator: Accelerator, figure: str) -> float:
+    """A figure of the datasheet; raises MissingDataError where there is none."""
     value: float | None = getattr(accelerator, figure)
     if value is None:
         raise MissingDataError(f"{accelerator.name} has no {figure}; add it to its catalog entry")

@@ -28,7 +28,7 @@ def gemm_s(m: npt.ArrayLike, n: npt.ArrayLike, k: npt.ArrayLike, device: Device)
         compute = 2 (k + half_k) * (max(m, tile_rows) n + wave_loss * num_sms * 128^2) / (peak * peak_fraction)
         power   = (1 + heat_loss * compute / (compute + heat_s)) / sustained
         chain   = step_s * k / (1 + k / split_k)
-        memory  = (operand_bytes * (m k + k n) + 2 m n) / (bandwidth * stream_share)
+        memory  = (operand_bytes * (m k + weight_share * k n) + 2 m n) / (bandwidth * stream_share)
         T       = hypot(compute * power + chain, memory) + launch
 
     `half_k` stands for prologue and epilogue of each tile, `wave_loss` for the share of one wave of 128 x 128
@@ -62,8 +62,8 @@ def grouped_gemm_s(
     cold: Array = 2.0 / rate * area * (k + fit.half_k)
     warm = np.ones_like(cold) if device.heat_s == 0.0 else cold / (cold + device.heat_s)
     compute = cold * (1.0 + fit.heat_loss * warm) / device.sustained_fraction + fit.step_s * k / (1.0 + k / fit.split_k)
-    moved = device.operand_bytes * k * (t + g * n) + RESULT_BYTES * t * n
-    time: Array = np.hypot(compute, moved / device.memory_bytes_per_s) + device.launch_s
+    moved = device.operand_bytes * k * (t + device.weight_share * g * n) + RESULT_BYTES * t * n
+    time: Array = np.hypot(compute, moved / (device.memory_bytes_per_s * fit.stream_share)) + device.launch_s
     return time
 
 

@@ -302,9 +302,6 @@ def mtp_depth_extra_parameters(model: Model) -> float:
 def model_parameters(model: Model) -> ModelCounts:
     """Parameters of `model`, by part and in all."""
     blocks = {kind: block_parameters(block, model) for kind, block in model.blocks.items()}
-    layers: dict[str, int] = {}
-    for kind, count in model.layers:
-        layers[kind] = layers.get(kind, 0) + count
     mtp = mtp_active = 0.0
     if model.mtp_block is not None and model.mtp_depths:
         depth, extra = blocks[model.mtp_block], mtp_depth_extra_parameters(model)
@@ -315,7 +312,7 @@ def model_parameters(model: Model) -> ModelCounts:
         head=0.0 if model.tied_embeddings else embedding,
         position=float(model.learned_positions * model.hidden),
         blocks=blocks,
-        layers=layers,
+        layers=model.layers_by_kind(),
         final_norm=_norm_parameters(model),
         mtp=mtp,
         mtp_active=mtp_active,

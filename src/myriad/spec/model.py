@@ -228,6 +228,13 @@ class Model(Spec):
         """The block kind of every layer, first to last."""
         return tuple(kind for kind, count in self.layers for _ in range(count))
 
+    def layers_by_kind(self) -> dict[str, int]:
+        """How many layers there are of each block kind."""
+        found: dict[str, int] = {}
+        for kind, count in self.layers:
+            found[kind] = found.get(kind, 0) + count
+        return found
+
     def block_kinds(self) -> tuple[str, ...]:
         """The kinds of blocks, each once: of the layers as they come, then of multi-token prediction."""
         own = [kind for kind, _ in self.layers]

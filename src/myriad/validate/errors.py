@@ -1,4 +1,4 @@
-"""Errors of a group of rows."""
+"""Errors of a group of rows, and the reason why a row cannot be judged."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from myriad.spec.validation import GroupError
+
+
+class SkipError(Exception):
+    """The row cannot be judged; the text is the reason that is counted."""
 
 
 def group_error(errors: Sequence[float]) -> GroupError:

@@ -42,6 +42,7 @@ from myriad.validate.conventions import (
     stack_at_release,
     switches,
 )
+from myriad.validate.errors import SkipError
 from myriad.validate.measured import measured_tokens_per_s_per_gpu
 from myriad.validate.rows import TrainingRow
 
@@ -64,10 +65,6 @@ class Run:
     assumed: tuple[str, ...]
     judges_memory: bool
     """False where the micro-batch is a guess or activations were kept in host memory."""
-
-
-class SkipError(Exception):
-    """The row cannot be judged; the text is the reason that is counted."""
 
 
 def _model(row: TrainingRow, models: Mapping[str, Model], rules: Convention) -> Model:

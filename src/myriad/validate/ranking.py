@@ -20,7 +20,8 @@ from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout
 from myriad.spec.model import Model
 from myriad.spec.validation import RankedSet, RankingGroup, RankingValidation
-from myriad.validate.layouts import Run, SkipError, run_of
+from myriad.validate.errors import SkipError
+from myriad.validate.layouts import Run, run_of
 from myriad.validate.rows import TrainingRow
 
 Array = npt.NDArray[np.float64]

@@ -15,8 +15,8 @@ from myriad.spec.model import Model
 from myriad.spec.result import TrainingEstimate
 from myriad.spec.validation import GROUP_KINDS, GroupError, RowResult, Validation
 from myriad.validate.conventions import peak_reading
-from myriad.validate.errors import group_error
-from myriad.validate.layouts import Run, SkipError, run_of
+from myriad.validate.errors import SkipError, group_error
+from myriad.validate.layouts import Run, run_of
 from myriad.validate.memory import memory_judgement, read_parts_bytes
 from myriad.validate.rows import TrainingRow
 
@@ -42,13 +42,13 @@ def parallelism(layout: Layout) -> str:
     return "+".join(split) or "DP"
 
 
-def gpu_decade(num_gpus: int) -> str:
-    """The decade of a GPU count.
+def decade(number: int) -> str:
+    """The decade of a count of GPUs or requests.
 
-    >>> gpu_decade(8), gpu_decade(256), gpu_decade(16384)
+    >>> decade(8), decade(256), decade(16384)
     ('1-9', '100-999', '10000-99999')
     """
-    low = 10 ** (len(str(num_gpus)) - 1)
+    low = 10 ** (len(str(number)) - 1)
     return f"{low}-{10 * low - 1}"
 
 
@@ -90,7 +90,7 @@ def judge(run: Run, predict: Predict) -> RowResult:
 
 def group_of(result: RowResult, kind: str) -> str:
     """The group of a row, for a kind of `GROUP_KINDS`."""
-    return gpu_decade(result.num_gpus) if kind == "gpus" else str(getattr(result, kind))
+    return decade(result.num_gpus) if kind == "gpus" else str(getattr(result, kind))
 
 
 def grouped(results: Sequence[RowResult], kind: str) -> dict[str, list[RowResult]]:

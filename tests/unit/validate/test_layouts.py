@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from myriad.spec.model import Block, DenseFeedForward, GroupedQueryAttention, MixtureOfExperts, Model
-from myriad.validate.layouts import Run, SkipError, run_of, scale_out_bytes_per_s_per_gpu
+from myriad.validate.errors import SkipError
+from myriad.validate.layouts import Run, run_of, scale_out_bytes_per_s_per_gpu
 from myriad.validate.rows import TrainingRow
 
 BLOCK = Block(mixer=GroupedQueryAttention(heads=8, kv_heads=8, head_dim=64), feed_forward=DenseFeedForward(width=2048))

@@ -1,0 +1,1 @@
+"""Serving: one pass of prefill or decode on one replica, and the steady state of many requests."""
