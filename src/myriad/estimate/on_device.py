@@ -1,0 +1,317 @@
+"""Speed of a model on one device: what a pass reads and computes, and how long that takes.
+
+A decoding pass of `b` sequences, each with a cache of so many bytes:
+
+    step = weights / weight rate + b cache / cache rate + layers x layer time + (b - 1) `sequence` work / compute rate
+
+A prompt of n tokens goes in chunks, each of which reads all weights once:
+
+    prefill = chunks x (weights / weight rate + layers x layer time) + work / compute rate + pairs / attention rate
+
+Drafting tokens, of which a pass keeps `accepted`:
+
+    pass = step x (1 + draft) + b x check x work per token / compute rate
+
+All of it broadcasts. Rates are shares of the chip's memory bandwidth and 16-bit peak, fitted by runtime and compute
+unit (`spec.on_device.Rate`). Left out: heat (phones slow down after minutes), the vision tower, sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from myriad.errors import MissingDataError
+from myriad.estimate.mixers import visible_pairs
+from myriad.estimate.parameters import model_parameters
+from myriad.spec.accelerator import Accelerator
+from myriad.spec.model import (
+    CompressedAttention,
+    GatedDeltaNet,
+    GroupedQueryAttention,
+    Mamba2,
+    Mixer,
+    MixtureOfExperts,
+    Model,
+    MultiLatentAttention,
+)
+from myriad.spec.on_device import DeviceFactor, DraftMethod, Quantisation, Rate, RuntimeFit
+
+Array = npt.NDArray[np.float64]
+Figure = float | Array
+
+RATE_PRIOR = {
+    "weights": 0.7, "cache": 0.5, "layer": 50e-6, "recurrent": 30e-6, "attention": 0.3, "sequence": 2.0,
+    "hop": 100e-6, "spread": 0.3, "draft": 1.0, "check": 5.0, "accepted": 1.7,
+}  # fmt: skip
+"""Figures before any fit; `compute` depends on what it is a share of."""
+COMPUTE_PRIOR = {"memory": 20.0, "peak": 0.4}
+"""FLOP per byte of memory bandwidth, and share of the 16-bit peak."""
+
+
+def cached_bytes_per_token(mixer: Mixer | None, bits: float) -> float:
+    """Bytes that one layer caches of one token; 0 for recurrent mixers, whose state does not grow."""
+    match mixer:
+        case GroupedQueryAttention():
+            width = mixer.kv_heads * (mixer.head_dim + (mixer.v_head_dim or mixer.head_dim))
+        case MultiLatentAttention():
+            width = mixer.kv_lora_rank + mixer.qk_rope_head_dim
+        case CompressedAttention():
+            width = mixer.head_dim / mixer.compress_ratio if mixer.compress_ratio else 0.0
+        case _:
+            width = 0
+    return width * bits / 8.0
+
+
+def _window(mixer: Mixer | None) -> int | None:
+    return getattr(mixer, "window_tokens", None)
+
+
+def _attention_flops_per_pair(mixer: Mixer | None) -> float:
+    if isinstance(mixer, GroupedQueryAttention):
+        return 2.0 * mixer.heads * (mixer.head_dim + (mixer.v_head_dim or mixer.head_dim))
+    if isinstance(mixer, MultiLatentAttention):
+        return 2.0 * mixer.heads * (mixer.qk_nope_head_dim + mixer.qk_rope_head_dim + mixer.v_head_dim)
+    return 2.0 * mixer.heads * 2.0 * mixer.head_dim if isinstance(mixer, CompressedAttention) else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What one model asks of a device."""
+
+    stored_bytes: float
+    """All weights, embedding tables included."""
+    read_bytes: float
+    """Weights that one decoded token reads: head and active layers, no embedding table."""
+    all_read_bytes: float
+    """Weights that many tokens read together: all experts."""
+    flops_per_token: float
+    """Of the layers' matrices; attention cores and the head, which runs once per prompt, are apart."""
+    layers: int
+    recurrent_layers: int
+    caches: tuple[tuple[float, int | None], ...]
+    """(bytes per token, window) of every layer that caches."""
+    attention: tuple[tuple[float, int | None], ...]
+    """(FLOP per pair of tokens, window) of the same layers."""
+    touched: tuple[int, int] | None
+    """(experts, experts per token); `None` without."""
+    expert_bytes: float
+    """Of all routed experts."""
+
+    def cache_bytes(self, context_tokens: float) -> float:
+        """Bytes cached for one sequence with so many tokens."""
+        return sum(size * min(context_tokens, window or context_tokens) for size, window in self.caches)
+
+    def attention_flops(self, prompt_tokens: float) -> float:
+        """Of the attention cores over one prompt."""
+        return sum(flops * visible_pairs(prompt_tokens, window) for flops, window in self.attention)
+
+    def pass_bytes(self, tokens: float) -> float:
+        """Weights read by a pass of so many tokens: `1 - (1 - k/E)^tokens` of the experts, if they pick evenly."""
+        if self.touched is None:
+            return self.read_bytes
+        experts, top_k = self.touched
+        share = 1.0 - (1.0 - top_k / experts) ** tokens
+        return self.all_read_bytes - self.expert_bytes * (1.0 - share)
+
+
+def load(model: Model, quantisation: Quantisation) -> Load:
+    """What `model` asks of a device that stores it so; multi-token prediction is left out."""
+    counts, kinds = model_parameters(model), model.layer_kinds()
+    blocks = [model.blocks[kind] for kind in kinds]
+    body = quantisation.body_bits / 8.0
+    expert = (quantisation.expert_bits or quantisation.body_bits) / 8.0
+    dense = sum(counts.blocks[kind].every_token for kind in kinds) + counts.per_layer_projections
+    experts = sum(counts.blocks[kind].experts_total for kind in kinds)
+    active = sum(counts.blocks[kind].experts_active for kind in kinds)
+    vocabulary = float(model.vocab * model.hidden)
+    head = vocabulary * quantisation.head_bits / 8.0
+    # Files with a tied table store it once, at the precision of the head.
+    table = 0.0 if model.tied_embeddings else counts.embedding * quantisation.embedding_bits / 8.0
+    table += counts.per_layer_embedding * quantisation.embedding_bits / 8.0
+    mixers = [block.mixer for block in blocks]
+    caches = [(cached_bytes_per_token(m, quantisation.cache_bits), _window(m)) for m in mixers]
+    pairs = [(_attention_flops_per_pair(m), _window(m)) for m in mixers]
+    routed = next((b.feed_forward for b in blocks if isinstance(b.feed_forward, MixtureOfExperts)), None)
+    return Load(
+        stored_bytes=dense * body + experts * expert + head + table,
+        read_bytes=dense * body + active * expert + head,
+        all_read_bytes=dense * body + experts * expert + head,
+        flops_per_token=2.0 * (dense + active),
+        layers=len(blocks),
+        recurrent_layers=sum(isinstance(m, (GatedDeltaNet, Mamba2)) for m in mixers),
+        caches=tuple((size, window) for size, window in caches if size),
+        attention=tuple((flops, window) for flops, window in pairs if flops),
+        touched=(routed.experts, routed.top_k) if routed else None,
+        expert_bytes=experts * expert,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """How fast a chip, a unit and a runtime are, each figure a number or an array."""
+
+    weights: Figure
+    """Bytes/s."""
+    cache: Figure
+    """Bytes/s."""
+    layer: Figure
+    """Seconds."""
+    recurrent: Figure
+    """Seconds."""
+    compute: Figure
+    """FLOP/s."""
+    attention: Figure
+    """FLOP/s."""
+    sequence: Figure
+    """Prefilled tokens that a further sequence costs."""
+    hop: Figure
+    """Seconds."""
+    spread: Figure
+    """Exponent of the number of accelerators."""
+    draft: Figure
+    """Passes."""
+    check: Figure
+    """Tokens."""
+    accepted: Figure
+    """Tokens per pass."""
+
+
+def applies(factor: DeviceFactor, accelerator_id: str, quantisation_id: str, method: DraftMethod | None) -> bool:
+    """Whether a fitted figure counts for a run."""
+    return (
+        factor.accelerator in (None, accelerator_id)
+        and factor.quantisation in (None, quantisation_id)
+        and factor.method in (None, method)
+    )
+
+
+def references(accelerator: Accelerator, runtime: RuntimeFit) -> dict[Rate, float]:
+    """What the fitted figures of each rate are shares of, in base units; 1 for those in seconds or pure numbers.
+
+    Raises MissingDataError for a chip without memory bandwidth, or without a 16-bit peak where that is the reference.
+    """
+    bandwidth, peak = accelerator.memory_bytes_per_s, accelerator.fp16_flops_per_s or accelerator.bf16_flops_per_s
+    if bandwidth is None:
+        raise MissingDataError(f"{accelerator.name} has no memory_bytes_per_s")
+    compute = bandwidth if runtime.reference == "memory" else peak
+    if compute is None:
+        raise MissingDataError(f"{accelerator.name} has no bf16_flops_per_s, which speeds of {runtime.runtime} build on")
+    return {"weights": bandwidth, "cache": bandwidth, "compute": compute, "attention": compute}
+
+
+def rates(
+    accelerator: Accelerator,
+    accelerator_id: str,
+    runtime: RuntimeFit,
+    quantisation_id: str,
+    method: DraftMethod | None = None,
+) -> Rates:
+    """The rates of one chip with one runtime: references times all fitted figures that apply."""
+    values: dict[Rate, float] = {**dict.fromkeys(RATES, 1.0), **references(accelerator, runtime)}
+    for factor in runtime.factors:
+        if applies(factor, accelerator_id, quantisation_id, method):
+            values[factor.rate] *= factor.value
+    return Rates(**values)
+
+
+RATES: tuple[Rate, ...] = (
+    "weights", "cache", "layer", "recurrent", "compute", "attention", "sequence", "hop", "spread", "draft", "check",
+    "accepted",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is decoded or prefilled, as numbers or arrays: the load at this batch, context and prompt."""
+
+    pass_bytes: Figure
+    """Weights that a decoding pass reads."""
+    prompt_bytes: Figure
+    """Weights that one chunk of a prompt reads."""
+    cache_bytes: Figure
+    """Of one sequence."""
+    flops_per_token: Figure
+    attention_flops: Figure
+    """Of one whole prompt."""
+    layers: Figure
+    recurrent_layers: Figure
+    batch: Figure
+    devices: Figure
+    """Accelerators that hold consecutive layers; one token passes them in turn."""
+    drafts: Figure
+    """1 where tokens are drafted, else 0."""
+    prompt_tokens: Figure
+    """Tokens computed of one prompt, padding included."""
+    chunks: Figure
+
+
+def fixed_s(work: Work, rates: Rates, weight_bytes: Figure) -> Figure:
+    """Seconds of a pass that do not depend on its tokens: reading weights, starting kernels, handing over."""
+    layers = work.layers * rates.layer + work.recurrent_layers * rates.recurrent
+    return weight_bytes / rates.weights + layers + (work.devices - 1.0) * rates.hop
+
+
+def decode_tokens_per_s(work: Work, rates: Rates) -> Figure:
+    """Tokens/s of all sequences together, see the module's docstring."""
+    token_s = work.flops_per_token / rates.compute
+    step_s = (
+        fixed_s(work, rates, work.pass_bytes)
+        + work.batch * work.cache_bytes / rates.cache
+        + (work.batch - 1.0) * rates.sequence * token_s
+    )
+    pass_s = step_s * (1.0 + work.drafts * rates.draft) + work.drafts * work.batch * rates.check * token_s
+    return work.batch * np.where(work.drafts, rates.accepted, 1.0) / pass_s
+
+
+def prefill_s(work: Work, rates: Rates) -> Figure:
+    """Seconds from a prompt to its first token; several sequences' prompts follow one another."""
+    compute_s = (
+        work.prompt_tokens * work.flops_per_token / rates.compute + work.attention_flops / rates.attention
+    ) / work.devices**rates.spread
+    return work.chunks * fixed_s(work, rates, work.prompt_bytes) + compute_s
+
+
+def chunking(runtime: RuntimeFit, prompt_tokens: float) -> tuple[float, float]:
+    """Chunks of a prompt, and tokens computed with their padding."""
+    if runtime.chunk_tokens is None:
+        return 1.0, prompt_tokens
+    chunks = float(np.ceil(prompt_tokens / runtime.chunk_tokens))
+    return chunks, chunks * runtime.chunk_tokens if runtime.padded else prompt_tokens
+
+
+def work_of(
+    one: Load,
+    runtime: RuntimeFit,
+    *,
+    context_tokens: float,
+    prompt_tokens: float,
+    batch: int = 1,
+    devices: int = 1,
+    drafts: bool = False,
+) -> Work:
+    """The work of one run: decoding at `context_tokens` of cache, and a prompt of `prompt_tokens` per sequence."""
+    chunks, computed = chunking(runtime, prompt_tokens)
+    return Work(
+        pass_bytes=one.pass_bytes(batch),
+        prompt_bytes=one.pass_bytes(computed / chunks),
+        cache_bytes=one.cache_bytes(context_tokens),
+        flops_per_token=one.flops_per_token,
+        attention_flops=one.attention_flops(computed),
+        layers=float(one.layers),
+        recurrent_layers=float(one.recurrent_layers),
+        batch=float(batch),
+        devices=float(devices),
+        drafts=float(drafts),
+        prompt_tokens=computed,
+        chunks=chunks,
+    )
+
+
+def stacked(works: Iterable[Work]) -> Work:
+    """Many runs as one, every figure an array (R,)."""
+    table = list(works)
+    return Work(**{name: np.array([getattr(work, name) for work in table]) for name in Work.__dataclass_fields__})
