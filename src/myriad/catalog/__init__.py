@@ -21,7 +21,7 @@ from myriad.catalog.entry import (
     names,
     search,
 )
-from myriad.catalog.fitted import held_out, training_fit
+from myriad.catalog.fitted import device_fit, held_out, training_fit
 from myriad.catalog.reading import located, read_spec
 from myriad.errors import MissingDataError
 from myriad.spec.accelerator import Accelerator
@@ -29,6 +29,7 @@ from myriad.spec.base import Spec
 from myriad.spec.calibration import Kernels, Stack, software_and_release
 from myriad.spec.cluster import Node
 from myriad.spec.model import Model
+from myriad.spec.on_device import Quantisation
 from myriad.spec.price import PriceList
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "assumed",
     "cluster",
     "cluster_of",
+    "device_fit",
     "entries",
     "entry",
     "find",
@@ -56,6 +58,7 @@ __all__ = [
     "names",
     "node",
     "price_list",
+    "quantisation",
     "read_spec",
     "search",
     "stack",
@@ -95,6 +98,11 @@ def stack(name: str) -> Stack:
     software, release = software_and_release(name)
     found = _spec("stacks", software, Stack)
     return found.at_release(release) if release else found
+
+
+def quantisation(name: str) -> Quantisation:
+    """How a model of this quantisation is stored. Raises SpecError with the nearest names."""
+    return _spec("quantisations", name, Quantisation)
 
 
 def price_list(name: str) -> PriceList:

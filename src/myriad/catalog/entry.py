@@ -22,9 +22,10 @@ from myriad.spec.calibration import Kernels, Stack
 from myriad.spec.cluster import Node as ClusterNode
 from myriad.spec.fitted import Factor
 from myriad.spec.model import Model
+from myriad.spec.on_device import Quantisation
 from myriad.spec.price import PriceList
 
-Kind = Literal["accelerators", "nodes", "models", "stacks", "kernels", "prices"]
+Kind = Literal["accelerators", "nodes", "models", "stacks", "kernels", "prices", "quantisations"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 FigureKind = Literal["datasheet", "measured", "published", "derived", "assumed", "fitted"]
 
@@ -36,7 +37,7 @@ FITTED_KINDS: Final[tuple[Kind, ...]] = ("stacks", "kernels")
 
 _SPECS: Final[dict[Kind, type[Spec]]] = {
     "accelerators": Accelerator, "nodes": ClusterNode, "models": Model,
-    "stacks": Stack, "kernels": Kernels, "prices": PriceList,
+    "stacks": Stack, "kernels": Kernels, "prices": PriceList, "quantisations": Quantisation,
 }  # fmt: skip
 _FIGURE_KEYS: Final = frozenset({"value", "source", "kind", "note", "conflict", "uncertainty"})
 

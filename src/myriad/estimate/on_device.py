@@ -7,6 +7,7 @@ A decoding pass of `b` sequences, each with a cache of so many bytes:
 A prompt of n tokens goes in chunks, each of which reads all weights once:
 
     prefill = chunks x (weights / weight rate + layers x layer time) + work / compute rate + pairs / attention rate
+              + tokens x recurrent layers x scan time
 
 Drafting tokens, of which a pass keeps `accepted`:
 
@@ -44,8 +45,8 @@ Array = npt.NDArray[np.float64]
 Figure = float | Array
 
 RATE_PRIOR = {
-    "weights": 0.7, "cache": 0.5, "layer": 50e-6, "recurrent": 30e-6, "attention": 0.3, "sequence": 2.0,
-    "hop": 100e-6, "spread": 0.3, "draft": 1.0, "check": 5.0, "accepted": 1.7,
+    "weights": 0.7, "cache": 0.5, "layer": 50e-6, "recurrent": 30e-6, "attention": 0.3, "scan": 10e-6,
+    "sequence": 2.0, "padding": 20.0, "hop": 100e-6, "spread": 0.3, "draft": 1.0, "check": 5.0, "accepted": 1.7,
 }  # fmt: skip
 """Figures before any fit; `compute` depends on what it is a share of."""
 COMPUTE_PRIOR = {"memory": 20.0, "peak": 0.4}
@@ -89,7 +90,7 @@ class Load:
     all_read_bytes: float
     """Weights that many tokens read together: all experts."""
     flops_per_token: float
-    """Of the layers' matrices; attention cores and the head, which runs once per prompt, are apart."""
+    """Of the layers' matrices; attention cores, and the head, which runs once per prompt, are apart."""
     layers: int
     recurrent_layers: int
     caches: tuple[tuple[float, int | None], ...]
@@ -166,8 +167,12 @@ class Rates:
     """FLOP/s."""
     attention: Figure
     """FLOP/s."""
+    scan: Figure
+    """Seconds."""
     sequence: Figure
     """Prefilled tokens that a further sequence costs."""
+    padding: Figure
+    """Tokens of a further prompt."""
     hop: Figure
     """Seconds."""
     spread: Figure
@@ -219,8 +224,8 @@ def rates(
 
 
 RATES: tuple[Rate, ...] = (
-    "weights", "cache", "layer", "recurrent", "compute", "attention", "sequence", "hop", "spread", "draft", "check",
-    "accepted",
+    "weights", "cache", "layer", "recurrent", "compute", "attention", "scan", "sequence", "padding", "hop", "spread",
+    "draft", "check", "accepted",
 )  # fmt: skip
 
 
@@ -236,7 +241,7 @@ class Work:
     """Of one sequence."""
     flops_per_token: Figure
     attention_flops: Figure
-    """Of one whole prompt."""
+    """Of all prompts."""
     layers: Figure
     recurrent_layers: Figure
     batch: Figure
@@ -245,7 +250,7 @@ class Work:
     drafts: Figure
     """1 where tokens are drafted, else 0."""
     prompt_tokens: Figure
-    """Tokens computed of one prompt, padding included."""
+    """Tokens computed of all prompts, padding of chunks included."""
     chunks: Figure
 
 
@@ -268,11 +273,13 @@ def decode_tokens_per_s(work: Work, rates: Rates) -> Figure:
 
 
 def prefill_s(work: Work, rates: Rates) -> Figure:
-    """Seconds from a prompt to its first token; several sequences' prompts follow one another."""
-    compute_s = (
-        work.prompt_tokens * work.flops_per_token / rates.compute + work.attention_flops / rates.attention
-    ) / work.devices**rates.spread
-    return work.chunks * fixed_s(work, rates, work.prompt_bytes) + compute_s
+    """Seconds from the prompts of all sequences, in one batch, to their first tokens."""
+    tokens = work.prompt_tokens + (work.batch - 1.0) * rates.padding
+    compute_s = tokens * work.flops_per_token / rates.compute + work.attention_flops / rates.attention
+    scan_s = tokens * work.recurrent_layers * rates.scan
+    return (
+        work.chunks * fixed_s(work, rates, work.prompt_bytes) + (compute_s + scan_s) / work.devices**rates.spread
+    )
 
 
 def chunking(runtime: RuntimeFit, prompt_tokens: float) -> tuple[float, float]:
@@ -297,16 +304,16 @@ def work_of(
     chunks, computed = chunking(runtime, prompt_tokens)
     return Work(
         pass_bytes=one.pass_bytes(batch),
-        prompt_bytes=one.pass_bytes(computed / chunks),
+        prompt_bytes=one.pass_bytes(batch * computed / chunks),
         cache_bytes=one.cache_bytes(context_tokens),
         flops_per_token=one.flops_per_token,
-        attention_flops=one.attention_flops(computed),
+        attention_flops=batch * one.attention_flops(computed),
         layers=float(one.layers),
         recurrent_layers=float(one.recurrent_layers),
         batch=float(batch),
         devices=float(devices),
         drafts=float(drafts),
-        prompt_tokens=computed,
+        prompt_tokens=batch * computed,
         chunks=chunks,
     )
 

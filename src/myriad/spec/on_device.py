@@ -35,14 +35,16 @@ class Quantisation(Spec):
     """Of one cached key or value."""
 
 
-Rate = Literal["weights", "cache", "layer", "recurrent", "compute", "attention", "sequence", "hop", "spread",
-               "draft", "check", "accepted"]  # fmt: skip
+Rate = Literal["weights", "cache", "layer", "recurrent", "compute", "attention", "scan", "sequence", "padding", "hop",
+               "spread", "draft", "check", "accepted"]  # fmt: skip
 """What a fitted figure says:
 
 - `weights`, `cache`: bytes/s at which weights and cached keys and values are read, over the memory bandwidth;
 - `layer`, `recurrent`: seconds of every layer that reads take no part in, and those that a recurrent mixer adds;
 - `compute`: FLOP/s of prefill over the runtime's reference; `attention`: FLOP/s of attention cores over the same;
-- `sequence`: work of a further sequence in a decoding pass, in prefilled tokens;
+- `scan`: seconds that a recurrent mixer takes for one token of a prompt;
+- `sequence`: work of a further sequence in a decoding pass, in prefilled tokens; `padding`: tokens that a further
+  prompt in a batch is padded by;
 - `hop`: seconds that a further accelerator adds to a pass; `spread`: exponent of their number in prefill's rate;
 - `draft`, `check`: passes that drafting takes, and tokens (as prefilled ones) that checking the drafts takes;
 - `accepted`: tokens per pass where a source does not say.
@@ -66,11 +68,21 @@ class DeviceFactor(Spec):
 
 
 class DeviceErrors(Spec):
-    """Median and 90th percentile of absolute errors, predicted / measured - 1."""
+    """Median, mean and 90th percentile of absolute errors, predicted / measured - 1."""
 
     rows: int
     median: float
+    mean: float
     p90: float
+    within: float
+    """Four of five measured speeds lie within this factor of the predicted one."""
+
+
+class DeviceGroup(Spec):
+    """Errors of some rows; `None` where none states such a speed."""
+
+    decode: DeviceErrors | None
+    prefill: DeviceErrors | None
 
 
 class RuntimeFit(Spec):
@@ -87,8 +99,16 @@ class RuntimeFit(Spec):
     padded: bool = False
     """Whether a pass takes the time of a full chunk whatever the tokens in it."""
     factors: tuple[DeviceFactor, ...]
-    errors: dict[str, dict[str, DeviceErrors]]
-    """`fitted`, `model` (left out), `chip` (left out) -> `decode` or `prefill` -> errors."""
+    accelerators: dict[str, int]
+    """Chip -> rows fitted."""
+    quantisations: dict[str, int]
+    errors: dict[str, DeviceGroup]
+    """`fitted`, and of rows whose `model` or `chip` was left out."""
+
+    @property
+    def rows(self) -> int:
+        """Rows fitted."""
+        return sum(self.accelerators.values())
 
 
 class DeviceFit(Spec):
@@ -99,6 +119,8 @@ class DeviceFit(Spec):
     fitted_on: str
     fitted_by: str
     rows: int
+    errors: dict[str, DeviceGroup]
+    """As of each runtime, over all of them."""
     runtimes: tuple[RuntimeFit, ...]
 
 
@@ -121,9 +143,11 @@ class DeviceSpeed(Spec):
     """Of all sequences, in the mean over the output."""
     answer_s: float
     """Prompt and all output tokens."""
-    low: float
-    """Factor on both speeds: with `high`, four of five unseen models of this runtime were measured between."""
-    high: float
+    decode_within: float
+    """Four of five models, or chips where this one is not `calibrated`, that the fit had not seen lie within this
+    factor of their estimate."""
+    prefill_within: float | None
+    """`None` where no prefill of the runtime was measured."""
     calibrated: bool
     """Whether the runtime was fitted on this chip."""
     memory_bytes: float
@@ -175,11 +199,7 @@ class DeviceRowResult(Spec):
     calibrated: bool
 
 
-class DeviceGroup(Spec):
-    """Errors of some rows."""
-
-    decode: DeviceErrors | None
-    prefill: DeviceErrors | None
+DEVICE_GROUPS = ("runtime and unit", "accelerator", "device class", "quantisation", "model", "source")
 
 
 class DeviceValidation(Spec):
@@ -191,9 +211,11 @@ class DeviceValidation(Spec):
     """Reason -> ids of the rows."""
     overall: DeviceGroup
     groups: dict[str, dict[str, DeviceGroup]]
-    """`runtime and unit`, `accelerator`, `device class`, `model`, `quantisation`, `source` -> name -> errors."""
-    noise: DeviceGroup
-    """How far two rows of the same runtime, chip, quantisation and shape of model lie apart."""
+    """By `DEVICE_GROUPS` -> name -> errors."""
+    noise: dict[str, DeviceGroup]
+    """How far rows lie apart that the estimate takes for equal: `repeated` on one unit, `cpu and gpu` of one chip."""
+    fitted: dict[str, DeviceGroup]
+    """Errors of the shipped calibration: in sample, and with models and chips left out."""
     per_row: tuple[DeviceRowResult, ...]
 
 
