@@ -140,7 +140,7 @@ def _design(given: Speeds, factors: Sequence[DeviceFactor]) -> dict[Rate, Array]
 
 
 def _predicted(given: Speeds, design: Mapping[Rate, Array], ln_values: Array) -> tuple[Array, Array]:
-    """ln decode and ln prefill tokens/s of every row."""
+    """Ln decode and ln prefill tokens/s of every row."""
     values = {rate: given.base[rate] * np.exp(design[rate] @ ln_values) for rate in RATES}
     stated = np.array([case.row.accepted_tokens or np.nan for case in given.cases])
     values["accepted"] = np.where(np.isnan(stated), values["accepted"], stated)
@@ -154,7 +154,7 @@ def _predicted(given: Speeds, design: Mapping[Rate, Array], ln_values: Array) ->
 def _solve(
     given: Speeds, factors: Sequence[DeviceFactor], design: Mapping[Rate, Array], used: Array, start: Array
 ) -> Array:
-    """ln figures that fit the rows with weight 1, searched from `start`."""
+    """Ln figures that fit the rows with weight 1, searched from `start`."""
     priors = np.log([f.prior for f in factors])
     spreads = np.array([f.spread for f in factors])
 
@@ -219,7 +219,8 @@ def fit_devices(cases: Sequence[Case], progress: Callable[[int, int], None]) -> 
         own = [c for c in cases if c.runtime_name == name and c.unit in units]
         runtime = RuntimeFit(
             runtime=name, units=units, reference=reference, chunk_tokens=chunk, padded=padded, factors=(), errors={},
-            accelerators=_counted(c.accelerator_id for c in own), quantisations=_counted(c.quantisation_id for c in own),
+            accelerators=_counted(c.accelerator_id for c in own),
+            quantisations=_counted(c.quantisation_id for c in own),
         )  # fmt: skip
         fitted, by_row = fit_runtime(own, runtime)
         found.append(fitted)

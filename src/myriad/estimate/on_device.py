@@ -19,6 +19,7 @@ unit (`spec.on_device.Rate`). Left out: heat (phones slow down after minutes), t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ from myriad.spec.model import (
     Model,
     MultiLatentAttention,
 )
-from myriad.spec.on_device import DeviceFactor, DraftMethod, Quantisation, Rate, RuntimeFit
+from myriad.spec.on_device import ComputeUnit, DeviceFactor, DraftMethod, Quantisation, Rate, RuntimeFit
 
 Array = npt.NDArray[np.float64]
 Figure = float | Array
@@ -57,18 +58,18 @@ def cached_bytes_per_token(mixer: Mixer | None, bits: float) -> float:
     """Bytes that one layer caches of one token; 0 for recurrent mixers, whose state does not grow."""
     match mixer:
         case GroupedQueryAttention():
-            width = mixer.kv_heads * (mixer.head_dim + (mixer.v_head_dim or mixer.head_dim))
+            width = float(mixer.kv_heads * (mixer.head_dim + (mixer.v_head_dim or mixer.head_dim)))
         case MultiLatentAttention():
-            width = mixer.kv_lora_rank + mixer.qk_rope_head_dim
+            width = float(mixer.kv_lora_rank + mixer.qk_rope_head_dim)
         case CompressedAttention():
             width = mixer.head_dim / mixer.compress_ratio if mixer.compress_ratio else 0.0
         case _:
-            width = 0
+            width = 0.0
     return width * bits / 8.0
 
 
 def _window(mixer: Mixer | None) -> int | None:
-    return getattr(mixer, "window_tokens", None)
+    return mixer.window_tokens if isinstance(mixer, (GroupedQueryAttention, CompressedAttention)) else None
 
 
 def _attention_flops_per_pair(mixer: Mixer | None) -> float:
@@ -115,7 +116,7 @@ class Load:
         if self.touched is None:
             return self.read_bytes
         experts, top_k = self.touched
-        share = 1.0 - (1.0 - top_k / experts) ** tokens
+        share = 1.0 - math.pow(1.0 - top_k / experts, tokens)
         return self.all_read_bytes - self.expert_bytes * (1.0 - share)
 
 
@@ -194,6 +195,21 @@ def applies(factor: DeviceFactor, accelerator_id: str, quantisation_id: str, met
     )
 
 
+def borrowed(
+    runtimes: Iterable[RuntimeFit], accelerator: Accelerator, accelerator_id: str, unit: ComputeUnit
+) -> RuntimeFit | None:
+    """The runtime whose figures stand in where none was fitted of a runtime or chip; `None` without any on that unit.
+
+    Before others: one fitted on that chip, one with the reference that the chip states, the one with most rows.
+    """
+    peak = accelerator.fp16_flops_per_s or accelerator.bf16_flops_per_s
+
+    def order(one: RuntimeFit) -> tuple[bool, bool, int]:
+        return accelerator_id in one.accelerators, (one.reference == "peak") == (peak is not None), one.rows
+
+    return max((one for one in runtimes if unit in one.units), key=order, default=None)
+
+
 def references(accelerator: Accelerator, runtime: RuntimeFit) -> dict[Rate, float]:
     """What the fitted figures of each rate are shares of, in base units; 1 for those in seconds or pure numbers.
 
@@ -204,7 +220,9 @@ def references(accelerator: Accelerator, runtime: RuntimeFit) -> dict[Rate, floa
         raise MissingDataError(f"{accelerator.name} has no memory_bytes_per_s")
     compute = bandwidth if runtime.reference == "memory" else peak
     if compute is None:
-        raise MissingDataError(f"{accelerator.name} has no bf16_flops_per_s, which speeds of {runtime.runtime} build on")
+        raise MissingDataError(
+            f"{accelerator.name} has no bf16_flops_per_s, which speeds of {runtime.runtime} build on"
+        )
     return {"weights": bandwidth, "cache": bandwidth, "compute": compute, "attention": compute}
 
 
@@ -277,9 +295,7 @@ def prefill_s(work: Work, rates: Rates) -> Figure:
     tokens = work.prompt_tokens + (work.batch - 1.0) * rates.padding
     compute_s = tokens * work.flops_per_token / rates.compute + work.attention_flops / rates.attention
     scan_s = tokens * work.recurrent_layers * rates.scan
-    return (
-        work.chunks * fixed_s(work, rates, work.prompt_bytes) + (compute_s + scan_s) / work.devices**rates.spread
-    )
+    return work.chunks * fixed_s(work, rates, work.prompt_bytes) + (compute_s + scan_s) / work.devices**rates.spread
 
 
 def chunking(runtime: RuntimeFit, prompt_tokens: float) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from myriad.spec.base import Count, Fraction, Spec
+from myriad.spec.base import Bytes, Count, Fraction, Seconds, Spec, Watts
 
 ComputeUnit = Literal["cpu", "gpu", "npu"]
 """The part of a chip that computes; all share one memory."""
@@ -81,8 +81,8 @@ class DeviceErrors(Spec):
 class DeviceGroup(Spec):
     """Errors of some rows; `None` where none states such a speed."""
 
-    decode: DeviceErrors | None
-    prefill: DeviceErrors | None
+    decode: DeviceErrors | None = None
+    prefill: DeviceErrors | None = None
 
 
 class RuntimeFit(Spec):
@@ -122,6 +122,35 @@ class DeviceFit(Spec):
     errors: dict[str, DeviceGroup]
     """As of each runtime, over all of them."""
     runtimes: tuple[RuntimeFit, ...]
+
+
+class DeviceUse(Spec):
+    """What is asked of a device."""
+
+    prompt_tokens: Count = 512
+    output_tokens: Count = 128
+    batch: Count = 1
+    devices: Count = 1
+    """Equal chips that hold consecutive layers."""
+    runtime: str | None = None
+    """`None`: every one that was fitted there; likewise below."""
+    unit: ComputeUnit | None = None
+    quantisation: str | None = None
+    memory: Bytes | None = None
+    """Of one device, where the catalog leaves it to the buyer."""
+    power: Watts | None = None
+    """While it answers; `None`: the thermal design power of the catalog, if any."""
+
+
+class CloudOffer(Spec):
+    """How the cloud answers, and its price."""
+
+    round_trip: Seconds
+    """Between device and cloud."""
+    ttft: Seconds
+    tpot: Seconds
+    usd_per_input_token: float = Field(ge=0)
+    usd_per_output_token: float = Field(ge=0)
 
 
 class DeviceSpeed(Spec):

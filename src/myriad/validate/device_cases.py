@@ -1,17 +1,17 @@
-"""What published on-device rows describe, in the catalog's names: chip, model, storage, runtime and the speeds judged."""
+"""What published on-device rows describe, in the catalog's names, and the speeds that judge."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from myriad import catalog
 from myriad.errors import MyriadError
-from myriad.estimate.on_device import Load, Work, load, work_of
+from myriad.estimate.on_device import Load, Work, borrowed, load, work_of
 from myriad.spec.accelerator import Accelerator
-from myriad.spec.on_device import COMPUTE_UNITS, ComputeUnit, DraftMethod, RuntimeFit
+from myriad.spec.on_device import ComputeUnit, DraftMethod, RuntimeFit
 from myriad.validate.device_rows import DeviceRow
 
 CONTEXT_TOKENS: Final = 512
@@ -65,15 +65,11 @@ def runtime_name(text: str) -> str:
     return re.sub(r"\s+(\(.*|v?\d[\d.]*)$", "", text).strip()
 
 
-def runtime_of(runtimes: Sequence[RuntimeFit], name: str, unit: ComputeUnit) -> tuple[RuntimeFit | None, bool]:
-    """The figures of a runtime on a unit, and whether they are its own.
-
-    An unknown runtime gets those of the one with most rows on that unit; `None` if there is none.
-    """
-    there = [one for one in runtimes if unit in one.units]
-    own = next((one for one in there if one.runtime.lower() == name.lower()), None)
-    most = max(there, key=lambda one: one.rows, default=None)
-    return (own, True) if own else (most, False)
+def runtime_of(case: Case, runtimes: Sequence[RuntimeFit]) -> tuple[RuntimeFit | None, bool]:
+    """The figures of the row's runtime on its unit, and whether they are its own; see `borrowed` where not."""
+    name = case.runtime_name.lower()
+    own = next((one for one in runtimes if case.unit in one.units and one.runtime.lower() == name), None)
+    return (own, True) if own else (borrowed(runtimes, case.accelerator, case.accelerator_id, case.unit), False)
 
 
 def _found(kind: catalog.Kind, *names: str) -> str | None:
@@ -112,10 +108,9 @@ def case_of(row: DeviceRow) -> Case:
     prefill, said = row.prefill_tokens_per_s, "tokens/s as printed"
     if prefill is None and row.ttft_s is not None:
         prefill, said = FIRST_CHUNK_TOKENS / row.ttft_s, "a chunk of 128 tokens over the least TTFT"
-    unit = cast(ComputeUnit, row.unit if row.unit in COMPUTE_UNITS else "gpu")
     return Case(
-        row, accelerator_id, accelerator, model_id, quantisation_id, unit, runtime_name(row.runtime), devices,
-        _DRAFTS.get(drafting.lower()), one, row.decode_tokens_per_s, prefill, said,
+        row, accelerator_id, accelerator, model_id, quantisation_id, row.unit or "gpu", runtime_name(row.runtime),
+        devices, _DRAFTS.get(drafting.lower()), one, row.decode_tokens_per_s, prefill, said,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from myriad.spec.on_device import COMPUTE_UNITS
+from myriad.spec.on_device import COMPUTE_UNITS, ComputeUnit
 from myriad.validate.csv_rows import COUNT, NUMBER, TEXT, MeasuredRow, Reader, Table, one_of, positive
 
 
@@ -22,7 +22,7 @@ class DeviceRow(MeasuredRow):
     model: str
     quantisation: str = ""
     runtime: str = ""
-    unit: str = ""
+    unit: ComputeUnit | None = None
     batch: int = 1
     context_tokens: int | None = None
     """Context that was set, or tokens of the prompts of all sequences."""
