@@ -17,9 +17,8 @@ from myriad.api.validate import validate_device, validate_ranking, validate_trai
 from myriad.estimate.device_or_cloud import device_or_cloud
 
 __all__ = [
-    "best_split", "device_or_cloud", "device_speeds", "entry_of", "estimate_training", "explain_plan", "explain_row", "explain_training", "import_model",
-    "list_entries", "mix_training", "model_entry_text", "operations_of", "parameters_of", "plan", "search_entries",
-    "search_training",
-    "shortened", "sweep", "timeline_of", "timeline_of_plan", "validate_device", "validate_ranking",
-    "validate_training",
+    "best_split", "device_or_cloud", "device_speeds", "entry_of", "estimate_training", "explain_plan", "explain_row",
+    "explain_training", "import_model", "list_entries", "mix_training", "model_entry_text", "operations_of",
+    "parameters_of", "plan", "search_entries", "search_training", "shortened", "sweep", "timeline_of",
+    "timeline_of_plan", "validate_device", "validate_ranking", "validate_training",
 ]  # fmt: skip

@@ -21,8 +21,8 @@ def device_speeds(model: str, device: str | None, use: DeviceUse) -> list[Device
     """Speeds of a catalog model on one device, fastest decode first; without one, the fastest on every fitted chip.
 
     On one device there is one for each runtime, unit and quantisation that was fitted there, or as `use` narrows
-    them. A chip without any gets the figures of a runtime on other chips, and says so. Raises SpecError for unknown names, MissingDataError for a chip
-    without the figures that are needed.
+    them. A chip without any gets the figures of a runtime on other chips, and says so. Raises SpecError for unknown
+    names, MissingDataError for a chip without the figures that are needed.
     """
     found, entry = catalog.model(model), catalog.entry("models", model)
     runtimes = [one for one in catalog.device_fit().runtimes if _wanted(one, use)]

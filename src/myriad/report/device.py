@@ -16,7 +16,7 @@ from myriad.units import format_bytes, format_seconds
 def _table(*heads: str, left: int = 1) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
     for i, head in enumerate(heads):
-        table.add_column(head, justify="left" if i < left else "right", overflow="fold", no_wrap=i == 0 and left > 1)
+        table.add_column(head, justify="left" if i < left else "right", overflow="fold")
     return table
 
 
@@ -38,31 +38,50 @@ def speeds_text(speeds: Sequence[DeviceSpeed]) -> Iterator[RenderableType]:
         + (f", {first.devices} chips" if first.devices > 1 else ""),
         style="bold",
     )
-    with_energy = any(one.answer_joules is not None for one in speeds)
+    chips = list(dict.fromkeys(one.device for one in speeds))
     for model in dict.fromkeys(one.model for one in speeds):
-        # One device stands above its table.
-        chips = dict.fromkeys(one.device for one in speeds)
-        title = [f"{model} on {next(iter(chips))}"] if len(chips) == 1 else [model, "by"]
-        table = _table(*title, "decode", "prefill", "answer", "memory", *["energy"] * with_energy, left=len(title))
-        for one in (one for one in speeds if one.model == model):
-            energy = "" if one.answer_joules is None else f"{one.answer_joules:.3g} J"
-            table.add_row(
-                *[one.device] * (len(title) - 1),
-                _by(one) + ("" if one.calibrated else " *"),
-                _rate(one.decode_tokens_per_s, one.decode_within),
-                _rate(one.prefill_tokens_per_s, one.prefill_within),
-                format_seconds(one.answer_s),
-                format_bytes(one.memory_bytes) + (" !" if one.fits is False else ""),
-                *[energy] * with_energy,
-            )
-        yield table
-    yield Text("tokens/s; x: four of five models that the fit had not seen lie within this factor", style="dim")
+        own = [one for one in speeds if one.model == model]
+        if len(chips) == 1:
+            yield Text(f"{model} on {chips[0]}", style="bold")
+        yield _on_one(own) if len(chips) == 1 else _on_many(model, own)
+    within = "; x: four of five models that the fit had not seen lie within this factor" if len(chips) == 1 else ""
+    yield Text(f"decode, prefill: tokens/s{within}", style="dim")
     yield from (Text(note, style="dim") for note in _notes(speeds))
 
 
+def _on_one(speeds: Sequence[DeviceSpeed]) -> Table:
+    with_energy = any(one.answer_joules is not None for one in speeds)
+    table = _table("by", "decode", "prefill", "answer", "memory", *["energy"] * with_energy)
+    for one in speeds:
+        energy = "" if one.answer_joules is None else f"{one.answer_joules:.3g} J"
+        table.add_row(
+            _by(one) + ("" if one.calibrated else " *"),
+            _rate(one.decode_tokens_per_s, one.decode_within),
+            _rate(one.prefill_tokens_per_s, one.prefill_within),
+            format_seconds(one.answer_s),
+            format_bytes(one.memory_bytes) + (" !" if one.fits is False else ""),
+            *[energy] * with_energy,
+        )
+    return table
+
+
+def _on_many(model: str, speeds: Sequence[DeviceSpeed]) -> Table:
+    table = _table(model, "quickest by", "decode", "prefill", "answer", left=2)
+    for one in speeds:
+        table.add_row(
+            one.device + ("" if one.calibrated else " *") + (" !" if one.fits is False else ""),
+            _by(one),
+            _rate(one.decode_tokens_per_s, None),
+            _rate(one.prefill_tokens_per_s, None),
+            format_seconds(one.answer_s),
+        )
+    return table
+
+
 def _notes(speeds: Sequence[DeviceSpeed]) -> Iterator[str]:
-    if any(one.prefill_within is None for one in speeds):
-        yield "prefill without x: none was measured with that runtime; assumed"
+    unmeasured = sorted({one.runtime for one in speeds if one.prefill_within is None})
+    if unmeasured:
+        yield f"prefill of {', '.join(unmeasured)}: none was measured; assumed"
     if any(not one.calibrated for one in speeds):
         yield "* nothing was fitted on this chip: the runtime's figures of others"
     if any(one.fits is False for one in speeds):
