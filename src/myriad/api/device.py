@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from myriad import catalog
 from myriad.errors import MissingDataError, SpecError, unknown_name
-from myriad.estimate.on_device import borrowed, decode_tokens_per_s, load, prefill_s, rates, work_of
+from myriad.estimate.device_load import load
+from myriad.estimate.on_device import borrowed, decode_tokens_per_s, prefill_s, rates, work_of
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.model import MixtureOfExperts, Model
 from myriad.spec.on_device import USABLE_MEMORY_FRACTION, ComputeUnit, DeviceSpeed, DeviceUse, RuntimeFit

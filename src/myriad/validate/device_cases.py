@@ -9,7 +9,8 @@ from typing import Final
 
 from myriad import catalog
 from myriad.errors import MyriadError
-from myriad.estimate.on_device import Load, Work, borrowed, load, work_of
+from myriad.estimate.device_load import Load, load
+from myriad.estimate.on_device import Work, borrowed, work_of
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.on_device import ComputeUnit, DraftMethod, RuntimeFit
 from myriad.validate.device_rows import DeviceRow
@@ -45,11 +46,17 @@ class Case:
     """Measured tokens/s of the prompt, padding included where a pass has it."""
     measured_from: str
 
+    @property
+    def whole_prompt(self) -> bool:
+        """Whether its TTFT is that of the whole prompt: one figure, no range that begins with one chunk."""
+        return self.row.ttft_s is not None and self.row.ttft_s[0] == self.row.ttft_s[1]
+
     def work(self, runtime: RuntimeFit) -> Work:
         """What the row decodes and prefills with this runtime."""
         # The context is the depth of llama.cpp's runs; of a batch it counts all prompts; of NPU graphs it is a limit.
         tokens = (self.row.context_tokens or CONTEXT_TOKENS) / self.row.batch
-        tokens = runtime.chunk_tokens if runtime.padded and runtime.chunk_tokens else tokens
+        if runtime.padded and runtime.chunk_tokens and not self.whole_prompt:
+            tokens = runtime.chunk_tokens
         return work_of(
             self.load, runtime, context_tokens=tokens, prompt_tokens=tokens, batch=self.row.batch,
             devices=self.devices, drafts=self.method is not None,
@@ -107,7 +114,10 @@ def case_of(row: DeviceRow) -> Case:
         raise SkipRowError(str(error)) from None
     prefill, said = row.prefill_tokens_per_s, "tokens/s as printed"
     if prefill is None and row.ttft_s is not None:
-        prefill, said = FIRST_CHUNK_TOKENS / row.ttft_s, "a chunk of 128 tokens over the least TTFT"
+        least_s, most_s = row.ttft_s
+        prefill, said = FIRST_CHUNK_TOKENS / least_s, "a chunk of 128 tokens over the least TTFT"
+        if least_s == most_s:
+            prefill, said = (row.context_tokens or CONTEXT_TOKENS) / least_s, "tokens of the prompt over TTFT"
     return Case(
         row, accelerator_id, accelerator, model_id, quantisation_id, row.unit or "gpu", runtime_name(row.runtime),
         devices, _DRAFTS.get(drafting.lower()), one, row.decode_tokens_per_s, prefill, said,
@@ -137,8 +147,10 @@ def prefilled_tokens(case: Case, runtime: RuntimeFit) -> float:
     tokens are rate x least TTFT. All else counts what is computed.
     """
     row = case.row
+    if case.whole_prompt:
+        return float(row.context_tokens or CONTEXT_TOKENS)
     if runtime.padded and row.prefill_tokens_per_s is not None and row.ttft_s is not None:
-        return row.prefill_tokens_per_s * row.ttft_s
+        return row.prefill_tokens_per_s * row.ttft_s[0]
     if runtime.padded:
         return float(runtime.chunk_tokens or FIRST_CHUNK_TOKENS)
     return float(row.context_tokens or CONTEXT_TOKENS)

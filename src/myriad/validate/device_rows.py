@@ -27,22 +27,22 @@ class DeviceRow(MeasuredRow):
     context_tokens: int | None = None
     """Context that was set, or tokens of the prompts of all sequences."""
     prefill_tokens_per_s: float | None = None
-    ttft_s: float | None = None
-    """The least, where a range is printed: of a prompt that fits into one chunk."""
+    ttft_s: tuple[float, float] | None = None
+    """Least and most; equal where one figure is printed."""
     decode_tokens_per_s: float | None = None
     drafting: str = ""
     accepted_tokens: float | None = None
     notes: str = ""
 
 
-def _least(value: str) -> float:
-    numbers = [float(part) for part in value.split("-")]
+def _least_and_most(value: str) -> tuple[float, float]:
+    numbers = [float(part) / 1e3 for part in value.split("-")]
     if len(numbers) > 2 or not all(0 < number < float("inf") for number in numbers):
         raise ValueError(value)
-    return min(numbers) / 1e3
+    return min(numbers), max(numbers)
 
 
-_RANGE: Final = Reader(_least, "milliseconds above 0 or a range of them, such as 98.6-3156.1")
+_RANGE: Final = Reader(_least_and_most, "milliseconds above 0 or a range of them, such as 98.6-3156.1")
 _UNIT: Final = Reader(one_of(COMPUTE_UNITS), "one of " + ", ".join(COMPUTE_UNITS))
 _ACCEPTED: Final = Reader(positive(1.0), "tokens per pass, a number above 0")
 

@@ -7,6 +7,7 @@ import pytest
 
 from myriad import catalog
 from myriad.errors import MissingDataError
+from myriad.estimate.device_load import load
 from myriad.estimate.on_device import (
     RATES,
     Rates,
@@ -14,7 +15,6 @@ from myriad.estimate.on_device import (
     borrowed,
     chunking,
     decode_tokens_per_s,
-    load,
     prefill_s,
     rates,
     stacked,

@@ -44,7 +44,7 @@ def row(**changes: object) -> DeviceRow:
 def test_rows_are_read_in_base_units():
     cards, phone = parse_device_rows(CSV, "mine.csv")
     assert (cards.prefill_tokens_per_s, cards.decode_tokens_per_s, cards.unit) == (8545, 122.56, "gpu")
-    assert phone.ttft_s == 0.069
+    assert phone.ttft_s == (0.069, 2.208)
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,15 @@ def test_a_row_that_cannot_be_judged_says_why(changes, reason):
 
 def test_a_padded_chunk_may_hold_a_short_prompt():
     padded = runtime(chunk_tokens=128, padded=True)
-    short = case_of(row(prefill_tokens_per_s=385.36, ttft_s=0.098628))
+    short = case_of(row(prefill_tokens_per_s=385.36, ttft_s=(0.098628, 3.156)))
     assert prefilled_tokens(short, padded) == pytest.approx(38, abs=0.02)
-    assert prefilled_tokens(case_of(row(ttft_s=0.1)), padded) == 128
+    assert prefilled_tokens(case_of(row(ttft_s=(0.1, 3.2))), padded) == 128
     assert prefilled_tokens(case_of(row(context_tokens=1024)), runtime()) == 1024
+
+
+def test_a_time_to_first_token_is_of_a_chunk_where_a_range_is_printed_and_of_the_prompt_else():
+    assert case_of(row(ttft_s=(0.1, 3.2), context_tokens=4096)).prefill == pytest.approx(1280)
+    assert case_of(row(ttft_s=(0.5, 0.5), context_tokens=4096)).prefill == pytest.approx(8192)
 
 
 def test_errors_are_predicted_over_measured():
@@ -142,7 +147,7 @@ def test_shipped_rows_are_whole_and_cited():
 
 def test_quantisations_store_what_the_files_hold():
     """Llama 3 8B as published: 4.58 GiB in Q4_K_M, 4.34 GiB in Q4_0, 7.95 GiB in Q8_0, 14.96 GiB in F16."""
-    from myriad.estimate.on_device import load
+    from myriad.estimate.device_load import load
 
     for name, gib in {"q4_k_m": 4.58, "q4_0": 4.34, "q8_0": 7.95, "f16": 14.96}.items():
         stored = load(catalog.model("llama3-8b"), catalog.quantisation(name)).stored_bytes
