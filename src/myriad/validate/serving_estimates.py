@@ -9,8 +9,9 @@ import numpy as np
 
 from myriad.errors import InfeasibleError, MissingDataError
 from myriad.estimate.serving.disaggregated import Side, disaggregated_state
+from myriad.estimate.serving.load import Limits, Load
 from myriad.estimate.serving.machine import Cut, Machine
-from myriad.estimate.serving.steady import Limits, Load, Steady, steady_state
+from myriad.estimate.serving.steady import Steady, steady_state
 from myriad.spec.cluster import Cluster
 from myriad.spec.serving import Replicas, ServingWork
 from myriad.validate.serving_cases import ServingCase
