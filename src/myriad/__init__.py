@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from myriad.api import explain_row as explain_row
     from myriad.api import explain_training as explain_training
     from myriad.api import import_model as import_model
+    from myriad.api import launch_files as launch_files
     from myriad.api import mix_training as mix_training
     from myriad.api import operations_of as operations_of
     from myriad.api import search_training as search_training
@@ -27,7 +28,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__", "best_split", "estimate_training", "explain_plan", "explain_row", "explain_training",
-    "import_model", "mix_training", "operations_of", "plan", "search_training", "sweep", "timeline_of",
+    "import_model", "launch_files", "mix_training", "operations_of", "plan", "search_training", "sweep", "timeline_of",
     "timeline_of_plan",
     "validate_ranking", "validate_serving", "validate_training",
 ]  # fmt: skip

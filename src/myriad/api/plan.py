@@ -11,9 +11,10 @@ from pathlib import Path
 from myriad import __version__, catalog
 from myriad.api.compare import compare, sensitivities
 from myriad.api.domain import model_caveats
-from myriad.api.plan_mixed import mixed_option, used_of
+from myriad.api.plan_mixed import mixed_option
+from myriad.api.plan_warnings import warnings_of
 from myriad.api.sources import sources_of
-from myriad.api.spending import over_cap, spending_on, within_a_year_usd
+from myriad.api.spending import over_cap, spending_on
 from myriad.api.split import refined
 from myriad.api.step_timeline import shortened, step_timeline
 from myriad.api.training import (
@@ -43,7 +44,7 @@ from myriad.spec.result import (
     Sensitivity,
     TrainingEstimate,
 )
-from myriad.spec.system import Pool, Rented, System, TrainingJob
+from myriad.spec.system import Pool, System, TrainingJob
 from myriad.spec.timeline import StepTimeline
 from myriad.units import DAY_S, HOUR_S, format_si
 
@@ -103,7 +104,7 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
         pools={name: _pool_line(system.pools[name], cluster) for name, cluster in clusters.items()},
         jobs=jobs,
         total_cost_usd=sum(known) if costs and len(known) == len(jobs) else None,
-        warnings=(*_overbooked(system, jobs), *_overspent(system, jobs, rates), *_not_compared(system, jobs)),
+        warnings=warnings_of(system, jobs, rates),
         sources=sources_of(system, clusters, jobs),
         plan_s=time.perf_counter() - start,
     )
@@ -316,53 +317,3 @@ def _preference(option: JobOnPool) -> tuple[bool, bool, float, float]:
     step_s = option.step_s if option.step_s is not None else float("inf")
     cost = option.cost_usd if option.cost_usd is not None and not late else float("inf")
     return (not option.feasible, late, cost, option.days if option.days is not None else step_s)
-
-
-def _overbooked(system: System, jobs: tuple[JobPlan, ...]) -> tuple[str, ...]:
-    """Pools whose jobs, each planned alone, need more accelerator-days than there are before the last deadline."""
-    warnings = []
-    for name, pool in system.pools.items():
-        on_pool = [job.chosen for job in jobs if job.chosen is not None and used_of(job.chosen, name)]
-        needed = sum(hours / 24 for option in on_pool for hours, _ in [used_of(option, name) or (0.0, None)])
-        horizon = max((option.deadline_days or 0.0 for option in on_pool), default=0.0)
-        if len(on_pool) > 1 and horizon and needed > pool.count * horizon:
-            warnings.append(
-                f"pool {name}: its jobs need {needed:,.0f} accelerator-days; "
-                f"{pool.count:,} accelerators have {pool.count * horizon:,.0f} until the last deadline"
-            )
-    return tuple(warnings)
-
-
-def _overspent(system: System, jobs: tuple[JobPlan, ...], rates: Mapping[str, float]) -> tuple[str, ...]:
-    """Rented pools whose jobs, each within the yearly cap, together cost more within one year."""
-    warnings = []
-    for name, pool in system.pools.items():
-        if not isinstance(pool.terms, Rented) or pool.terms.yearly_cap is None:
-            continue
-        cap = pool.terms.yearly_cap.usd(rates)
-        on_pool = [job.chosen for job in jobs if job.chosen is not None and used_of(job.chosen, name)]
-        usd = [(used_of(option, name) or (0.0, None))[1] for option in on_pool]
-        spent = sum(within_a_year_usd(cost, option.days) for cost, option in zip(usd, on_pool, strict=True))
-        if len(on_pool) > 1 and spent > cap:
-            warnings.append(
-                f"pool {name}: its jobs together cost {spent / 1e6:,.1f} M USD within a year; "
-                f"the cap is {cap / 1e6:,.1f} M USD"
-            )
-    return tuple(warnings)
-
-
-def _not_compared(system: System, jobs: tuple[JobPlan, ...]) -> tuple[str, ...]:
-    """Jobs whose given layout cannot stand beside what was chosen: too large for the pool, or of one of several."""
-    warnings = []
-    for job in jobs:
-        given = system.jobs[job.name].compare_with
-        if given is None or job.chosen is None or job.comparison is not None:
-            continue
-        if job.chosen.mix is not None:
-            warnings.append(f"job {job.name}: the layout to compare with is of one pool, not of {job.chosen.pool}")
-        else:
-            warnings.append(
-                f"job {job.name}: the layout to compare with needs {given.world_size:,} accelerators, "
-                f"more than {job.chosen.pool} has"
-            )
-    return tuple(warnings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from myriad.catalog.clusters import cluster, cluster_of, long_link
+from myriad.catalog.engine_flags import engine_flags, launched_releases
 from myriad.catalog.entry import (
     KINDS,
     USER_CATALOG,
@@ -23,13 +24,13 @@ from myriad.catalog.entry import (
 )
 from myriad.catalog.fitted import held_out, training_fit
 from myriad.catalog.reading import located, read_spec
-from myriad.errors import MissingDataError
+from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import Spec
 from myriad.spec.calibration import Kernels, Stack, software_and_release
 from myriad.spec.cluster import Node
 from myriad.spec.model import Model
-from myriad.spec.price import PriceList
+from myriad.spec.price import PriceList, TokenPrice
 from myriad.spec.serving_engine import ServingEngine
 
 __all__ = [
@@ -45,12 +46,14 @@ __all__ = [
     "cluster",
     "cluster_of",
     "engine",
+    "engine_flags",
     "entries",
     "entry",
     "find",
     "held_out",
     "kernels",
     "kernels_entry",
+    "launched_releases",
     "load",
     "located",
     "long_link",
@@ -61,6 +64,8 @@ __all__ = [
     "read_spec",
     "search",
     "stack",
+    "token_price",
+    "token_prices",
     "training_fit",
     "usd_per_currency",
 ]  # fmt: skip
@@ -111,6 +116,21 @@ def engine(name: str) -> ServingEngine:
 def price_list(name: str) -> PriceList:
     """The price list with this id or alias. Raises SpecError with the nearest names."""
     return _spec("prices", name, PriceList)
+
+
+def token_prices(model_id: str | None = None) -> dict[str, TokenPrice]:
+    """Published prices of tokens by name, of all price lists: of one model of the catalog, or all that there are."""
+    lists = [one.spec for one in entries("prices") if isinstance(one.spec, PriceList)]
+    found = {name: price for one in lists for name, price in one.token_prices.items()}
+    return {name: price for name, price in found.items() if model_id in (None, price.item)}
+
+
+def token_price(name: str) -> TokenPrice:
+    """The published price of tokens with this name. Raises SpecError with the nearest names."""
+    known = token_prices()
+    if name not in known:
+        raise SpecError(unknown_name("token price", name, known))
+    return known[name]
 
 
 def kernels(accelerator_id: str) -> tuple[Kernels, bool]:

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, estimate, explain, mix, plan, search, serving, sweep, timeline, validate
+from myriad.cli import catalog, estimate, explain, launch, mix, plan, search, serving, sweep, timeline, validate
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -27,6 +27,7 @@ One question at a time:
   myriad serving search --model qwen3-32b --cluster h200:32
     --input 4000 --output 1000 --ttft 2s --tpot 50ms
   myriad explain --row mb-254
+  myriad launch deployment.yaml --to launch
   myriad validate training
   myriad catalog show gb200-nvl72"""
 
@@ -75,6 +76,7 @@ app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
+app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")

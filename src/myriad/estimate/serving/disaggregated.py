@@ -111,9 +111,9 @@ def prefilling(model: Model, side: Side, load: Load) -> Prefilling:
     one = np.ones_like(prompt)
     room = cache_room_bytes(model, side.cut, side.limits.batched_tokens, side.limits.memory_fraction, side.machine)
     together = np.maximum(np.floor(side.limits.batched_tokens / prompt), 1.0)
-    full_s = _prefill_s(model, side, prompt, load.cached_tokens, together)
+    full_s = prefill_s(model, side, prompt, load.cached_tokens, together)
     return Prefilling(
-        alone_s=_prefill_s(model, side, prompt, load.cached_tokens, one),
+        alone_s=prefill_s(model, side, prompt, load.cached_tokens, one),
         parts=_prefill_parts(model, side, prompt, load.cached_tokens, one),
         together=together,
         full_s=full_s,
@@ -144,7 +144,7 @@ def _prefill_parts(model: Model, side: Side, prompt: Array, cached: Array, toget
     return iteration_parts(model, side.cut, work, side.machine)
 
 
-def _prefill_s(model: Model, side: Side, prompt: Array, cached: Array, together: Array) -> Array:
+def prefill_s(model: Model, side: Side, prompt: Array, cached: Array, together: Array) -> Array:
     """Time to prefill `together` prompts at once, in as many full iterations as they need, in seconds."""
     pieces = np.maximum(np.ceil(together * prompt / side.limits.batched_tokens), 1.0)
     chunk = prompt / pieces

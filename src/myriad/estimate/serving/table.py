@@ -31,7 +31,8 @@ def iteration_table(
 
     `batched_tokens` and `sequences` bound an iteration. Kernels' hypotenuses of compute and memory make the sum of
     three tables an approximation only where parts overlap, which they do not here: attention, products and the rest
-    follow each other.
+    follow each other. Of two halves of an iteration, exchange that attention hides counts as seen: the tables are too
+    slow by it.
     """
     cut = Cut.of([layout])
     steps = 24

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s, domains, place, reduce_scatter_s
+from myriad.estimate.collectives import all_gather_s, place, reduce_scatter_s
 from myriad.estimate.device import Device
-from myriad.estimate.exchange import distinct_share
-from myriad.estimate.kernels import gemm_s, grouped_gemm_s, memory_bound_s
-from myriad.estimate.serving.cache import experts_hit
+from myriad.estimate.experts import experts_hit, routed_experts_s
+from myriad.estimate.kernels import gemm_s, memory_bound_s
+from myriad.estimate.peers import engine_all_reduce_s, expert_exchange_s
 from myriad.estimate.serving.machine import ACTIVATION_BYTES, Array, Cut, Machine
 from myriad.estimate.serving.parts import Parts, add
 from myriad.spec.model import (
@@ -26,9 +26,6 @@ from myriad.spec.model import (
     Model,
     MultiLatentAttention,
 )
-
-ROUTING_KERNELS = 4.0
-"""Small kernels around routed experts: choice of experts, their offsets, permutation, weighted sum."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +73,9 @@ def block_token_parts(block: Block, model: Model, cut: Cut, new: Tokens, machine
     return found
 
 
-def _product(m: Array, n: npt.ArrayLike, k: npt.ArrayLike, device: Device, machine: Machine) -> Parts:
+def _product(m: Array, n: npt.ArrayLike, k: npt.ArrayLike, device: Device, rate: float, machine: Machine) -> Parts:
     """A dense product, and the quantisation of its input where activations narrow too."""
-    found = {"gemm": gemm_s(m, n, k, device) / machine.engine.gemm_share}
+    found = {"gemm": gemm_s(m, n, k, device) / rate}
     if device.operand_bytes < ACTIVATION_BYTES:
         moved = m * np.asarray(k, float) * (ACTIVATION_BYTES + device.operand_bytes)
         add(found, _stream(moved, 1.0, machine))
@@ -101,7 +98,7 @@ def _projections(mixer: Mixer, hidden: float, cut: Cut, tokens: Array, machine: 
     found: Parts = {}
 
     def product(n: npt.ArrayLike, k: npt.ArrayLike) -> None:
-        add(found, _product(tokens, n, k, machine.projection, machine))
+        add(found, _product(tokens, n, k, machine.projection, machine.rates.projection, machine))
 
     def stream(elements: Array, kernels: float = 1.0) -> None:
         add(found, _stream(2 * ACTIVATION_BYTES * tokens * elements, kernels, machine))
@@ -156,9 +153,9 @@ def _projections(mixer: Mixer, hidden: float, cut: Cut, tokens: Array, machine: 
 
 def _feed_forward(width: Array, gated: bool, hidden: float, tokens: Array, machine: Machine) -> Parts:
     wide = 2.0 if gated else 1.0
-    found = _product(tokens, wide * width, hidden, machine.dense, machine)
+    found = _product(tokens, wide * width, hidden, machine.dense, machine.rates.dense, machine)
     add(found, _stream((wide + 1.0) * ACTIVATION_BYTES * tokens * width, 1.0, machine))
-    add(found, _product(tokens, hidden, width, machine.dense, machine))
+    add(found, _product(tokens, hidden, width, machine.dense, machine.rates.dense, machine))
     return found
 
 
@@ -167,26 +164,24 @@ def _experts(moe: MixtureOfExperts, hidden: float, cut: Cut, new: Tokens, machin
 
     With data-parallel attention, tokens of all copies meet. The rank of the most loaded experts sets the time.
     """
-    engine, device = machine.engine, machine.expert
     width = float(moe.latent_dim or hidden)
     held = moe.experts / cut.ep
     tokens, met = new.tokens, new.met
     imbalance = np.where(cut.ep > 1.0, machine.imbalance, 1.0)
-    rows = np.minimum(met * moe.top_k / cut.ep * imbalance, met * np.minimum(moe.top_k, held))
-    groups = np.maximum(experts_hit(moe, met, held), 1.0)
-    inner = moe.expert_width / cut.moe_tp
-    wide = 2.0 if moe.gated else 1.0
-    products = grouped_gemm_s(groups, rows, wide * inner, width, device)
-    products = products + grouped_gemm_s(groups, rows, width, inner, device)
-    found: Parts = {"expert_gemm": products / engine.expert_share}
-    moved = ACTIVATION_BYTES * rows * (3.0 * width + (wide + 1.0) * inner)
-    add(found, _stream(moved, ROUTING_KERNELS + 1.0, machine))
+    chosen = np.minimum(met * moe.top_k / cut.ep * imbalance, met * np.minimum(moe.top_k, held))
+    groups = np.maximum(experts_hit(met, moe.top_k, moe.experts) / cut.ep, 1.0)
+    # Where each rank dispatches its own tokens, it routes no others.
+    routed = np.where((cut.dp > 1.0) & (machine.dispatch == "all-to-all"), tokens, met)
+    layer_s = routed_experts_s(
+        groups, chosen, routed, width, moe.expert_width / cut.moe_tp, machine.expert, machine.expert_layer, moe.gated
+    )
+    found: Parts = {"expert_gemm": layer_s / machine.rates.expert}
     # The router keeps 16 bits.
-    add(found, {"gemm": gemm_s(tokens, float(moe.experts), hidden, machine.plain) / engine.gemm_share})
+    add(found, {"gemm": gemm_s(tokens, float(moe.experts), hidden, machine.plain) / machine.rates.plain})
     add(found, _expert_exchange(moe, width, cut, new, machine))
     if moe.latent_dim:
-        add(found, _product(tokens, width, hidden, machine.dense, machine))
-        add(found, _product(tokens, hidden, width, machine.dense, machine))
+        add(found, _product(tokens, width, hidden, machine.dense, machine.rates.dense, machine))
+        add(found, _product(tokens, hidden, width, machine.dense, machine.rates.dense, machine))
     for dense_width in (moe.shared_width, moe.dense_width):
         if dense_width:
             add(found, _feed_forward(dense_width / cut.tp, moe.gated, hidden, tokens, machine))
@@ -210,20 +205,24 @@ def _expert_exchange(moe: MixtureOfExperts, width: float, cut: Cut, new: Tokens,
         meeting = all_gather_s(met_bytes, placement) + reduce_scatter_s(met_bytes, placement)
         shared = meeting / engine.exchange_share
     else:
-        once = distinct_share(moe, cut.ep)
-        far = distinct_share(moe, domains(placement)) / once
-        out = bytes_ / cut.tp * moe.top_k * once
-        half = machine.dense.operand_bytes / ACTIVATION_BYTES if machine.dense.operand_bytes < ACTIVATION_BYTES else 1.0
-        there, back = all_to_all_s(half * out, placement, far), all_to_all_s(out, placement, far)
-        shared = (there + back) / engine.exchange_share
+        narrow = min(machine.expert.operand_bytes, ACTIVATION_BYTES)
+        ways = [
+            expert_exchange_s(
+                new.tokens / cut.tp, narrow * width, ACTIVATION_BYTES * width, moe.top_k, moe.experts, ranks, links,
+                fit, kind == "low-latency",
+            )
+            for kind, fit in machine.exchange.items()
+        ]  # fmt: skip
+        # Engines have one kind of kernels for few tokens and another for many.
+        shared = np.min(ways, axis=0) / engine.exchange_share
     several = cut.dp > 1.0
     return {"tp_comm": np.where(several, 0.0, alone), "ep_comm": np.where(several, shared, 0.0)}
 
 
 def _reduced_s(bytes_: Array, ranks: Array, machine: Machine) -> Array:
-    placement = place(ranks, np.ones_like(ranks), machine.cluster.links)
-    reduced: Array = np.where(ranks > 1.0, all_reduce_s(bytes_, placement) / machine.engine.exchange_share, 0.0)
-    return reduced
+    links = machine.cluster.links
+    reduced = engine_all_reduce_s(bytes_, ranks, np.ones_like(ranks), links, machine.all_reduce)
+    return np.where(ranks > 1.0, reduced / machine.engine.exchange_share, 0.0)
 
 
 def _hop_s(model: Model, cut: Cut, tokens: Array, machine: Machine) -> Array:
@@ -235,7 +234,7 @@ def _hop_s(model: Model, cut: Cut, tokens: Array, machine: Machine) -> Array:
 def _ends(model: Model, cut: Cut, new: Tokens, machine: Machine) -> Parts:
     """Looking tokens up, the head over the vocabulary cut by tp, and choosing the next token."""
     vocab = model.vocab / cut.tp
-    head = gemm_s(new.head_rows, vocab, float(model.hidden), machine.plain) / machine.engine.gemm_share
+    head = gemm_s(new.head_rows, vocab, float(model.hidden), machine.plain) / machine.rates.plain
     chosen = memory_bound_s(3 * 4.0 * new.head_rows * vocab, machine.plain, 4.0)
     looked_up = memory_bound_s(2 * ACTIVATION_BYTES * new.tokens * model.hidden, machine.plain, 1.0)
     return {"head": head + chosen + looked_up}

@@ -48,7 +48,8 @@ def room_of(model: Model, cut: Cut, machine: Machine, load: Load, limits: Limits
     keys = load.input_tokens + load.output_tokens / 2.0
     room = cache_room_bytes(model, cut, limits.batched_tokens, limits.memory_fraction, machine)
     fits = room >= sequence_bytes(model, cut, load.input_tokens + load.output_tokens, machine)
-    most = np.minimum(np.maximum(room, 0.0) / sequence_bytes(model, cut, keys, machine), limits.sequences)
+    held = load.input_tokens + load.output_tokens if machine.engine.admission == "whole" else keys
+    most = np.minimum(np.maximum(room, 0.0) / sequence_bytes(model, cut, held, machine), limits.sequences)
     mixed = machine.engine.mixing == "mixed"
     # Where every iteration is full of prefill, sequences end as fast as prompts are prefilled.
     full = passes * limits.batched_tokens / (prompt + passes * limits.checked_per_pass)
