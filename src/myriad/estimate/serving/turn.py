@@ -99,7 +99,13 @@ def turn_of(
     room_tokens = limits.batched_tokens - (batch * per_sequence if mixed else 0.0)
     room_tokens = np.maximum(room_tokens, 1.0)
     most_together = np.maximum(room_tokens / room.prompt, 1.0)
-    group = np.minimum(most_together, np.maximum(allowed, 1.0)) if load.equal else np.clip(rate, 1.0, most_together)
+    at_once = load.equal and not mixed
+    cohort = np.minimum(most_together, np.maximum(allowed, 1.0))
+    if not load.equal:
+        group = np.clip(rate, 1.0, most_together)
+    else:
+        # Beside decoding, prompts that came at once part over iterations: cohorts between one and all of them.
+        group = np.maximum(np.sqrt(cohort), np.clip(rate, 1.0, most_together)) if mixed else cohort
     pieces = (
         np.maximum(np.ceil(group * room.prompt / room_tokens), 1.0) if engine.splits_prompts else np.ones_like(group)
     )
@@ -118,7 +124,7 @@ def turn_of(
     wait_share = np.minimum(rate / group * service_s / mean_s, MOST_BUSY)
     waited_s = wait_s(service_s, wait_share)
     ready_s = 0.5 * mean_s + service_s + waited_s
-    if load.equal and not mixed:
+    if at_once:
         # All begin together and prefill first: the first of them wait for the last before they decode.
         all_s = service_s * np.maximum(allowed / group, 1.0)
         ready_s = 0.5 * (all_s + service_s)
