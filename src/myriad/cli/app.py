@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, device, estimate, explain, launch, mix, plan, search, sweep, timeline, validate
+from myriad.cli import catalog, device, estimate, explain, launch, mix, plan, search, serving, sweep, timeline, validate
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -25,6 +25,8 @@ One question at a time:
     --distance 1200km --bandwidth 4Tbit/s
     --seq-len 8192 --global-batch 3072
   myriad device qwen3-4b --device snapdragon-8-elite
+  myriad serving search --model qwen3-32b --cluster h200:32
+    --input 4000 --output 1000 --ttft 2s --tpot 50ms
   myriad explain --row mb-254
   myriad launch deployment.yaml --to launch
   myriad validate training
@@ -55,6 +57,7 @@ def _version(wanted: bool) -> None:
 
 app = _group("Plan AI systems of ten thousand accelerators.", EXAMPLES)
 judgements = _group("Hold estimates against measurements.")
+services = _group("Serve models: estimate one deployment, search all of them.")
 entries = _group("Show what is known, and who says so.")
 
 
@@ -76,8 +79,11 @@ app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.command("device", epilog=device.EXAMPLES)(device.device)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
 app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
+app.add_typer(services, name="serving")
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
+services.command("estimate", epilog=serving.ESTIMATE_EXAMPLES)(serving.estimate)
+services.command("search", epilog=serving.SEARCH_EXAMPLES)(serving.search)
 judgements.command("training", epilog=validate.EXAMPLES)(validate.training)
 judgements.command("serving", epilog=validate.SERVING_EXAMPLES)(validate.serving)
 judgements.command("ranking", epilog=validate.RANKING_EXAMPLES)(validate.ranking)
