@@ -45,11 +45,11 @@ from myriad.report.words import (
     stage_kinds,
     stage_numbers,
 )
+from myriad.spec.money import CostLine
 from myriad.spec.result import (
     MEMORY_PARTS,
     BestSplit,
     Comparison,
-    CostLine,
     JobOnPool,
     JobPlan,
     OperationTime,

@@ -8,10 +8,10 @@ from myriad.report.language import Language
 from myriad.report.mix_words import mix_step, mix_words
 from myriad.report.numbers import Numbers
 from myriad.report.views import StageGroup, band_factors, change, losses
+from myriad.spec.money import CostLine
 from myriad.spec.result import (
     BestSplit,
     Comparison,
-    CostLine,
     JobOnPool,
     JobPlan,
     Plan,

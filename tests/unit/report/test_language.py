@@ -12,11 +12,11 @@ from myriad.report.language import LANGUAGES, language
 from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
 from myriad.spec.mixed import Join
+from myriad.spec.money import CostLine
 from myriad.spec.result import (
     MEMORY_PARTS,
     TIME_PARTS,
     BandBasis,
-    CostLine,
     SearchResult,
     SourcedFigure,
 )
