@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from myriad.api import timeline_of as timeline_of
     from myriad.api import timeline_of_plan as timeline_of_plan
     from myriad.api import validate_ranking as validate_ranking
+    from myriad.api import validate_serving as validate_serving
     from myriad.api import validate_training as validate_training
     from myriad.api.plan import plan as plan
     from myriad.api.sweep import sweep as sweep
@@ -28,7 +29,7 @@ __all__ = [
     "__version__", "best_split", "estimate_training", "explain_plan", "explain_row", "explain_training",
     "import_model", "mix_training", "operations_of", "plan", "search_training", "sweep", "timeline_of",
     "timeline_of_plan",
-    "validate_ranking", "validate_training",
+    "validate_ranking", "validate_serving", "validate_training",
 ]  # fmt: skip
 
 

@@ -18,6 +18,10 @@ CSV = """\
 id,source,model,accelerator,gpus,precision,global_batch_sequences,seq_len,tp,pp,micro_batch,step_time_s
 mine,a log,llama3.1-8b,h100,8,bf16,128,8192,2,1,1,11.0
 """
+SERVING_CSV = """\
+id,source,model,accelerator,gpus,precision,engine_version,parallelism,isl,osl,concurrency_or_rate,ttft_ms,tpot_ms,mode
+mine,a log,llama3.1-8b,h100,1,bf16,vllm 0.12.0,tp1,1024,512,16,90,12.5,closed-loop concurrency
+"""
 
 
 def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -187,6 +191,20 @@ def test_validate_own_rows(myriad):
     assert (found["rows"], found["predicted"], found["skipped"]) == (1, 1, {})
     assert (row["id"], row["unit"]) == ("mine", "tokens/s/GPU")
     assert row["error"] == pytest.approx(row["predicted"] / row["measured"] - 1)
+
+
+def test_validate_own_serving_rows(myriad):
+    Path("runs.csv").write_text(SERVING_CSV)
+    done = myriad("validate", "serving", "--rows", "runs.csv", "--json", "errors.json")
+    assert done.code == 0, done.err
+    assert "1 of 1 rows predicted (100%)" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+    found = json.loads(Path("errors.json").read_text())
+    (row,) = found["per_row"]
+    assert (found["rows"], found["predicted"], found["skipped"]) == (1, 1, {})
+    assert (row["id"], set(row["errors"])) == ("mine", {"tpot", "ttft", "throughput"})
+    assert row["errors"]["tpot"] == pytest.approx(row["predicted"]["tpot"] / 0.0125 - 1)
+    assert found["groups"]["engine"]["vllm"]["tpot"]["rows"] == 1
 
 
 def test_validate_ranking_of_own_rows():

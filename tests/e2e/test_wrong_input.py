@@ -29,6 +29,10 @@ CSV = """\
 id,source,model,accelerator,gpus,precision,global_batch_sequences,seq_len,tp,pp,step_time_s
 mine,a log,llama3.1-8b,h100,8,bf16,128,8192,2,1,11.0
 """
+SERVING_CSV = """\
+id,source,model,accelerator,gpus,precision,engine_version,parallelism,isl,osl,concurrency_or_rate,ttft_ms,tpot_ms,mode
+mine,a log,llama3.1-8b,h100,1,bf16,vllm 0.12.0,tp1,1024,512,16,90,12.5,closed-loop concurrency
+"""
 INLINE = """\
 models:
   mine:
@@ -135,7 +139,7 @@ COMMAND_LINES = [
     ("plan system.yaml other.yaml", ("other.yaml",)),
     ("pln system.yaml", ("unknown command 'pln'", "did you mean 'plan'")),
     ("--verson", ("did you mean '--version'",)),
-    ("validate serving", ("unknown command 'serving'", "training")),
+    ("validate servin", ("unknown command 'servin'", "did you mean 'serving'")),
     (f"{ESTIMATE} --tpp 2", ("unknown option '--tpp'", "did you mean '--tp'")),
     (f"{ESTIMATE} --tp -2", ("--tp:", "-2")),
     (f"{ESTIMATE} --tp two", ("--tp:", "'two'")),
@@ -229,6 +233,8 @@ COMMAND_LINES = [
     ("validate training --rows nowhere.csv", ("nowhere.csv",)),
     ("validate training --rows .", ("is a folder",)),
     ("validate training --worst -1", ("--worst:",)),
+    ("validate serving --rows nowhere.csv", ("nowhere.csv",)),
+    ("validate serving --worst -1", ("--worst:",)),
     ("validate ranking --rows nowhere.csv", ("nowhere.csv",)),
     ("validate ranking --worst -1", ("--worst:",)),
     ("sweep", ("give a FILE or options",)),
@@ -374,6 +380,19 @@ def test_a_file_that_is_no_configuration(refused, content, wanted):
 def test_rows_that_cannot_be_read(refused, content, wanted):
     Path("runs.csv").write_text(content)
     assert wanted in refused("validate", "training", "--rows", "runs.csv", "--json", "errors.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        (SERVING_CSV.replace("tpot_ms", "tpot_s"), "unknown column 'tpot_s'; did you mean 'tpot_ms'"),
+        (SERVING_CSV.replace(",12.5,", ",fast,"), "runs.csv:2: tpot_ms: expected a number above 0, found 'fast'"),
+        (SERVING_CSV.replace("llama3.1-8b", "llama9-8b"), "none of the 1 rows can be judged"),
+    ],
+)
+def test_serving_rows_that_cannot_be_judged(refused, content, wanted):
+    Path("runs.csv").write_text(content)
+    assert wanted in refused("validate", "serving", "--rows", "runs.csv", "--json", "errors.json")
 
 
 @pytest.mark.parametrize(

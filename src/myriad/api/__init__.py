@@ -12,11 +12,12 @@ from myriad.api.step_timeline import shortened
 from myriad.api.sweep import sweep
 from myriad.api.timeline import timeline_of, timeline_of_plan
 from myriad.api.training import estimate_training, operations_of
-from myriad.api.validate import validate_ranking, validate_training
+from myriad.api.validate import validate_ranking, validate_serving, validate_training
 
 __all__ = [
     "best_split", "entry_of", "estimate_training", "explain_plan", "explain_row", "explain_training", "import_model",
     "list_entries", "mix_training", "model_entry_text", "operations_of", "parameters_of", "plan", "search_entries",
     "search_training",
-    "shortened", "sweep", "timeline_of", "timeline_of_plan", "validate_ranking", "validate_training",
+    "shortened", "sweep", "timeline_of", "timeline_of_plan", "validate_ranking", "validate_serving",
+    "validate_training",
 ]  # fmt: skip

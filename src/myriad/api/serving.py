@@ -9,8 +9,9 @@ from myriad import catalog
 from myriad.errors import InfeasibleError
 from myriad.estimate.serving.cache import cache_room_bytes, sequence_bytes, streamed_bytes, weight_bytes, work_bytes
 from myriad.estimate.serving.disaggregated import Side, disaggregated_state
+from myriad.estimate.serving.load import Limits, Load
 from myriad.estimate.serving.machine import Cut, Machine, machine
-from myriad.estimate.serving.steady import Limits, Load, Steady, steady_state
+from myriad.estimate.serving.steady import Steady, steady_state
 from myriad.spec.cluster import Cluster
 from myriad.spec.model import Model
 from myriad.spec.serving import Deployment, Replicas, Requests, ServingWork

@@ -6,8 +6,9 @@ import numpy as np
 
 from myriad.api.serving import estimate_serving, limits_of, machine_of
 from myriad.errors import InfeasibleError
+from myriad.estimate.serving.load import Limits, Load
 from myriad.estimate.serving.machine import Array, Cut
-from myriad.estimate.serving.steady import Limits, Load, steady_state
+from myriad.estimate.serving.steady import steady_state
 from myriad.spec.cluster import Cluster
 from myriad.spec.model import MixtureOfExperts, Model
 from myriad.spec.serving import Deployment, Objective, Replicas, Requests, ServingLayout, ServingWork

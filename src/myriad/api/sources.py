@@ -6,18 +6,23 @@ from collections.abc import Iterable, Mapping
 
 from myriad import catalog
 from myriad.catalog import Entry
-from myriad.spec.calibration import software_and_release
+from myriad.spec.calibration import Kernels, software_and_release
 from myriad.spec.cluster import Cluster
 from myriad.spec.result import JobPlan, SourcedFigure
 from myriad.spec.service_result import ServicePlan
 from myriad.spec.system import System
 
+OF_SERVING = ("decode.", "serving.")
+"""Parts of kernel entries that no training estimate reads."""
+
 
 def figures_of(entries: Iterable[Entry]) -> tuple[SourcedFigure, ...]:
-    """Every figure of the entries with its kind and the title of its source."""
+    """Every figure of the entries that training reads, with its kind and the title of its source."""
     found = []
     for entry in entries:
         for figure in entry.figures.values():
+            if isinstance(entry.spec, Kernels) and figure.path.startswith(OF_SERVING):
+                continue
             source = entry.sources[figure.source]
             note = "; ".join(t for t in (figure.note, f"others say: {figure.conflict}" if figure.conflict else "") if t)
             found.append(

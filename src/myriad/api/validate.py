@@ -1,4 +1,4 @@
-"""Judges the training estimate, and the ranking of layouts, against published runs."""
+"""Judges the training and serving estimates, and the ranking of layouts, against published runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from myriad import catalog
+from myriad.api.serving import machine_of
 from myriad.api.training import setting_of
 from myriad.estimate.table import estimate_table
 from myriad.estimate.training import estimate_layout
@@ -17,11 +18,15 @@ from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout, LayoutTable
 from myriad.spec.model import Model
 from myriad.spec.result import TrainingEstimate
+from myriad.spec.serving_validation import ServingValidation
 from myriad.spec.validation import RankingValidation, Validation
 from myriad.validate.left_out import with_left_out
 from myriad.validate.models import models_from_yaml
 from myriad.validate.ranking import validate_ranking as judge_ranking
 from myriad.validate.rows import read_rows, shipped_rows
+from myriad.validate.serving import validate_serving_rows
+from myriad.validate.serving_estimates import estimate_cases
+from myriad.validate.serving_rows import read_serving_rows, shipped_serving_rows
 from myriad.validate.training import validate_rows
 
 
@@ -46,6 +51,15 @@ def validate_training(
 
     result = validate_rows(table, predict, known)
     return result if rows is not None else with_left_out(result, catalog.training_fit(), catalog.held_out())
+
+
+def validate_serving(rows: Path | None = None, progress: Callable[[int, int], None] | None = None) -> ServingValidation:
+    """Errors of the serving estimate on the shipped rows, or on a CSV file in the same columns.
+
+    `progress` is called with the number of rows estimated and the number of rows that can be.
+    """
+    table = read_serving_rows(rows) if rows is not None else shipped_serving_rows()
+    return validate_serving_rows(table, lambda cases: estimate_cases(cases, machine_of, progress))
 
 
 def validate_ranking(rows: Path | None = None, models: Path | None = None) -> RankingValidation:

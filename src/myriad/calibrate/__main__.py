@@ -1,6 +1,7 @@
 """Fit figures of the catalog to what was measured, or judge those that there are.
 
 python -m myriad.calibrate kernels --ops DIR [--write]
+python -m myriad.calibrate serving --ops DIR [--write]
 python -m myriad.calibrate links --ops DIR
 python -m myriad.calibrate judge --ops DIR [--write] [--json FILE|-]
 python -m myriad.calibrate training [--write] [--cold]
@@ -15,18 +16,23 @@ import os
 import sys
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, TimeElapsedColumn
 
 from myriad import catalog
 from myriad.calibrate import job
-from myriad.calibrate.entries import DATE, TABLES, default_text, entry_text
+from myriad.calibrate.entries import BLACKWELL, DATE, TABLES, default_text, entry_text
 from myriad.calibrate.judging import Judgement, json_text, judge_kernels, judge_links, text
 from myriad.calibrate.kernels import KernelFits, fit_kernels
 from myriad.calibrate.links import fit_link
 from myriad.calibrate.memory import PeakFit, fit_fragmentation, judge, leave_one_out, peaks_of
 from myriad.calibrate.operators import operators
+from myriad.calibrate.serving import ServingFits, fit_serving
+from myriad.calibrate.serving_entries import default_section, section, serving_part, with_section
+from myriad.calibrate.serving_judging import ServingJudgement, judge_serving, serving_text
+from myriad.calibrate.serving_operators import serving_operators
 from myriad.calibrate.single_node import fit_host, jobs
 from myriad.catalog.fitted import FOLDER
 from myriad.errors import MyriadError, SpecError
@@ -56,7 +62,6 @@ def _describe(name: str, fits: KernelFits) -> str:
         ("gemm", fits.gemm),
         ("grouped_gemm", fits.grouped_gemm),
         ("attention", {"bf16": fits.attention}),
-        ("decode", fits.decode),
     ):
         for precision, fit in table.items():
             values = " ".join(f"{v:.3g}" for v in fit.parameters)
@@ -76,12 +81,55 @@ def _kernels(ops: Path, write: bool) -> None:
         fits = by_table[table]
         sys.stdout.write(_describe(name, fits))
         if write:
-            (folder / f"{name}.yaml").write_text(
-                entry_text(name, title, accelerators, fits, flash_attention, table.replace("_", "-")), "utf-8"
-            )
+            text = entry_text(name, title, accelerators, fits, flash_attention, table.replace("_", "-"))
+            _write_with_serving(folder / f"{name}.yaml", text)
     if write:
         trained_on = [fits for table, fits in by_table.items() if table not in NOT_IN_DEFAULT]
-        (folder / "default.yaml").write_text(default_text(trained_on), "utf-8")
+        _write_with_serving(folder / "default.yaml", default_text(trained_on))
+
+
+def _write_with_serving(path: Path, text: str) -> None:
+    """Write an entry anew; what serving was fitted to stays."""
+    kept = serving_part(path.read_text("utf-8"))
+    path.write_text(with_section(text, kept, None), "utf-8")
+
+
+def _serving(ops: Path, write: bool) -> None:
+    folder = _folder()
+    by_table: dict[str, ServingFits] = {}
+    sections: list[dict[str, Any]] = []
+    for name, (table, _, accelerators, _) in ENTRIES.items():
+        kernels = catalog.assumed("kernels", name).spec
+        assert isinstance(kernels, Kernels)
+        if table not in by_table:
+            accelerator = catalog.accelerator(accelerators[0])
+            near = catalog.node(str(accelerator.default_node)).scale_up_bytes_per_s_one_way
+            found = fit_serving(ops, table, serving_operators(ops, table), accelerator, kernels, near)
+            by_table[table] = found
+            sys.stdout.write(_describe_serving(name, found))
+            if table not in NOT_IN_DEFAULT:
+                sections.append(section(found, kernels, blackwell=name in BLACKWELL))
+        if write:
+            fits = by_table[table]
+            path = folder / f"{name}.yaml"
+            part = section(fits, kernels, blackwell=name in BLACKWELL)
+            path.write_text(with_section(path.read_text("utf-8"), part, fits), "utf-8")
+    if write:
+        path = folder / "default.yaml"
+        path.write_text(with_section(path.read_text("utf-8"), default_section(sections), None), "utf-8")
+
+
+def _describe_serving(name: str, found: ServingFits) -> str:
+    lines = [f"{name}:"]
+    for title, fit in found.fits.items():
+        values = " ".join(f"{v:.3g}" for v in fit.parameters)
+        lines.append(
+            f"  {title:24} {values}  ({fit.num_rows} rows, {fit.median_error:.1%} median, "
+            f"{fit.p90_error:.0%} 90th percentile)"
+        )
+    for title, extras in found.extras.items():
+        lines.append(f"  {title:24} measured besides: {', '.join(f'{n} {v:.3g}' for n, v in extras.items())}")
+    return "\n".join(lines) + "\n"
 
 
 def _links(ops: Path) -> None:
@@ -100,6 +148,7 @@ def _links(ops: Path) -> None:
 
 def _judge(ops: Path, write: bool, json: str | None) -> None:
     judgements: list[Judgement] = []
+    serving: list[ServingJudgement] = []
     left_out: dict[str, dict[str, int]] = {}
     for name, (table, _, accelerators, _) in ENTRIES.items():
         if table in left_out:
@@ -110,10 +159,12 @@ def _judge(ops: Path, write: bool, json: str | None) -> None:
         kernels = catalog.assumed("kernels", name).spec
         assert isinstance(kernels, Kernels)
         judgements += judge_kernels(table, given, accelerator, kernels)
+        near = catalog.node(str(accelerator.default_node)).scale_up_bytes_per_s_one_way
+        serving += judge_serving(ops, table, serving_operators(ops, table), accelerator, kernels, near)
         if accelerator.scale_up_bytes_per_s_one_way is not None:
             judgements += judge_links(ops, table, accelerator.scale_up_bytes_per_s_one_way)
         sys.stderr.write(f"{name}: judged\n")
-    as_json = json_text(judgements, left_out, {"judged_on": DATE, "source": TABLES})
+    as_json = json_text(judgements, serving, left_out, {"judged_on": DATE, "source": TABLES})
     if write:
         (_folder() / RESIDUALS).write_text(as_json, "utf-8")
     if json == "-":
@@ -121,7 +172,7 @@ def _judge(ops: Path, write: bool, json: str | None) -> None:
         return
     if json is not None:
         Path(json).write_text(as_json, "utf-8")
-    sys.stdout.write(text(judgements, left_out))
+    sys.stdout.write(text(judgements, left_out) + "\n" + serving_text(serving))
 
 
 def _training(cold: bool, rounds: int, workers: int, write: bool) -> None:
@@ -178,7 +229,12 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m myriad.calibrate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     verbs = parser.add_subparsers(dest="verb", required=True)
-    for verb, does in (("kernels", "fit kernel efficiencies"), ("links", "fit links"), ("judge", "judge the entries")):
+    for verb, does in (
+        ("kernels", "fit kernel efficiencies"),
+        ("serving", "fit kernels of serving engines"),
+        ("links", "fit links"),
+        ("judge", "judge the entries"),
+    ):
         one = verbs.add_parser(verb, help=does)
         one.add_argument("--ops", type=Path, required=True, help="folder of <accelerator>__<operator>.parquet files")
         if verb != "links":
@@ -198,6 +254,8 @@ def main(arguments: list[str] | None = None) -> int:
         match given.verb:
             case "kernels":
                 _kernels(given.ops, given.write)
+            case "serving":
+                _serving(given.ops, given.write)
             case "links":
                 _links(given.ops)
             case "judge":

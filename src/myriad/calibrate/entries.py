@@ -84,33 +84,35 @@ BORROWED: dict[Precision, tuple[Precision, str]] = {
 }
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """Three digits."""
     return float(f"{value:.3g}")
 
 
-def _derived(value: float, note: str, kind: str = "derived", source: str = "tables") -> dict[str, Any]:
-    return {"value": _rounded(value), "source": source, "kind": kind, "note": note}
+def derived(value: float, note: str, kind: str = "derived", source: str = "tables") -> dict[str, Any]:
+    """A figure with its provenance, where that is not the entry's."""
+    return {"value": rounded(value), "source": source, "kind": kind, "note": note}
 
 
-def _yaml(body: dict[str, Any]) -> str:
+def yaml_text(body: dict[str, Any]) -> str:
+    """The YAML text of an entry."""
     return yaml.safe_dump(body, sort_keys=False, default_flow_style=None, width=200)
 
 
 def _named(kind: Kind, values: tuple[float, ...]) -> dict[str, float]:
     """Figures by name; those that the fit drove to nothing are zero, and leave out what they make meaningless."""
     figures = {
-        name: _rounded(value) if value > start * 1e-3 else 0.0
+        name: rounded(value) if value > start * 1e-3 else 0.0
         for (name, (start, _)), value in zip(PARAMETERS[kind].items(), values, strict=False)
     }
-    for step, split in (("step_s", "split_k"), ("step_s", "split_keys")):
-        if split in figures and (figures[step] == 0.0 or figures[split] == 0.0):
-            figures[step] = 0.0
-            figures[split] = PARAMETERS[kind][split][0]
+    if "split_k" in figures and (figures["step_s"] == 0.0 or figures["split_k"] == 0.0):
+        figures["step_s"] = 0.0
+        figures["split_k"] = PARAMETERS[kind]["split_k"][0]
     return figures
 
 
 def _noted(figures: dict[str, float], note: str) -> dict[str, Any]:
-    return {name: _derived(value, note) for name, value in figures.items()}
+    return {name: derived(value, note) for name, value in figures.items()}
 
 
 def _gemm_tables(fits: KernelFits) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -123,7 +125,7 @@ def _gemm_tables(fits: KernelFits) -> tuple[dict[str, Any], dict[str, Any]]:
 
     def scaled(lender: Precision, share: float) -> dict[str, float]:
         figures = {**shapes[lender], **own.get(lender, {"tile_rows": DEFAULT_TILE_ROWS})}
-        return figures | {"peak_fraction": _rounded(shapes[lender]["peak_fraction"] * share)}
+        return figures | {"peak_fraction": rounded(shapes[lender]["peak_fraction"] * share)}
 
     for precision, figures in shapes.items():
         dense[precision] = dict(figures)
@@ -131,7 +133,7 @@ def _gemm_tables(fits: KernelFits) -> tuple[dict[str, Any], dict[str, Any]]:
             grouped[precision] = dict(scaled(precision, fractions[precision]))
             if fractions[precision] == 1.0:
                 note = "the dense fraction; fitted higher, since short products of small numbers draw less power"
-                grouped[precision]["peak_fraction"] = _derived(figures["peak_fraction"], note)
+                grouped[precision]["peak_fraction"] = derived(figures["peak_fraction"], note)
         else:
             note = "dense figures times the ratio of the fitted precisions; tiles of 128 rows"
             grouped[precision] = _noted(scaled(precision, ratio), note)
@@ -144,7 +146,7 @@ def _gemm_tables(fits: KernelFits) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _sustained(name: str) -> dict[str, Any]:
     value, kind, note = SUSTAINED[name]
-    return _derived(value, note, kind, "long-runs")
+    return derived(value, note, kind, "long-runs")
 
 
 def _residuals(fits: KernelFits) -> str:
@@ -153,7 +155,6 @@ def _residuals(fits: KernelFits) -> str:
 
     lines = [line(f"gemm {p}", f) for p, f in fits.gemm.items()]
     lines += [line(f"grouped_gemm {p}", f) for p, f in fits.grouped_gemm.items()]
-    lines += [line(f"decode {p}", f) for p, f in fits.decode.items()]
     lines += [line("attention bf16", fits.attention), f"#   memory_fraction: {fits.memory_rows} rows, upper quartile\n"]
     return "".join(lines)
 
@@ -165,7 +166,7 @@ def entry_text(
     dense, grouped = _gemm_tables(fits)
     if name in SHORT_SUMS:
         for table in (dense, grouped):
-            table["fp8"]["backward_share"] = _derived(BACKWARD_SHARE_FP8, BACKWARD_SHARE_NOTE, "assumed", "training")
+            table["fp8"]["backward_share"] = derived(BACKWARD_SHARE_FP8, BACKWARD_SHARE_NOTE, "assumed", "training")
     attention = _named("attention", fits.attention.parameters)
     forward = attention.pop("forward_fraction")
     ratio = BACKWARD_OVER_FORWARD[flash_attention]
@@ -181,17 +182,16 @@ def entry_text(
         "grouped_gemm": grouped,
         "attention": {
             "bf16": {
-                "forward_fraction": _rounded(forward),
-                "backward_fraction": _derived(
+                "forward_fraction": rounded(forward),
+                "backward_fraction": derived(
                     forward * ratio, note, "published" if on_this else "derived", "flash-attention"
                 ),
-                "portable_share": _derived(portable, portable_note, portable_kind, "flash-attention"),
+                "portable_share": derived(portable, portable_note, portable_kind, "flash-attention"),
                 **attention,
             }
         },
-        "decode": {p: _named("decode", fit.parameters) for p, fit in fits.decode.items()},
-        "memory_fraction": _rounded(fits.memory_fraction),
-        "launch_s": _rounded(fits.launch_s),
+        "memory_fraction": rounded(fits.memory_fraction),
+        "launch_s": rounded(fits.launch_s),
         "sustained_fraction": _sustained(name),
     }
     head = (
@@ -213,7 +213,7 @@ def entry_text(
         "kind": "measured",
         "spec": spec,
     }
-    return head + _yaml(body)
+    return head + yaml_text(body)
 
 
 def default_text(all_fits: list[KernelFits]) -> str:
@@ -231,14 +231,14 @@ def default_text(all_fits: list[KernelFits]) -> str:
         names = list(dict.fromkeys(p for t in tables for p in t[which]))
         return {
             p: {
-                figure: _rounded(mean([number(t[which][p][figure]) for t in tables if p in t[which]]))
+                figure: rounded(mean([number(t[which][p][figure]) for t in tables if p in t[which]]))
                 for figure in PARAMETERS["gemm"]
             }
             for p in names
         }
 
     attentions = [_named("attention", f.attention.parameters) for f in all_fits]
-    attention = {figure: _rounded(mean([a[figure] for a in attentions])) for figure in attentions[0]}
+    attention = {figure: rounded(mean([a[figure] for a in attentions])) for figure in attentions[0]}
     forward = attention.pop("forward_fraction")
     spec = {
         "accelerators": [],
@@ -247,12 +247,12 @@ def default_text(all_fits: list[KernelFits]) -> str:
         "attention": {
             "bf16": {
                 "forward_fraction": forward,
-                "backward_fraction": _rounded(forward * BACKWARD_OVER_FORWARD[3]),
+                "backward_fraction": rounded(forward * BACKWARD_OVER_FORWARD[3]),
                 **attention,
             }
         },
-        "memory_fraction": _rounded(mean([f.memory_fraction for f in all_fits])),
-        "launch_s": _rounded(mean([f.launch_s for f in all_fits])),
+        "memory_fraction": rounded(mean([f.memory_fraction for f in all_fits])),
+        "launch_s": rounded(mean([f.launch_s for f in all_fits])),
         "sustained_fraction": _sustained("default"),
     }
     body = {
@@ -269,4 +269,4 @@ def default_text(all_fits: list[KernelFits]) -> str:
         "# For accelerators that have none of their own.\n"
         "# Nothing here was measured on the accelerator that uses it.\n"
     )
-    return head + _yaml(body)
+    return head + yaml_text(body)

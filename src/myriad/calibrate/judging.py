@@ -21,7 +21,7 @@ from myriad.errors import MissingDataError
 from myriad.estimate.collectives import place
 from myriad.estimate.device import device
 from myriad.spec.accelerator import Accelerator
-from myriad.spec.calibration import Decoding, Kernels, Precision
+from myriad.spec.calibration import Kernels, Precision
 
 MANY_ROWS = 200_000
 """Rows that are reckoned at a time: tables have millions."""
@@ -76,12 +76,7 @@ def _judge(name: str, operator: Operator, accelerator: Accelerator, kernels: Ker
     except MissingDataError:
         return None
     fitted = np.flatnonzero(operator.fitted)
-    if operator.kind in ("decode", "latent_decode"):
-        figures = kernels.decode.get(cast(Decoding, operator.precision))
-        if figures is None:
-            return None
-        extras = tuple(getattr(figures, figure) for figure in PARAMETERS[operator.kind])
-    elif operator.extras:
+    if operator.extras:
         rows = sample(fitted if len(fitted) else np.arange(len(operator.measured_s)))
         start, upper = zip(*((extra.start, extra.upper) for extra in operator.extras), strict=True)
         own = fit_log(lambda p: operator.model_s(chip, p, rows), operator.measured_s[rows], (start,), upper)
@@ -149,8 +144,10 @@ def text(judgements: list[Judgement], left_out: dict[str, dict[str, int]]) -> st
     return "\n".join(lines) + "\n"
 
 
-def json_text(judgements: list[Judgement], left_out: dict[str, dict[str, int]], provenance: dict[str, Any]) -> str:
-    """The same as JSON, errors rounded to four digits."""
+def json_text(
+    judgements: list[Judgement], serving: list[Any], left_out: dict[str, dict[str, int]], provenance: dict[str, Any]
+) -> str:
+    """The same as JSON, with the judgements of serving kernels, errors rounded to four digits."""
 
     def rounded(value: Any) -> Any:
         if isinstance(value, dict):
@@ -162,6 +159,7 @@ def json_text(judgements: list[Judgement], left_out: dict[str, dict[str, int]], 
         **provenance,
         "error": "absolute, |estimated / measured - 1|; bias: geometric mean of estimated / measured, less 1",
         "judgements": [rounded(asdict(judged)) for judged in judgements],
+        "serving": [rounded(asdict(judged)) for judged in serving],
         "rows_not_judged": left_out,
     }
     return json.dumps(body, indent=1) + "\n"

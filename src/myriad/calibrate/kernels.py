@@ -6,7 +6,7 @@ What is fitted is `estimate.kernels` itself, with a device whose efficiencies va
   quartile, since many of them are not limited by memory alone.
 - matrix products of all sizes, each precision for itself; the time of a launch with those in bf16.
 - grouped products with the figures of the dense ones, but for the share of the peak and the rows of a tile.
-- attention, whole prompts; decoding, by precision of the cache.
+- attention, whole prompts.
 
 The measurement's own parts (`Operator.extras`) are fitted along, then dropped.
 """
@@ -24,7 +24,7 @@ from myriad.calibrate.operators import DTYPES, Extra, Kind, Operator, Operators,
 from myriad.errors import SpecError
 from myriad.estimate.device import Device, device
 from myriad.spec.accelerator import Accelerator
-from myriad.spec.calibration import AttentionEfficiency, DecodeEfficiency, Decoding, GemmEfficiency, Kernels, Precision
+from myriad.spec.calibration import AttentionEfficiency, GemmEfficiency, Kernels, Precision
 
 MAX_ROWS = 3000
 """Rows that a fit sees; errors are reckoned on all."""
@@ -74,7 +74,6 @@ class KernelFits:
     memory_fraction: float
     memory_rows: int
     launch_s: float
-    decode: dict[Decoding, Fit]
 
 
 def fit_kernels(ops: Path, name: str, accelerator: Accelerator) -> KernelFits:
@@ -88,7 +87,6 @@ def fit_operators(given: Operators, accelerator: Accelerator, memory_fraction: f
     """The fits of one accelerator, given its stream bandwidth; raises SpecError without bf16 products and attention."""
     dense: dict[Precision, Fit] = {}
     grouped: dict[Precision, Fit] = {}
-    decode: dict[Decoding, Fit] = {}
     attention: Fit | None = None
     bare = ideal_kernels(memory_fraction, 0.0)
     # The first products say how long a launch takes: all else is fitted with that.
@@ -105,13 +103,11 @@ def fit_operators(given: Operators, accelerator: Accelerator, memory_fraction: f
             case "grouped_gemm":
                 peak_and_shape = dense[precision].parameters[: len(PARAMETERS["gemm"])]
                 grouped[precision] = _fit(operator, with_figures(chip, "grouped_gemm", peak_and_shape, "gemm"))
-            case "attention":
-                attention = _fit(operator, chip)
             case _:
-                decode[cast(Decoding, operator.precision)] = _fit(operator, chip)
+                attention = _fit(operator, chip)
     if attention is None:
         raise SpecError("the tables hold no attention of whole prompts in bf16")
-    return KernelFits(dense, grouped, attention, memory_fraction, memory_rows, launch_s, decode)
+    return KernelFits(dense, grouped, attention, memory_fraction, memory_rows, launch_s)
 
 
 def ideal_kernels(memory_fraction: float, launch_s: float) -> Kernels:
@@ -153,8 +149,6 @@ def _fit(operator: Operator, chip: Device) -> Fit:
     own = len(figures)
 
     def model_s(p: tuple[float, ...]) -> Array:
-        if operator.kind in ("decode", "latent_decode"):
-            return operator.model_s(chip, p, rows)
         return operator.model_s(with_figures(chip, operator.kind, p[:own]), p[own:], rows)
 
     limits = [*figures.values(), *((extra.start, extra.upper) for extra in operator.extras)]
@@ -168,11 +162,6 @@ def sample(rows: Rows) -> Rows:
         return rows
     chosen: Rows = np.sort(np.random.default_rng(1).choice(rows, MAX_ROWS, replace=False))
     return chosen
-
-
-def decode_efficiency(values: tuple[float, ...]) -> DecodeEfficiency:
-    """The figures of decoding from the parameters of its fit."""
-    return DecodeEfficiency(**dict(zip(PARAMETERS["decode"], values, strict=False)))
 
 
 def _memory_fraction(gemm: Any, accelerator: Accelerator) -> tuple[float, int]:

@@ -6,7 +6,9 @@ precision in the tables (NVIDIA AIConfigurator's); `fitted` marks those whose ke
 - matrix products: bf16 of every serving engine, which all call cuBLAS; narrower ones of TensorRT-LLM, which
   calls the same libraries as training software. Their times hold the quantisation of the activations.
 - grouped products: whole layers of experts with balanced routing, from the kernels in `GROUPED_KERNELS`; gated.
-- attention and decoding: the fastest engine of every shape, head sizes up to 256.
+- attention: the fastest engine of every shape, head sizes up to 256.
+
+Decoding is for `calibrate.serving_operators` to choose rows of.
 
 A table's time holds more than the kernel: quantising, permuting, the host's share of a layer. `extras` are such
 parts of the measurement. They are fitted along and never enter the catalog.
@@ -157,8 +159,11 @@ def grouped_operator(rows: Any, precision: Precision, kernel: str | None) -> Ope
     return Operator("grouped_gemm", precision, _times(rows), fitted, model_s, extras)
 
 
-def attention_operator(rows: Any) -> Operator:
-    """Causal attention of whole prompts, with grouped heads, windows and cached tokens before the prompt."""
+def attention_operator(rows: Any, cache_bytes: float = 2.0) -> Operator:
+    """Causal attention of whole prompts, with grouped heads, windows and cached tokens before the prompt.
+
+    `cache_bytes` are those of one element of keys and values.
+    """
     batch, query, past, heads, kv_heads, head, window = _columns(
         rows, "batch_size", "q_len_tokens", "past_kv_tokens", "q_heads", "kv_heads", "head_dim_elems", "window_tokens"
     )
@@ -167,7 +172,7 @@ def attention_operator(rows: Any) -> Operator:
     rising = np.clip(longest - past, 0.0, query)
     pairs = rising * (past + rising / 2.0) + (query - rising) * longest
     flops = 4.0 * batch * heads * head * pairs
-    moved = 4.0 * batch * head * (query * heads + (query + past) * kv_heads)
+    moved = 2.0 * batch * head * (2.0 * query * heads + cache_bytes * (query + past) * kv_heads)
 
     def model_s(device: Device, _: tuple[float, ...], i: Rows) -> Array:
         return attention_s(flops[i], query[i], device, head_dim=head[i], longest_keys=longest[i], moved_bytes=moved[i])
@@ -192,8 +197,8 @@ def latent_operator(rows: Any) -> Operator:
     return Operator("latent_attention", "bf16", _times(rows), _fastest(rows), model_s, (Extra("module_s", 1e-5, 1e-3),))
 
 
-def decode_operator(rows: Any, precision: Decoding, latent: bool) -> Operator:
-    """Attention of one new token per sequence: over whole heads, or over the latent cache."""
+def decode_operator(rows: Any, precision: Decoding, latent: bool) -> tuple[Operator, Array]:
+    """Attention of one new token per sequence, over whole heads or over the latent cache, and the bytes it reads."""
     batch, keys, heads = _columns(rows, "batch_size", "kv_len_tokens", "q_heads_local" if latent else "q_heads")
     element = 1.0 if precision.endswith("fp8") else 2.0
     if latent:
@@ -212,7 +217,7 @@ def decode_operator(rows: Any, precision: Decoding, latent: bool) -> Operator:
         return decode_attention_s(batch[i], keys[i], heads[i], kv_heads[i], entry[i], fit, device)
 
     kind: Kind = "latent_decode" if latent else "decode"
-    return Operator(kind, precision, _times(rows), _fastest(rows) & head_fits, model_s)
+    return Operator(kind, precision, _times(rows), _fastest(rows) & head_fits, model_s), batch * keys * kv_heads * entry
 
 
 @dataclass(frozen=True)
@@ -248,16 +253,4 @@ def operators(ops: Path, name: str) -> Operators:
     half = (latent["dtype"] == "bfloat16") & (latent.kv_cache_dtype == "bfloat16") & (latent.past_kv_tokens == 0)
     found.append(latent_operator(latent[half]))
     left_out["context_mla, fp8 operands or cache, or cached tokens"] = int((~half).sum())
-
-    decoding: tuple[tuple[str, Decoding, str], ...] = (
-        ("generation_attention", "bf16", "bfloat16"),
-        ("generation_attention", "fp8", "fp8"),
-        ("generation_mla", "latent-bf16", "bfloat16"),
-        ("generation_mla", "latent-fp8", "fp8"),
-    )
-    for title, cache, dtype in decoding:
-        rows = table(ops, f"{name}__{title}")
-        rows = rows[rows.kv_cache_dtype == dtype]
-        if len(rows):
-            found.append(decode_operator(rows, cache, latent=title == "generation_mla"))
     return Operators(tuple(found), {reason: count for reason, count in left_out.items() if count})

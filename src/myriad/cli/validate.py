@@ -25,6 +25,12 @@ Examples:
   myriad validate training --rows runs.csv --models models.yaml --json errors.json"""
 
 
+SERVING_EXAMPLES: Final = """\b
+Examples:
+  myriad validate serving
+  myriad validate serving --rows runs.csv --json errors.json"""
+
+
 RANKING_EXAMPLES: Final = """\b
 Examples:
   myriad validate ranking
@@ -85,6 +91,26 @@ def _plot_text(result: Validation, plot: Path, plot_by: str) -> str:
     if plot.suffix == ".svg":
         return scatter_svg(groups, bands)
     return scatter_page(groups, bands, f"{result.predicted} training runs, predicted against measured")
+
+
+def serving(
+    rows: Rows = None,
+    worst: Annotated[str, typer.Option(metavar="COUNT", help="Rows to list, the worst first.")] = "10",
+    json_file: JsonFile = None,
+) -> None:
+    """Judge the serving estimate by published runs, or by yours: TPOT, TTFT and throughput."""
+    check_outputs({"--json": json_file}, *(path for path in (rows,) if path is not None))
+    from myriad import api
+    from myriad.report.serving_accuracy import serving_text
+    from myriad.spec.base import CountOrZero
+
+    listed = read_flag("--worst", worst, CountOrZero)
+    with progress("judging the serving estimate") as step:
+        result = api.validate_serving(rows, progress=step("judging the serving estimate"))
+    if json_file is not None:
+        write(json_file, json_text(result.model_dump(mode="json")))
+    if json_file != STANDARD_OUTPUT:
+        show(*serving_text(result, listed))
 
 
 def ranking(

@@ -63,7 +63,7 @@ def grouped_gemm_s(
     warm = np.ones_like(cold) if device.heat_s == 0.0 else cold / (cold + device.heat_s)
     compute = cold * (1.0 + fit.heat_loss * warm) / device.sustained_fraction + fit.step_s * k / (1.0 + k / fit.split_k)
     moved = device.operand_bytes * k * (t + device.weight_share * g * n) + RESULT_BYTES * t * n
-    time: Array = np.hypot(compute, moved / device.memory_bytes_per_s) + device.launch_s
+    time: Array = np.hypot(compute, moved / (device.memory_bytes_per_s * fit.stream_share)) + device.launch_s
     return time
 
 

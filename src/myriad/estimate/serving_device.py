@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.estimate.device import OPERAND_BYTES, Device, figure_of, kernel_precision, matrix_rate
 from myriad.spec.accelerator import Accelerator
-from myriad.spec.calibration import DecodeEfficiency, Decoding, Kernels, Precision
-from myriad.spec.serving import SERVING_PRECISIONS, CachePrecision, ServingPrecision
+from myriad.spec.calibration import DecodeEfficiency, Decoding, GemmEfficiency, Kernels, Precision
+from myriad.spec.serving_kernels import SERVING_PRECISIONS, CachePrecision, ExpertLayer, ServingPrecision
 
 #: Bytes of one element of a weight matrix with its share of the scales.
 WEIGHT_BYTES: Final[dict[ServingPrecision, float]] = {
@@ -22,6 +22,14 @@ WEIGHT_BYTES: Final[dict[ServingPrecision, float]] = {
     "mxfp4": 0.5 + 1.0 / 32,
     "int8-weights": 1.0,
     "int4-weights": 0.5 + 2.0 / 128,
+}
+
+#: Precision -> the one whose kernels stand for it where it has none of its own.
+_SAME_KERNELS: Final[dict[ServingPrecision, ServingPrecision]] = {
+    "fp32": "bf16",
+    "fp16": "bf16",
+    "mxfp8": "fp8",
+    "int8-weights": "int4-weights",
 }
 
 
@@ -56,20 +64,15 @@ def serving_device(
         raise SpecError(unknown_name("precision", str(precision), SERVING_PRECISIONS))
     half: Precision = "bf16" if accelerator.bf16_flops_per_s is not None else "fp16"
     compute = compute_precision(accelerator, precision)
-    own = kernel_precision(compute)
-    if own not in kernels.gemm:
-        raise MissingDataError(
-            f"the kernels of {accelerator.name} have no gemm efficiency for {own}; they have "
-            f"{', '.join(kernels.gemm) or 'none at all'}; add gemm.{own} to their catalog entry"
-        )
-    eight_bits = cache != "bf16" and "fp8" in kernels.attention and accelerator.fp8_flops_per_s is not None
+    eight_bits = cache != "bf16" and accelerator.fp8_flops_per_s is not None
+    own = kernels.serving.attention.get("fp8") if kernels.serving is not None and eight_bits else None
     return Device(
         name=accelerator.name,
         gemm_flops_per_s=matrix_rate(accelerator, compute),
-        attention_flops_per_s=matrix_rate(accelerator, "fp8" if eight_bits else half),
-        gemm=kernels.gemm[own],
-        grouped_gemm=kernels.grouped_gemm[own],
-        attention=kernels.attention["fp8" if eight_bits else "bf16"],
+        attention_flops_per_s=matrix_rate(accelerator, half if own is None else "fp8"),
+        gemm=_products(kernels, accelerator.name, "gemm", precision, compute),
+        grouped_gemm=_products(kernels, accelerator.name, "grouped_gemm", precision, compute),
+        attention=kernels.attention["bf16"] if own is None else own,
         num_sms=accelerator.num_sms or 1,
         memory_bytes=accelerator.usable_memory_bytes or figure_of(accelerator, "memory_bytes"),
         memory_bytes_per_s=figure_of(accelerator, "memory_bytes_per_s") * kernels.memory_fraction,
@@ -92,3 +95,30 @@ def decode_efficiency(kernels: Kernels, cache: CachePrecision, latent: bool) -> 
     if decoding not in kernels.decode:
         raise MissingDataError(f"the kernels have no decode efficiency for {decoding}; add decode.{decoding}")
     return kernels.decode[decoding]
+
+
+def expert_layer(kernels: Kernels, precision: ServingPrecision) -> ExpertLayer:
+    """What a layer of routed experts takes beside its products; MissingDataError where the kernels have no figure."""
+    layers = {} if kernels.serving is None else kernels.serving.experts
+    for name in (precision, _SAME_KERNELS.get(precision, precision)):
+        if name in layers:
+            return layers[name]
+    raise MissingDataError(f"the kernels have no experts in {precision}; add serving.experts.{precision}")
+
+
+def _products(
+    kernels: Kernels, name: str, kind: Literal["gemm", "grouped_gemm"], precision: ServingPrecision, compute: Precision
+) -> GemmEfficiency:
+    """The engines' own figures for a precision, else those of training in the precision that they compute in."""
+    serving: dict[ServingPrecision, GemmEfficiency] = {} if kernels.serving is None else getattr(kernels.serving, kind)
+    training: dict[Precision, GemmEfficiency] = getattr(kernels, kind)
+    for same in (precision, _SAME_KERNELS.get(precision, precision)):
+        if same in serving:
+            return serving[same]
+    own = kernel_precision(compute)
+    if own in training:
+        return training[own]
+    raise MissingDataError(
+        f"the kernels of {name} have no {kind} efficiency for {precision}; they have {', '.join(training)}; "
+        f"add serving.{kind}.{precision} to their catalog entry"
+    )

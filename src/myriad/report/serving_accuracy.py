@@ -54,24 +54,30 @@ def _sentence(errors: GroupError) -> str:
 
 def _table(result: ServingValidation) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 1, 0, 0))
-    table.add_column("error in %", overflow="fold")
-    for name in ("TPOT", "TTFT", "tokens/s"):
-        for head in ("rows", "mean", "median", "bias"):
-            table.add_column(f"{name if head == 'rows' else ''}\n{head}", justify="right", no_wrap=True)
+    table.add_column("error in %", overflow="fold", min_width=16)
+    table.add_column("rows", justify="right", no_wrap=True)
+    for name in ("TPOT", "TTFT", "tok/s"):
+        for head in ("mean", "med.", "bias"):
+            above = name if head == "mean" else ""
+            table.add_column(f"{above}\n{head}", justify="right", no_wrap=True)
     for kind, groups in result.groups.items():
         table.add_section()
         table.add_row(f"by {kind}", style="bold")
         for group, summary in groups.items():
             judged = (summary.tpot, summary.ttft, summary.throughput)
-            table.add_row(f"  {group}", *(cell for errors in judged for cell in _cells(errors)))
+            rows = max((errors.rows for errors in judged if errors is not None), default=0)
+            table.add_row(f"  {group}", str(rows), *(cell for errors in judged for cell in _cells(errors)))
     return table
 
 
-def _cells(errors: GroupError | None) -> tuple[str, str, str, str]:
+def _cells(errors: GroupError | None) -> tuple[str, str, str]:
     if errors is None:
-        return "", "", "", ""
-    mean, median = f"{100 * errors.mean_abs_error:.1f}", f"{100 * errors.median_abs_error:.1f}"
-    return str(errors.rows), mean, median, f"{100 * errors.bias:+.1f}"
+        return "", "", ""
+    return _percent(errors.mean_abs_error), _percent(errors.median_abs_error), f"{100 * errors.bias:+.0f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}" if share < 1.0 else f"{100 * share:.0f}"
 
 
 def _row(row: ServingRowResult) -> Text:

@@ -12,6 +12,14 @@ from pydantic import Field
 
 from myriad.errors import SpecError, unknown_name
 from myriad.spec.base import Bytes, Fraction, Seconds, Spec
+from myriad.spec.serving_kernels import (
+    CachePrecision,
+    ExchangeKind,
+    ExpertExchange,
+    ExpertLayer,
+    PeerAllReduce,
+    ServingPrecision,
+)
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "fp8-row", "fp8-block", "mxfp8", "nvfp4"]
 """Matrix precision. `fp8` has a scale per tensor, `fp8-row` per row, `fp8-block` per 128x128 block, `mxfp8` per 32
@@ -40,6 +48,8 @@ class GemmEfficiency(Spec):
     """Inner dimension from which the library splits it over tiles, so that the chain of steps grows no longer."""
     heat_loss: float = Field(default=0.0, ge=0)
     """Compute time that long products take on top under the power limit, as a share."""
+    stream_share: float = Field(default=1.0, gt=0)
+    """Rate at which operands and results stream over that of long streams."""
     backward_share: Fraction = 1.0
     """Rate of the backward products over the forward one's, where training asks for finer accumulation there."""
 
@@ -81,6 +91,19 @@ Decoding = Literal["bf16", "fp8", "latent-bf16", "latent-fp8"]
 """Precision of the key-value cache, of whole heads or of latent vectors."""
 
 
+class ServingKernels(Spec):
+    """What serving engines run beside the kernels that training has too, or in their place."""
+
+    gemm: dict[ServingPrecision, GemmEfficiency]
+    """Where a precision is missing, `Kernels.gemm` holds."""
+    grouped_gemm: dict[ServingPrecision, GemmEfficiency]
+    experts: dict[ServingPrecision, ExpertLayer]
+    attention: dict[CachePrecision, AttentionEfficiency] = Field(default={})
+    """Attention of whole prompts by precision of the cache; where it is missing, `Kernels.attention` holds."""
+    all_reduce: PeerAllReduce
+    exchange: dict[ExchangeKind, ExpertExchange] = Field(default={})
+
+
 class Kernels(Spec):
     """Kernel efficiencies of one accelerator; what it was fitted on stands in the catalog entry."""
 
@@ -90,6 +113,7 @@ class Kernels(Spec):
     grouped_gemm: dict[Precision, GemmEfficiency]
     attention: dict[Precision, AttentionEfficiency]
     decode: dict[Decoding, DecodeEfficiency] = Field(default={})
+    """Attention of one new token per sequence; only serving has it."""
     memory_fraction: Fraction
     """Share of the datasheet memory bandwidth that long streams reach."""
     launch_s: Seconds
@@ -101,6 +125,8 @@ class Kernels(Spec):
     other libraries than those of the measured operators. By the precision of the job; 1 where it is not given."""
     attention_training_share: Share = 1.0
     """The same for attention, forward and backward."""
+    serving: ServingKernels | None = None
+    """Kernels of serving engines; training reads nothing of it."""
     scan_share: Fraction = 0.25
     """Rate of chunked scans (Mamba-2, delta nets) over that of attention: on an A100 the scan of Mamba-2 passes
     FlashAttention-2 at about 2,048 tokens (arXiv 2405.21060, figure 10), where it has a quarter of the FLOPs. They

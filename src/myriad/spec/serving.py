@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from myriad.spec.base import Count, Fraction, Seconds, Spec
 from myriad.spec.calibration import software_and_release
-
-ServingPrecision = Literal[
-    "fp32", "fp16", "bf16", "fp8", "fp8-block", "mxfp8", "nvfp4", "mxfp4", "int8-weights", "int4-weights"
-]
-"""Precision of matrix products. `fp8` has a scale per tensor or row, `fp8-block` per 128x128 block; `mxfp4` has 4-bit
-weights with a scale per 32; `int8-weights` and `int4-weights` store only weights that narrow and compute in 16 bits."""
-
-SERVING_PRECISIONS: tuple[ServingPrecision, ...] = get_args(ServingPrecision)
-
-CachePrecision = Literal["bf16", "fp8", "int4"]
-"""Precision of cached keys and values."""
-
+from myriad.spec.serving_kernels import SERVING_PRECISIONS as SERVING_PRECISIONS
+from myriad.spec.serving_kernels import CachePrecision as CachePrecision
+from myriad.spec.serving_kernels import ServingPrecision as ServingPrecision
 
 Dispatch = Literal["gather", "all-to-all"]
 """How tokens of data-parallel attention reach experts: all to all ranks, or each to those that have its experts."""
@@ -100,7 +91,8 @@ class ServingWork(Spec):
     max_batched_tokens: Count | None = None
     """Most tokens of one iteration on one copy of attention; `None`: the engine's default."""
     memory_fraction: Fraction = 0.9
-    """Share of the memory that weights, cache and work space may take."""
+    """Share of the memory that weights, cache and work space may take, or that the cache may take of what the others
+    leave: as the engine counts."""
     stream_interval: Count = 1
     """Tokens that are gathered before they are sent: a client sees its first when so many are there."""
     speculation: Speculation | None = None

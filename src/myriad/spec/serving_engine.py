@@ -16,6 +16,11 @@ Mixing = Literal["mixed", "prefill-first"]
 """What one iteration holds: prefill beside decode, or either of them, prefill as soon as there is any."""
 
 
+CacheOf = Literal["memory", "rest"]
+"""What the memory share of an engine counts: all of the memory, with weights and work space in it, or what these
+leave."""
+
+
 class ServingEngine(Spec):
     """One serving engine. Fitted figures belong to the engine, none to a model or a measured run."""
 
@@ -54,6 +59,7 @@ class ServingEngine(Spec):
     """Time from a request's arrival to the queue and from its first token to the client."""
     request_token_s: Seconds = 0.0
     """The same per prompt token: tokenising, hashing, copying."""
+    cache_of: CacheOf = "memory"
     reserved_bytes: Bytes
     """Memory that context, graphs and collectives take."""
     releases: dict[str, dict[str, float]] = Field(default={})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Final
 
-from myriad.errors import InfeasibleError, MissingDataError, SpecError
+from myriad.errors import InfeasibleError, SpecError
 from myriad.spec.serving import Replicas
 from myriad.spec.serving_validation import (
     ERROR_KINDS,
@@ -19,40 +19,19 @@ from myriad.spec.serving_validation import (
 from myriad.spec.validation import GroupError
 from myriad.validate.errors import SkipError, group_error
 from myriad.validate.serving_cases import ServingCase, case_of
+from myriad.validate.serving_estimates import CaseEstimate, Outcome
 from myriad.validate.serving_rows import ServingRow
 from myriad.validate.training import decade, lineage
 
+Predict = Callable[[Sequence[ServingCase]], Sequence[Outcome]]
+"""Estimates of cases, or why there is none, in their order."""
 
-class Predicted(Protocol):
-    """What an estimate says of one case."""
-
-    @property
-    def ttft_s(self) -> float:
-        """Mean time to the first token, queueing included."""
-
-    @property
-    def tpot_s(self) -> float:
-        """Mean time per output token after the first."""
-
-    @property
-    def output_tokens_per_s_per_gpu(self) -> float:
-        """Over all GPUs of the deployment; of prefill alone, prompt tokens."""
-
-    @property
-    def fits(self) -> bool:
-        """Whether weights and the cache of one request fit."""
-
-    @property
-    def saturated(self) -> bool:
-        """Whether requests wait for room before they run."""
+NOT_FITTING: Final = "ran, but by the estimate its weights do not fit"
+"""The reason of rows that the estimate has no times for."""
 
 
-Predict = Callable[[ServingCase], Predicted]
-
-
-def judge(case: ServingCase, predict: Predict) -> ServingRowResult:
+def judge(case: ServingCase, estimate: CaseEstimate) -> ServingRowResult:
     """The estimate of one run beside its measurement."""
-    estimate = predict(case)
     predicted: dict[ErrorKind, float] = {
         "tpot": estimate.tpot_s,
         "ttft": estimate.ttft_s,
@@ -78,7 +57,7 @@ def judge(case: ServingCase, predict: Predict) -> ServingRowResult:
         num_gpus=deployment.gpus,
         precision=work.expert_precision or work.precision,
         engine=work.software,
-        release=work.release,
+        release=case.release,
         mode=case.mode,
         deployment="disaggregated" if deployment.disaggregated else "aggregated",
         concurrency=case.concurrency,
@@ -148,11 +127,17 @@ def validate_serving_rows(rows: Iterable[ServingRow], predict: Predict) -> Servi
     rows = list(rows)
     skipped: Counter[str] = Counter()
     results: list[ServingRowResult] = []
+    cases: list[ServingCase] = []
     for row in rows:
         try:
-            results.append(judge(case_of(row), predict))
-        except (SkipError, InfeasibleError, MissingDataError) as reason:
+            cases.append(case_of(row))
+        except SkipError as reason:
             skipped[str(reason)] += 1
+    for case, outcome in zip(cases, predict(cases), strict=True):
+        if isinstance(outcome, CaseEstimate):
+            results.append(judge(case, outcome))
+        else:
+            skipped[NOT_FITTING if isinstance(outcome, InfeasibleError) else str(outcome)] += 1
     if not results:
         reasons = "; ".join(f"{reason} ({count})" for reason, count in skipped.most_common(3))
         raise SpecError(f"none of the {len(rows)} rows can be judged: {reasons}")
@@ -162,7 +147,7 @@ def validate_serving_rows(rows: Iterable[ServingRow], predict: Predict) -> Servi
         predicted=len(results),
         answered_fraction=len(results) / len(rows),
         skipped=dict(skipped.most_common()),
-        not_fitting=sum(not result.fits for result in results),
+        not_fitting=sum(not result.fits for result in results) + skipped[NOT_FITTING],
         overall=summary(results),
         groups=_groups(results),
         per_row=tuple(results),

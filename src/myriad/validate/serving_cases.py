@@ -20,6 +20,7 @@ from typing import Final, Literal
 
 import myriad.catalog as catalog
 from myriad.errors import MissingDataError, SpecError
+from myriad.estimate.parameters import model_parameters
 from myriad.spec.cluster import Cluster
 from myriad.spec.model import Model
 from myriad.spec.serving import Deployment, Replicas, Requests, ServingLayout, ServingWork
@@ -61,6 +62,8 @@ class ServingCase:
     """Whether lengths differ from request to request, so that the ends of requests spread."""
     rounds: float
     """Requests per place of the concurrency that were measured."""
+    release: str
+    """Of the engine, as the row names it; empty where it does not."""
     measured: ServingMeasured
     assumed: tuple[str, ...]
 
@@ -150,6 +153,22 @@ def _aggregated(row: ServingRow, model: Model) -> tuple[ServingLayout, int, int,
     return layout, count, total, assumed
 
 
+def _batch_for_load(row: ServingRow) -> bool:
+    return "batch_size used" in row.notes
+
+
+def _measured(
+    row: ServingRow, mode: Mode, requests: Requests, concurrency: int | None, num_gpus: int
+) -> ServingMeasured:
+    if _batch_for_load(row):
+        found = ServingMeasured(None, row.tpot_s, None, "")
+    else:
+        found = ServingMeasured(row.ttft_s, row.tpot_s, *_throughput(row, mode, requests, concurrency, num_gpus))
+    if found.tokens_per_s_per_gpu is None and found.ttft_s is None and found.tpot_s is None:
+        raise SkipError("neither latency nor throughput is printed")
+    return found
+
+
 def _throughput(
     row: ServingRow, mode: Mode, requests: Requests, concurrency: int | None, num_gpus: int
 ) -> tuple[float | None, str]:
@@ -166,13 +185,29 @@ def _throughput(
     return None, ""
 
 
+def _check_rate(measured: ServingMeasured, mode: Mode, model: Model, requests: Requests, accelerator: str) -> None:
+    """Raises SkipError where the rate takes more FLOP/s than the accelerator has in its narrowest precision.
+
+    Such a row names the load of several replicas and the GPUs of one.
+    """
+    known = catalog.accelerator(accelerator)
+    peaks = (known.fp4_flops_per_s, known.fp8_flops_per_s, known.bf16_flops_per_s, known.fp16_flops_per_s)
+    peak = next((rate for rate in peaks if rate is not None), None)
+    if measured.tokens_per_s_per_gpu is None or peak is None:
+        return
+    per_output = 1.0 if mode == "prefill" else (requests.input_tokens + requests.output_tokens) / requests.output_tokens
+    counts = model_parameters(model)
+    flops_per_token = 2.0 * (counts.active_without_embedding - counts.head)
+    if measured.tokens_per_s_per_gpu * per_output * flops_per_token > peak:
+        raise SkipError("the row contradicts itself: such a rate takes more FLOP/s than its GPUs have")
+
+
 def case_of(row: ServingRow) -> ServingCase:
     """The row made whole by the rules above. Raises SkipError with the reason."""
     if row.quality != "primary":
         raise SkipError(f"quality is {row.quality}, not primary")
     accelerator, model, mode = _accelerator(row.accelerator), _model(row.model), _mode(row)
     pools = disaggregated(row.parallelism)
-    engine = conventions.engine(row)
     prefill: ServingLayout | None = None
     prefill_count, layouts_note = 0, ""
     if pools is None:
@@ -188,13 +223,13 @@ def case_of(row: ServingRow) -> ServingCase:
         raise SkipError("the lengths of prompt and output are not stated")
     requests = Requests(input_tokens=prompt, output_tokens=output or 1)
     concurrency = _concurrency(row, mode, layout.dp * count)
-    work, work_notes = _work(row, model, accelerator, engine, data_parallel=layout.dp > 1)
-    throughput, found = _throughput(row, mode, requests, concurrency, num_gpus)
-    if throughput is None and row.ttft_s is None and row.tpot_s is None:
-        raise SkipError("neither latency nor throughput is printed")
+    engine, release = conventions.engine(row)
+    work, work_notes = _work(row, model, accelerator, engine, release, data_parallel=layout.dp > 1)
+    measured = _measured(row, mode, requests, concurrency, num_gpus)
+    _check_rate(measured, mode, model, requests, accelerator)
     notes = [layouts_note, lengths_note, *work_notes]
-    if "batch_size used" in row.notes:
-        notes.append("load: the batch size, as the source does not state it")
+    if _batch_for_load(row):
+        notes.append("load: the size of the batch, as the source does not state it; TPOT alone is judged")
     return ServingCase(
         row=row,
         model=model,
@@ -210,22 +245,28 @@ def case_of(row: ServingRow) -> ServingCase:
         concurrency=concurrency,
         varied_lengths=varied,
         rounds=conventions.rounds(row),
-        measured=ServingMeasured(row.ttft_s, row.tpot_s, throughput, found),
+        release=release,
+        measured=measured,
         assumed=tuple(note for note in notes if note),
     )
 
 
 def _work(
-    row: ServingRow, model: Model, accelerator: str, engine: str, data_parallel: bool
+    row: ServingRow, model: Model, accelerator: str, engine: str, release: str, data_parallel: bool
 ) -> tuple[ServingWork, list[str]]:
+    try:
+        releases = catalog.engine(engine).releases
+    except SpecError:
+        raise SkipError(f"the catalog lacks the serving engine {engine}") from None
+    known_release = conventions.newest_not_newer(release, releases)
     known = catalog.accelerator(accelerator)
     found = precisions(row, model, known.vendor)
     has_fp4 = known.fp4_flops_per_s is not None
-    cache, cache_note = cache_precision(row, engine.partition("@")[0], found.quantised, has_fp4)
-    speculation, speculation_note = conventions.speculation(row, model, engine, data_parallel)
-    interval, interval_note = conventions.stream_interval(row, engine.partition("@")[0])
+    cache, cache_note = cache_precision(row, engine, found.quantised, has_fp4)
+    speculation, speculation_note = conventions.speculation(row, model, engine, release, data_parallel)
+    interval, interval_note = conventions.stream_interval(row, engine)
     work = ServingWork(
-        engine=engine,
+        engine=f"{engine}@{known_release}" if known_release else engine,
         precision=found.dense,
         expert_precision=found.experts,
         attention_precision=found.attention,

@@ -5,7 +5,9 @@ A convention belongs to a publisher, an engine or a kind of checkpoint, never to
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from myriad.spec.model import Model
@@ -39,8 +41,8 @@ def is_inferencex(row: ServingRow) -> bool:
     return re.match(r"infer(ence)?(x|max)", row.source, re.IGNORECASE) is not None
 
 
-def engine(row: ServingRow) -> str:
-    """The engine, with its release where the row names one: `sglang@0.5.9`.
+def engine(row: ServingRow) -> tuple[str, str]:
+    """The engine and its release, the latter empty where the row names none: `sglang`, `0.5.9`.
 
     Where a row prints the release of Dynamo instead, that of the TensorRT-LLM inside is taken. Raises SkipError
     where no engine is named.
@@ -55,7 +57,24 @@ def engine(row: ServingRow) -> str:
     if name == "trtllm" and release.startswith("0.") and (is_inferencex(row) or "dynamo" in text):
         numbers = re.match(r"\d+\.\d+\.\d+", release)
         release = _TRTLLM_IN_DYNAMO.get(numbers[0], "") if numbers else ""
-    return f"{name}@{release}" if release else name
+    return name, release
+
+
+def newest_not_newer(release: str, known: Iterable[str]) -> str:
+    """The newest of the known releases that is not newer than `release`; empty without one.
+
+    >>> newest_not_newer("1.2.0rc6.post3", ["1.0", "1.2.0rc6", "1.2"])
+    '1.2.0rc6'
+    """
+    older = [one for one in known if release and _order(one) <= _order(release)]
+    return max(older, key=_order, default="")
+
+
+def _order(release: str) -> tuple[float, ...]:
+    numbers = [int(part) for part in re.findall(r"\d+", re.split(r"rc|\.?post|\.?dev", release)[0])]
+    candidate, post = (re.search(rf"{word}(\d+)", release) for word in ("rc", "post"))
+    last = (int(candidate[1]) if candidate else math.inf, int(post[1]) if post else 0)
+    return (*[*numbers, 0, 0, 0][:3], *last)
 
 
 def replica_sizes(row: ServingRow, sizes: Sizes) -> tuple[Sizes, int, str]:
@@ -114,7 +133,9 @@ def mean_lengths(row: ServingRow) -> tuple[int | None, int | None, bool, str]:
 _INFERENCEX_MTP: Final = {"1.1.0rc2.post2": "2026-01", "1.2.0rc6.post3": "2026-02"}
 
 
-def speculation(row: ServingRow, model: Model, engine_text: str, data_parallel: bool) -> tuple[Speculation | None, str]:
+def speculation(
+    row: ServingRow, model: Model, name: str, release: str, data_parallel: bool
+) -> tuple[Speculation | None, str]:
     """How tokens were drafted, and what was assumed.
 
     Stated by the row in `speculation`, or in words (`MTP accept length 3`, `no EAGLE`); else by the recipe. Tokens
@@ -131,7 +152,6 @@ def speculation(row: ServingRow, model: Model, engine_text: str, data_parallel: 
         return None, ""
     if stated:
         return _usual(stated, data_parallel), "tokens drafted and accepted: not stated"
-    name, _, release = engine_text.partition("@")
     since = _INFERENCEX_MTP.get(release, "9999") if name == "trtllm" and is_inferencex(row) else "9999"
     if model.mtp_depths and row.date >= since:
         return _usual("mtp", data_parallel), "multi-token prediction: the recipe of that image; its acceptance assumed"

@@ -18,7 +18,6 @@ def fits() -> KernelFits:
         grouped_gemm={"bf16": Fit((0.4, 48.0), 10, 0.1, 0.4), "fp8": Fit((0.9, 48.0), 10, 0.1, 0.4)},
         attention=Fit((0.6, 500.0, 60.0, 0.5, 1e-5), 10, 0.05, 0.2),
         memory_fraction=0.85, memory_rows=10, launch_s=3e-6,
-        decode={"bf16": Fit((0.9, 1e-6, 1e-9, 1e4, 1e-5), 10, 0.1, 0.2)},
     )  # fmt: skip
 
 

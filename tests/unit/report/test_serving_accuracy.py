@@ -55,4 +55,4 @@ def test_worst_rows_print_what_they_state():
 
 def test_groups_leave_empty_what_no_row_states():
     line = next(line for line in printed(result(), 0).splitlines() if line.strip().startswith("offline"))
-    assert line.split() == ["offline", "2", "20.0", "15.0", "-5.0"]
+    assert line.split() == ["offline", "2", "20.0", "15.0", "-5"]

@@ -1,23 +1,15 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import pytest
 
 from myriad.errors import InfeasibleError, SpecError
 from myriad.spec.serving_validation import ERROR_KINDS, SERVING_GROUP_KINDS
-from myriad.validate.serving import Predicted, validate_serving_rows, worst_error
+from myriad.validate.serving import NOT_FITTING, validate_serving_rows, worst_error
 from myriad.validate.serving_cases import ServingCase
+from myriad.validate.serving_estimates import CaseEstimate, Outcome
 from myriad.validate.serving_rows import ServingRow
-
-
-@dataclass(frozen=True)
-class Answer:
-    ttft_s: float
-    tpot_s: float
-    output_tokens_per_s_per_gpu: float
-    fits: bool = True
-    saturated: bool = False
 
 
 def row(name: str, **changes: object) -> ServingRow:
@@ -42,9 +34,9 @@ def row(name: str, **changes: object) -> ServingRow:
 OFFLINE = {"mode": "offline-throughput", "load": "max load", "ttft_s": None, "tpot_s": None}
 
 
-def same_for_all(case: ServingCase) -> Predicted:
+def same_for_all(cases: Sequence[ServingCase]) -> list[Outcome]:
     """TTFT 0.2 s, TPOT 9 ms, 800 tokens/s; from 100 requests on, saturated."""
-    return Answer(0.2, 0.009, 800.0, saturated=(case.concurrency or 0) >= 100)
+    return [CaseEstimate(0.2, 0.009, 800.0, True, (case.concurrency or 0) >= 100) for case in cases]
 
 
 def test_errors_are_predicted_over_measured_and_null_where_nothing_is_stated():
@@ -67,7 +59,7 @@ def test_first_tokens_are_summed_up_apart_below_saturation():
 
 
 def test_groups_hold_every_row_once_for_each_kind():
-    rows = [row("a"), row("b", load="200"), row("c", **OFFLINE, output_tokens_per_s_per_gpu=500.0)]
+    rows = [row("a"), row("b", load="200", ttft_s=20.0), row("c", **OFFLINE, output_tokens_per_s_per_gpu=500.0)]
     result = validate_serving_rows(rows, same_for_all)
     assert tuple(result.groups) == SERVING_GROUP_KINDS
     for groups in result.groups.values():
@@ -89,15 +81,14 @@ def test_worst_rows_come_first_by_time_per_token_and_throughput():
 
 
 def test_rows_without_an_answer_are_counted_by_reason():
-    def too_large(case: ServingCase) -> Predicted:
-        if case.row.id == "b":
-            raise InfeasibleError("no such layout")
-        return Answer(0.1, 0.01, 700.0, fits=False)
+    def too_large(cases: Sequence[ServingCase]) -> list[Outcome]:
+        there = CaseEstimate(0.1, 0.01, 700.0, False, False)
+        return [InfeasibleError("no such layout") if case.row.id == "b" else there for case in cases]
 
     result = validate_serving_rows([row("a"), row("b"), row("c", quality="suspect")], too_large)
-    assert (result.rows, result.predicted, result.not_fitting) == (3, 1, 1)
+    assert (result.rows, result.predicted, result.not_fitting) == (3, 1, 2)
     assert result.answered_fraction == pytest.approx(1 / 3)
-    assert result.skipped == {"no such layout": 1, "quality is suspect, not primary": 1}
+    assert result.skipped == {NOT_FITTING: 1, "quality is suspect, not primary": 1}
 
 
 def test_nothing_to_judge_is_an_error():

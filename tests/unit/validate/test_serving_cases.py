@@ -7,6 +7,7 @@ import pytest
 from myriad.spec.serving import ServingLayout, Speculation
 from myriad.validate.errors import SkipError
 from myriad.validate.serving_cases import case_of
+from myriad.validate.serving_conventions import newest_not_newer
 from myriad.validate.serving_layouts import sizes_of
 from myriad.validate.serving_rows import ServingRow, shipped_serving_rows
 
@@ -130,6 +131,17 @@ def test_throughput_of_a_closed_loop_follows_from_its_latencies():
     assert total.tokens_per_s_per_gpu == pytest.approx(100.0)
 
 
+def test_a_rate_beyond_the_accelerator_is_that_of_more_replicas_than_stated():
+    one = row(num_gpus=1, parallelism="tp1", input_length="15000", output_length="500", load="448", tpot_s=0.01)
+    assert "more FLOP/s than its GPUs have" in reason(one)
+    assert case_of(one.model_copy(update={"load": "4"})).concurrency == 4
+
+
+def test_where_the_batch_stands_for_the_load_only_time_per_token_is_judged():
+    measured = case_of(row(notes="concurrency not stated, batch_size used")).measured
+    assert (measured.ttft_s, measured.tpot_s, measured.tokens_per_s_per_gpu) == (None, 0.01, None)
+
+
 def test_offline_runs_have_no_bound_on_requests():
     offline = {"mode": "offline-throughput", "load": "max load (all requests queued)", "ttft_s": None, "tpot_s": None}
     case = case_of(row(**offline, output_tokens_per_s_per_gpu=1000.0))
@@ -202,24 +214,32 @@ def test_precision_of_the_cache(changes, cache):
 
 
 @pytest.mark.parametrize(
-    ("text", "engine"),
+    ("text", "engine", "release"),
     [
-        ("vllm 0.18.0 vllm/vllm-openai:v0.18.0", "vllm@0.18.0"),
-        ("SGLang 0.5.11", "sglang@0.5.11"),
-        ("sglang nightly-dev-20260402-d7256eb6", "sglang"),
-        ("TensorRT-LLM 1.0 (PyTorch backend, trtllm-bench throughput)", "trtllm@1.0"),
-        ("trtllm 1.2.0rc6.post3 nvcr.io#nvidia/tensorrt-llm/release:1.2.0rc6.post3", "trtllm@1.2.0rc6.post3"),
-        ("trtllm 0.8.0 nvcr.io/nvidia/ai-dynamo/tensorrtllm-runtime:0.8.0", "trtllm@1.2.0rc6.post1"),
-        ("trtllm 0.21.0", "trtllm@0.21.0"),
-        ("lmdeploy 0.9.1", "lmdeploy@0.9.1"),
+        ("vllm 0.18.0 vllm/vllm-openai:v0.18.0", "vllm", "0.18.0"),
+        ("SGLang 0.5.11", "sglang", "0.5.11"),
+        ("sglang nightly-dev-20260402-d7256eb6", "sglang", ""),
+        ("TensorRT-LLM 1.0 (PyTorch backend, trtllm-bench throughput)", "trtllm", "1.0"),
+        ("trtllm 1.2.0rc6.post3 nvcr.io#nvidia/tensorrt-llm/release:1.2.0rc6.post3", "trtllm", "1.2.0rc6.post3"),
+        ("trtllm 0.8.0 nvcr.io/nvidia/ai-dynamo/tensorrtllm-runtime:0.8.0", "trtllm", "1.2.0rc6.post1"),
+        ("trtllm 0.21.0", "trtllm", "0.21.0"),
     ],
 )
-def test_engines_and_releases(text, engine):
-    assert case_of(row(engine=text)).deployment.replicas.work.engine == engine
+def test_engines_and_releases(text, engine, release):
+    case = case_of(row(engine=text))
+    assert (case.deployment.replicas.work.software, case.release) == (engine, release)
+
+
+def test_a_release_that_the_catalog_lacks_is_the_newest_before_it():
+    known = ["0.18.0", "1.0", "1.2.0rc6", "1.2.0rc6.post2", "1.2"]
+    newest = {release: newest_not_newer(release, known) for release in ("0.9.1", "1.0.0", "1.2.0rc6.post3", "1.3.0rc1")}
+    assert newest == {"0.9.1": "", "1.0.0": "1.0", "1.2.0rc6.post3": "1.2.0rc6.post2", "1.3.0rc1": "1.2"}
+    assert newest_not_newer("", known) == ""
 
 
 def test_an_engine_that_is_not_stated_is_a_reason():
     assert reason(row(engine="")) == "the serving engine is not stated"
+    assert reason(row(engine="somebody's own 0.9.1")) == "the catalog lacks the serving engine somebody's"
 
 
 def test_speculation_is_what_the_row_says_else_what_the_recipe_does():
@@ -288,11 +308,11 @@ def test_most_shipped_rows_have_a_case_and_the_others_a_reason():
             modes[case_of(one).mode] += 1
         except SkipError as found:
             reasons[str(found)] += 1
-    assert modes == {"closed-loop": 1347, "offline": 140}
+    assert modes == {"closed-loop": 1328, "offline": 140}
     assert reasons == {
         "disaggregated, but the source does not say how many replicas prefill and decode": 238,
         "disaggregated, but the source says no more than how many GPUs there are in all": 51,
         "the accelerator is not disclosed": 12,
-        "quality is suspect, not primary": 9,
+        "quality is suspect, not primary": 28,
         "the load is not stated as a count of requests at once": 7,
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from myriad.estimate.experts import experts_hit
 from myriad.estimate.parameters import block_parameters, model_parameters
 from myriad.estimate.serving.machine import ACTIVATION_BYTES, Array, Cut, Machine
 from myriad.spec.model import (
@@ -73,18 +74,6 @@ def sequence_bytes(model: Model, cut: Cut, tokens: Array, machine: Machine) -> A
     return total / cut.pp
 
 
-def experts_hit(moe: MixtureOfExperts, tokens: Array, held: Array) -> Array:
-    """How many of `held` experts get a token, expected, when `tokens` each pick top_k of all at random.
-
-    >>> two_of_four = MixtureOfExperts(experts=4, top_k=2, expert_width=1)
-    >>> [float(experts_hit(two_of_four, np.array(n), np.array(4.0))) for n in (1.0, 2.0)]
-    [2.0, 3.0]
-    """
-    missed: Array = (1.0 - moe.top_k / moe.experts) ** tokens
-    hit: Array = held * (1.0 - missed)
-    return hit
-
-
 def weight_bytes(model: Model, cut: Cut, machine: Machine) -> Array:
     """Weights on one rank, in bytes; embedding, head and norms in 16 bits, the rest as the machine has it."""
     counts = model_parameters(model)
@@ -102,7 +91,7 @@ def streamed_bytes(model: Model, cut: Cut, sequences: Array, keys: Array, machin
     met = sequences * cut.dp
 
     def read(moe: MixtureOfExperts) -> Array:
-        return experts_hit(moe, met, np.ones_like(met))
+        return experts_hit(met, moe.top_k, moe.experts) / moe.experts
 
     counts = model_parameters(model)
     dense, experts = _layer_weight_bytes(model, cut, machine, read)
@@ -140,5 +129,8 @@ def work_bytes(model: Model, batched_tokens: Array, machine: Machine) -> Array:
 
 def cache_room_bytes(model: Model, cut: Cut, batched_tokens: Array, memory_fraction: float, machine: Machine) -> Array:
     """Memory that is left for the cache on one rank, in bytes; negative where the weights alone do not fit."""
-    capacity = machine.plain.memory_bytes * memory_fraction
-    return capacity - weight_bytes(model, cut, machine) - work_bytes(model, batched_tokens, machine)
+    taken = weight_bytes(model, cut, machine) + work_bytes(model, batched_tokens, machine)
+    capacity = machine.plain.memory_bytes
+    if machine.engine.cache_of == "rest":
+        return memory_fraction * (capacity - taken)
+    return capacity * memory_fraction - taken

@@ -57,12 +57,12 @@ def _device_parts(model: Model, cut: Cut, work: Iteration, machine: Machine, spe
     tokens = np.maximum(decoding + prefilled, 1e-9)
     new = Tokens(tokens, np.maximum(tokens * cut.dp * work.met_share, 1e-9), np.maximum(decoding + work.chunks, 1e-9))
     found = token_parts(model, cut, new, machine)
-    add(found, decode_parts(model, cut, work.sequences, work.keys, machine), work.sequences > 0.0)
-    add(
-        found,
-        chunk_parts(model, cut, np.maximum(work.chunk_tokens, 1e-9), work.past, work.chunks, machine),
-        work.chunks > 0.0,
-    )
+    decodes, prefills = work.sequences > 0.0, work.chunks > 0.0
+    if decodes.any():
+        add(found, decode_parts(model, cut, work.sequences, work.keys, machine), decodes)
+    if prefills.any():
+        chunk = np.maximum(work.chunk_tokens, 1e-9)
+        add(found, chunk_parts(model, cut, chunk, work.past, work.chunks, machine), prefills)
     if speculation is not None:
         add(found, _drafting(model, cut, work, machine, speculation))
     return found

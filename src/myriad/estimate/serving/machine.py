@@ -8,12 +8,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from myriad.errors import MissingDataError
 from myriad.estimate.device import Device
-from myriad.estimate.serving_device import WEIGHT_BYTES, decode_efficiency, serving_device
+from myriad.estimate.serving_device import WEIGHT_BYTES, decode_efficiency, expert_layer, serving_device
 from myriad.spec.calibration import DecodeEfficiency, Kernels
 from myriad.spec.cluster import Cluster
 from myriad.spec.serving import CachePrecision, Dispatch, ServingLayout, ServingPrecision, ServingWork
 from myriad.spec.serving_engine import ServingEngine
+from myriad.spec.serving_kernels import ExchangeKind, ExpertExchange, ExpertLayer, PeerAllReduce
 
 Array = npt.NDArray[np.float64]
 
@@ -53,6 +55,11 @@ class Machine:
     cluster: Cluster
     engine: ServingEngine
     dispatch: Dispatch
+    expert_layer: ExpertLayer
+    """What routed experts take beside their products."""
+    all_reduce: PeerAllReduce
+    exchange: dict[ExchangeKind, ExpertExchange]
+    """Kernels that take tokens to their experts and back, by kind."""
     imbalance: float
     """Tokens of the busiest expert rank over the mean."""
     two_batches: bool = False
@@ -71,6 +78,8 @@ def machine(cluster: Cluster, kernels: Kernels, engine: ServingEngine, work: Ser
     expert = work.expert_precision or work.precision
     projection = work.attention_precision or work.precision
     plain: ServingPrecision = "bf16" if cluster.accelerator.bf16_flops_per_s is not None else "fp16"
+    if kernels.serving is None:
+        raise MissingDataError(f"the kernels of {cluster.accelerator.name} have no serving figures; add serving")
     return Machine(
         dense=bound(work.precision),
         expert=bound(expert),
@@ -83,6 +92,9 @@ def machine(cluster: Cluster, kernels: Kernels, engine: ServingEngine, work: Ser
         cluster=cluster,
         engine=engine,
         dispatch=work.dispatch or engine.dispatch,
+        expert_layer=expert_layer(kernels, expert),
+        all_reduce=kernels.serving.all_reduce,
+        exchange=kernels.serving.exchange,
         imbalance=work.expert_imbalance,
         two_batches=work.two_batches,
     )

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s, domains, place, reduce_scatter_s
+from myriad.estimate.collectives import all_gather_s, place, reduce_scatter_s
 from myriad.estimate.device import Device
-from myriad.estimate.exchange import distinct_share
-from myriad.estimate.kernels import gemm_s, grouped_gemm_s, memory_bound_s
-from myriad.estimate.serving.cache import experts_hit
+from myriad.estimate.experts import experts_hit, routed_experts_s
+from myriad.estimate.kernels import gemm_s, memory_bound_s
+from myriad.estimate.peers import engine_all_reduce_s, expert_exchange_s
 from myriad.estimate.serving.machine import ACTIVATION_BYTES, Array, Cut, Machine
 from myriad.estimate.serving.parts import Parts, add
 from myriad.spec.model import (
@@ -26,9 +26,6 @@ from myriad.spec.model import (
     Model,
     MultiLatentAttention,
 )
-
-ROUTING_KERNELS = 4.0
-"""Small kernels around routed experts: choice of experts, their offsets, permutation, weighted sum."""
 
 
 @dataclass(frozen=True)
@@ -167,20 +164,19 @@ def _experts(moe: MixtureOfExperts, hidden: float, cut: Cut, new: Tokens, machin
 
     With data-parallel attention, tokens of all copies meet. The rank of the most loaded experts sets the time.
     """
-    engine, device = machine.engine, machine.expert
+    engine = machine.engine
     width = float(moe.latent_dim or hidden)
     held = moe.experts / cut.ep
     tokens, met = new.tokens, new.met
     imbalance = np.where(cut.ep > 1.0, machine.imbalance, 1.0)
-    rows = np.minimum(met * moe.top_k / cut.ep * imbalance, met * np.minimum(moe.top_k, held))
-    groups = np.maximum(experts_hit(moe, met, held), 1.0)
-    inner = moe.expert_width / cut.moe_tp
-    wide = 2.0 if moe.gated else 1.0
-    products = grouped_gemm_s(groups, rows, wide * inner, width, device)
-    products = products + grouped_gemm_s(groups, rows, width, inner, device)
-    found: Parts = {"expert_gemm": products / engine.expert_share}
-    moved = ACTIVATION_BYTES * rows * (3.0 * width + (wide + 1.0) * inner)
-    add(found, _stream(moved, ROUTING_KERNELS + 1.0, machine))
+    chosen = np.minimum(met * moe.top_k / cut.ep * imbalance, met * np.minimum(moe.top_k, held))
+    groups = np.maximum(experts_hit(met, moe.top_k, moe.experts) / cut.ep, 1.0)
+    # Where each rank dispatches its own tokens, it routes no others.
+    routed = np.where((cut.dp > 1.0) & (machine.dispatch == "all-to-all"), tokens, met)
+    layer_s = routed_experts_s(
+        groups, chosen, routed, width, moe.expert_width / cut.moe_tp, machine.expert, machine.expert_layer, moe.gated
+    )
+    found: Parts = {"expert_gemm": layer_s / engine.expert_share}
     # The router keeps 16 bits.
     add(found, {"gemm": gemm_s(tokens, float(moe.experts), hidden, machine.plain) / engine.gemm_share})
     add(found, _expert_exchange(moe, width, cut, new, machine))
@@ -210,20 +206,24 @@ def _expert_exchange(moe: MixtureOfExperts, width: float, cut: Cut, new: Tokens,
         meeting = all_gather_s(met_bytes, placement) + reduce_scatter_s(met_bytes, placement)
         shared = meeting / engine.exchange_share
     else:
-        once = distinct_share(moe, cut.ep)
-        far = distinct_share(moe, domains(placement)) / once
-        out = bytes_ / cut.tp * moe.top_k * once
-        half = machine.dense.operand_bytes / ACTIVATION_BYTES if machine.dense.operand_bytes < ACTIVATION_BYTES else 1.0
-        there, back = all_to_all_s(half * out, placement, far), all_to_all_s(out, placement, far)
-        shared = (there + back) / engine.exchange_share
+        narrow = min(machine.expert.operand_bytes, ACTIVATION_BYTES)
+        ways = [
+            expert_exchange_s(
+                new.tokens / cut.tp, narrow * width, ACTIVATION_BYTES * width, moe.top_k, moe.experts, ranks, links,
+                fit, kind == "low-latency",
+            )
+            for kind, fit in machine.exchange.items()
+        ]  # fmt: skip
+        # Engines have one kind of kernels for few tokens and another for many.
+        shared = np.min(ways, axis=0) / engine.exchange_share
     several = cut.dp > 1.0
     return {"tp_comm": np.where(several, 0.0, alone), "ep_comm": np.where(several, shared, 0.0)}
 
 
 def _reduced_s(bytes_: Array, ranks: Array, machine: Machine) -> Array:
-    placement = place(ranks, np.ones_like(ranks), machine.cluster.links)
-    reduced: Array = np.where(ranks > 1.0, all_reduce_s(bytes_, placement) / machine.engine.exchange_share, 0.0)
-    return reduced
+    links = machine.cluster.links
+    reduced = engine_all_reduce_s(bytes_, ranks, np.ones_like(ranks), links, machine.all_reduce)
+    return np.where(ranks > 1.0, reduced / machine.engine.exchange_share, 0.0)
 
 
 def _hop_s(model: Model, cut: Cut, tokens: Array, machine: Machine) -> Array:

@@ -1,0 +1,48 @@
+"""The parameters of serving estimates that are fitted to measured runs: what each means, how far it may move.
+
+As in `calibrate.parameters`, every parameter is a factor on assumed figures of the catalog: of a serving engine, or of
+an accelerator's kernels as engines use them. None belongs to a model or to a run. A parameter of `*` is common to all
+engines, so that what the runs of one teach about all reaches those that no run was published of.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from myriad.spec.fitted import Factor
+
+#: Figure of an engine -> what it means, how far the common one may move, and how far an engine's own.
+_ENGINE: Final[dict[str, tuple[str, float, float]]] = {
+    "gemm_share": ("rate of dense products over isolated ones", 0.15, 0.08),
+    "expert_share": ("rate of routed experts over isolated ones", 0.25, 0.15),
+    "attention_share": ("rate of prefill attention over isolated kernels", 0.3, 0.2),
+    "decode_share": ("rate of decode attention over isolated kernels", 0.2, 0.15),
+    "stream_passes": ("time of element-wise work over that of fused streams", 0.4, 0.25),
+    "exchange_share": ("rate of collectives over those alone", 0.3, 0.2),
+    "iteration_s": ("time of an iteration beside its kernels", 0.7, 0.5),
+    "sequence_s": ("the same per sequence", 1.0, 0.7),
+    "prefill_s": ("more of it with prefill", 0.7, 0.5),
+    "prefill_layer_s": ("the same per layer", 0.7, 0.5),
+    "request_s": ("way of a request to and from the engine", 0.7, 0.5),
+    "request_token_s": ("the same per prompt token", 1.0, 0.7),
+}
+
+ENGINES: Final = ("sglang", "trtllm", "vllm")
+"""Engines with runs enough for figures of their own."""
+
+
+def _factor(meaning: str, spread: float, *figures: str) -> Factor:
+    return Factor(figures=figures, meaning=meaning, factor=1.0, spread=spread, uncertainty=spread, rows=0)
+
+
+def engine_parameters() -> tuple[Factor, ...]:
+    """All parameters before the fit, each a factor of 1."""
+    common = [
+        _factor(f"{meaning}, any engine", wide, f"engines/*/{name}") for name, (meaning, wide, _) in _ENGINE.items()
+    ]
+    own = [
+        _factor(f"{meaning} in {engine}, beside what is common", narrow, f"engines/{engine}/{name}")
+        for engine in ENGINES
+        for name, (meaning, _, narrow) in _ENGINE.items()
+    ]
+    return (*common, *own)
