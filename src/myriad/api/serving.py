@@ -88,7 +88,7 @@ def estimate_serving(
         each = load_of(requests, None if concurrency is None else concurrency / replicas.count, rounds, equal)
         steady = steady_state(found, decode.cut, decode.machine, each, decode.limits)
         share = float(replicas.count)
-    memory = _memory(found, decode, load)
+    memory = _memory(found, decode, load, prefills=deployment.prefill is None)
     if memory.cache_bytes <= 0.0:
         raise InfeasibleError(
             f"{found.name} on {replicas.layout.text()}: {format_bytes(memory.weights_bytes)} of weights and "
@@ -99,14 +99,16 @@ def estimate_serving(
     return _result(found, deployment, requests, concurrency, steady, share, decode, memory)
 
 
-def _memory(model: Model, side: Side, load: Load) -> ReplicaMemory:
+def _memory(model: Model, side: Side, load: Load, prefills: bool) -> ReplicaMemory:
+    """Memory of replicas that decode; without prefill on them, no work space for prompts."""
     bound, cut, limits = side.machine, side.cut, side.limits
+    batched = limits.batched_tokens if prefills else np.zeros_like(limits.batched_tokens)
     whole = sequence_bytes(model, cut, load.input_tokens + load.output_tokens, bound)
-    room = cache_room_bytes(model, cut, limits.batched_tokens, limits.memory_fraction, bound)
+    room = cache_room_bytes(model, cut, batched, limits.memory_fraction, bound)
     return ReplicaMemory(
         capacity_bytes=bound.plain.memory_bytes,
         weights_bytes=float(weight_bytes(model, cut, bound)[0]),
-        work_bytes=float(work_bytes(model, limits.batched_tokens, bound)[0]),
+        work_bytes=float(work_bytes(model, batched, bound)[0]),
         cache_bytes=float(room[0]),
         sequence_bytes=float(whole[0]),
     )

@@ -50,6 +50,13 @@ class Passed:
         """Deployments under a load whose rate and latency were computed."""
         return int(self.points.looked.sum()) + len(self.pairs.step)
 
+    def fitting(self, question: Question) -> int:
+        """Of these, the ones that keep every promise."""
+        points, decode = self.points, self.decode
+        kept = points.held & (points.ttft_at_s <= question.ttft_s) & (points.tpot_at_s <= question.tpot_s)
+        fast = decode.tpot_at_s[self.pairs.decode, self.pairs.step] <= question.tpot_s
+        return int(kept.sum()) + int(fast.sum())
+
 
 @dataclass(frozen=True)
 class Ranked:

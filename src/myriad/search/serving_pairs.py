@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from myriad.estimate.serving.machine import Array
+from myriad.estimate.serving.percentile import ttft_at_s
+from myriad.estimate.serving.queue import wait_s
 from myriad.search.serving_points import BoolArray, Points, Prefills
 from myriad.search.serving_units import IntArray, Question, Units
 
@@ -36,6 +38,13 @@ class Pairs:
 
     def take(self, index: IntArray) -> Pairs:
         return Pairs(**{name: getattr(self, name)[index] for name in self.__dataclass_fields__})
+
+    def ttft_s(self, sides: Prefills, percentile: float) -> tuple[Array, Array]:
+        """Time to the first token, the mean and at a percentile, in seconds."""
+        busy = self.requests_per_s / (self.prefill_count * sides.per_s[self.prefill])
+        waited = wait_s(sides.alone_s[self.prefill], busy)
+        mean_s = sides.least_s[self.prefill] + waited
+        return mean_s, ttft_at_s(mean_s, waited, busy, percentile)
 
     def concurrency(self, sides: Prefills, points: Points) -> Array:
         """Requests in each deployment, of which its rate and the times of its sides follow (Little's law)."""

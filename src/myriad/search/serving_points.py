@@ -57,7 +57,11 @@ class Prefills:
     """What replicas that only prefill do, arrays (U,)."""
 
     alone_s: Array
+    """Time of one prompt alone."""
     sent_s: Array
+    """Time to send its cache."""
+    least_s: Array
+    """Time to the first token where nobody waits."""
     per_s: Array
     """Prompts per second at most, of one replica."""
     busy: Array
@@ -144,7 +148,7 @@ def prefill_sides(question: Question, units: Units, cores: int) -> Prefills:
         prompts = prefilling(question.model, side, load)
         least_s = prompts.ready_s(np.zeros(len(rows)))
         least_s, _ = as_seen(least_s, np.zeros(len(rows)), load, side.limits, choice.machine.engine)
-        found.alone_s[rows], found.sent_s[rows] = prompts.alone_s, prompts.sent_s
+        found.alone_s[rows], found.sent_s[rows], found.least_s[rows] = prompts.alone_s, prompts.sent_s, least_s
         found.per_s[rows], found.fits[rows] = prompts.per_s, prompts.fits
         # The time to the first token rises with the load: the last share of the grid that keeps it is the highest.
         share = np.linspace(0.01, 0.99 * MOST_BUSY, 96)

@@ -133,7 +133,8 @@ def decode_room(model: Model, side: Side, load: Load) -> Room:
 def decoding_parts(model: Model, side: Side, room: Room, batch: Array) -> Parts:
     """Seconds by kind of an iteration of `batch` sequences in one stage's turn, which only decodes."""
     none = np.zeros_like(batch)
-    work = Iteration(batch, room.keys, none, none, none, none + 1.0)
+    # Where less than one sequence decodes in the mean, stages stand idle between passes of one.
+    work = Iteration(np.maximum(batch, 1.0), room.keys, none, none, none, none + 1.0)
     return iteration_parts(model, side.cut, work, side.machine, side.limits.speculation)
 
 

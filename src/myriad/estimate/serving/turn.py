@@ -148,7 +148,8 @@ def _iterations(
     none, one = np.zeros_like(batch), np.ones_like(batch)
     chunk = np.minimum(prompt, prefilled)
     past = cached + (prompt - chunk) / 2.0
-    alone = Iteration(batch, keys, none, none, none, one)
+    # Where less than one sequence decodes in the mean, stages stand idle between passes of one.
+    alone = Iteration(np.maximum(batch, 1.0), keys, none, none, none, one)
     return alone, Iteration(batch if mixed else none, keys, prefilled / chunk, chunk, past, one)
 
 
