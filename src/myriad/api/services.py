@@ -16,9 +16,8 @@ from myriad.errors import InfeasibleError, MissingDataError
 from myriad.spec.cluster import Cluster
 from myriad.spec.model import Model
 from myriad.spec.price import TokenPrices
-from myriad.spec.service import FixedDeployment, FixedReplicas, Service
+from myriad.spec.service import Service
 from myriad.spec.service_result import ServiceOnPool, ServicePlan
-from myriad.spec.serving import ServingWork
 from myriad.spec.serving_result import ServingEstimate
 from myriad.spec.system import System
 from myriad.units import DAY_S, HOUR_S, YEAR_S
@@ -102,31 +101,11 @@ class ServicePlanner:
         return self._priced(service, model, cluster, base, estimate)
 
     def _deployed(self, service: Service, model: Model, cluster: Cluster) -> ServingEstimate:
-        """The deployment that answers the peak with the fewest accelerators, of all precisions that are allowed."""
-        peak, fixed = service.peak_requests_per_s, service.deployment
-        if fixed is not None:
-            return self._sized(service, model, cluster, fixed, service.work)
-        found: list[ServingEstimate] = []
-        reasons: list[InfeasibleError | MissingDataError] = []
-        for precision in service.precisions or (service.work.precision,):
-            work = service.work.model_copy(update={"precision": precision})
-            try:
-                best = cheapest(model, service.model, cluster, service.requests, service.promise, work)
-                replicas = best.deployment.replicas
-                layout = FixedDeployment(replicas=FixedReplicas(layout=replicas.layout, work=replicas.work))
-                found.append(self._sized(service, model, cluster, layout, replicas.work))
-            except (InfeasibleError, MissingDataError) as error:
-                reasons.append(error)
-        if not found:
-            raise reasons[0]
-        return min(found, key=lambda one: one.deployment.gpus * peak / one.requests_per_s)
-
-    def _sized(
-        self, service: Service, model: Model, cluster: Cluster, fixed: FixedDeployment, work: ServingWork
-    ) -> ServingEstimate:
-        return sized(
-            model, service.model, cluster, fixed, work, service.requests, service.promise, service.peak_requests_per_s
-        )
+        """The deployment that answers the peak with the fewest accelerators."""
+        asked, promise, peak = service.requests, service.promise, service.peak_requests_per_s
+        if service.deployment is not None:
+            return sized(model, service.model, cluster, service.deployment, service.work, asked, promise, peak)
+        return cheapest(model, cluster, asked, promise, service.work, service.precisions, peak)
 
     def _priced(
         self, service: Service, model: Model, cluster: Cluster, base: ServiceOnPool, estimate: ServingEstimate

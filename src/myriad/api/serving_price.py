@@ -17,7 +17,7 @@ from myriad.spec.serving_money import CostPoint, PriceCheck, PriceRow, ServingCo
 from myriad.spec.serving_result import ServingEstimate
 from myriad.units import HOUR_S
 
-CACHE_SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)
+CACHE_SHARES = (0.0, 0.25, 0.5, 0.75, 0.9)
 """Shares of cached input that costs are shown at."""
 UTILISATIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Utilisations that costs are shown at."""
@@ -104,7 +104,7 @@ class _Asked:
 
     def cost(self, requests: Requests) -> tuple[ServingEstimate, ServingCost]:
         """The cheapest deployment for these requests, and what it costs. Raises as `cheapest`."""
-        best = cheapest(self.model, self.entry.id, self.cluster, requests, self.objective, self.work)
+        best = cheapest(self.model, self.cluster, requests, self.objective, self.work)
         prices = catalog.token_prices(self.entry.id)
         return best, serving_cost(best, self.model, self.cluster, self.price[0], self.utilisation, prices)
 
