@@ -8,7 +8,7 @@ from myriad.api.mixed import mix_training
 from myriad.api.plan import plan
 from myriad.api.search import search_training
 from myriad.api.serving import estimate_serving
-from myriad.api.serving_search import search_serving
+from myriad.api.serving_search import check_deployment, search_serving
 from myriad.api.split import best_split
 from myriad.api.step_timeline import shortened
 from myriad.api.sweep import sweep
@@ -17,8 +17,9 @@ from myriad.api.training import estimate_training, operations_of
 from myriad.api.validate import validate_ranking, validate_serving, validate_training
 
 __all__ = [
-    "best_split", "entry_of", "estimate_serving", "estimate_training", "explain_plan", "explain_row",
-    "explain_training", "import_model", "list_entries", "mix_training", "model_entry_text", "operations_of",
-    "parameters_of", "plan", "search_entries", "search_serving", "search_training", "shortened", "sweep",
-    "timeline_of", "timeline_of_plan", "validate_ranking", "validate_serving", "validate_training",
+    "best_split", "check_deployment", "entry_of", "estimate_serving", "estimate_training", "explain_plan",
+    "explain_row", "explain_training", "import_model", "list_entries", "mix_training", "model_entry_text",
+    "operations_of", "parameters_of", "plan", "search_entries", "search_serving", "search_training",
+    "shortened", "sweep", "timeline_of", "timeline_of_plan", "validate_ranking", "validate_serving",
+    "validate_training",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from myriad.api.serving import estimate_serving, machine_of
 from myriad.errors import InfeasibleError, MissingDataError, SpecError, unknown_name
 from myriad.search.serving import Passed, Ranked, first_pass, rank_deployments
 from myriad.search.serving_front import Front, fronts
-from myriad.search.serving_rules import ServingCase, experts_of
+from myriad.search.serving_rules import ServingCase, division_problem, experts_of
 from myriad.search.serving_space import enumerate_serving_layouts
 from myriad.search.serving_states import GPU_TIME_PARTS, Deployments, Kinds
 from myriad.search.serving_units import Choice, Question
@@ -108,6 +108,18 @@ def search_serving(
         pareto=shown.pop("", ()),
         curves=shown,
     )
+
+
+def check_deployment(model: Model, cluster: Cluster, deployment: Deployment) -> None:
+    """Raises SpecError for a layout that cannot exist, and for more accelerators than there are."""
+    for replicas in (deployment.replicas, *([deployment.prefill] if deployment.prefill else [])):
+        if problem := division_problem(ServingCase(model, cluster, replicas.work), replicas.layout):
+            raise SpecError(f"layout {replicas.layout.text()}: {problem} ({model.name})")
+    if deployment.gpus > cluster.num_accelerators:
+        raise SpecError(
+            f"the deployment takes {deployment.gpus} accelerators, there are {cluster.num_accelerators} of "
+            f"{cluster.accelerator.name}"
+        )
 
 
 def _choices(

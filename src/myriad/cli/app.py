@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, estimate, explain, mix, plan, search, sweep, timeline, validate
+from myriad.cli import catalog, estimate, explain, mix, plan, search, serving, sweep, timeline, validate
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -24,6 +24,8 @@ One question at a time:
   myriad mix --model llama3.1-405b --pool h800:8192 --pool h100:4096
     --distance 1200km --bandwidth 4Tbit/s
     --seq-len 8192 --global-batch 3072
+  myriad serving search --model qwen3-32b --cluster h200:32
+    --input 4000 --output 1000 --ttft 2s --tpot 50ms
   myriad explain --row mb-254
   myriad validate training
   myriad catalog show gb200-nvl72"""
@@ -53,6 +55,7 @@ def _version(wanted: bool) -> None:
 
 app = _group("Plan AI systems of ten thousand accelerators.", EXAMPLES)
 judgements = _group("Hold estimates against measurements.")
+services = _group("Serve models: estimate one deployment, search all of them.")
 entries = _group("Show what is known, and who says so.")
 
 
@@ -72,8 +75,11 @@ app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
+app.add_typer(services, name="serving")
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
+services.command("estimate", epilog=serving.ESTIMATE_EXAMPLES)(serving.estimate)
+services.command("search", epilog=serving.SEARCH_EXAMPLES)(serving.search)
 judgements.command("training", epilog=validate.EXAMPLES)(validate.training)
 judgements.command("serving", epilog=validate.SERVING_EXAMPLES)(validate.serving)
 judgements.command("ranking", epilog=validate.RANKING_EXAMPLES)(validate.ranking)

@@ -30,6 +30,11 @@ def stacks(incomplete: str) -> list[str]:
     return [name for name in _ids("stacks") if name.startswith(incomplete.lower())]
 
 
+def engines(incomplete: str) -> list[str]:
+    """Serving engines that begin so."""
+    return [name for name in _ids("engines") if name.startswith(incomplete.lower())]
+
+
 def rows(incomplete: str) -> list[str]:
     """Shipped measured runs that begin so."""
     files = sorted((_DATA / "measurements" / "training").glob("*.csv"))

@@ -12,6 +12,12 @@ TIME_COLOURS: Final = {
     "bubble": "#b9c0c8", "optimizer": "#75923f", "overhead": "#a59c84",
 }  # fmt: skip
 
+#: What accelerators of a serving engine spend their time on -> colour.
+SERVING_COLOURS: Final = TIME_COLOURS | {"head": "#7cc0b4", "prefill": "#8d83c9"}
+
+#: Memory of an accelerator of a serving engine -> colour.
+CACHE_COLOURS: Final = {"weights": "#35699b", "work": "#e5a33d", "cache": "#75923f", "spare": "#b9c0c8"}
+
 MEMORY_COLOURS: Final = {
     "weights": "#35699b", "gradients": "#7db1da", "optimizer": "#75923f", "activations": "#e5a33d",
     "logits": "#c9849c", "buffers": "#2f8f86", "reserved": "#8794a3", "fragmentation": "#b9c0c8",

@@ -104,16 +104,11 @@ def _scales_cut(case: ServingCase, x: Cut) -> Mask:
     return bad
 
 
-#: Reasons why no engine runs a layout.
-COMMON_RULES: tuple[ServingRule, ...] = (
+#: Reasons why a layout cannot exist, whatever runs it.
+DIVISION_RULES: tuple[ServingRule, ...] = (
     ServingRule("tp does not divide the attention heads or feed-forward width", _tp_divides),
     ServingRule("tp and kv heads do not divide one another", _kv_heads_divide),
-    ServingRule("tp reaches beyond the scale-up domain", lambda c, x: x.tp > c.cluster.scale_up_domain),
     ServingRule("fewer layers than pipeline stages", lambda c, x: x.pp > c.model.num_layers),
-    ServingRule(
-        "data-parallel attention without experts is more replicas",
-        lambda c, x: (x.dp > 1) & (not experts_of(c.model)),
-    ),
     ServingRule("the model has no experts to spread", lambda c, x: (x.ep > 1) & (not experts_of(c.model))),
     ServingRule(
         "ep does not divide the experts",
@@ -124,11 +119,20 @@ COMMON_RULES: tuple[ServingRule, ...] = (
         lambda c, x: _any_remainder([m.expert_width for m in experts_of(c.model)], x.moe_tp),
     ),
     ServingRule("fp8-block: pieces of a feed-forward are no whole blocks of scales", _scales_cut),
+)
+
+#: Reasons why nobody would run a layout.
+SENSE_RULES: tuple[ServingRule, ...] = (
+    ServingRule("tp reaches beyond the scale-up domain", lambda c, x: x.tp > c.cluster.scale_up_domain),
+    ServingRule(
+        "data-parallel attention without experts is more replicas",
+        lambda c, x: (x.dp > 1) & (not experts_of(c.model)),
+    ),
     ServingRule(
         "all-to-all dispatch needs every rank to own different experts",
         lambda c, x: (x.dp > 1) & (x.moe_tp > 1) & (c.work.dispatch == "all-to-all"),
     ),
-)  # fmt: skip
+)
 
 #: Engine -> its rules, of the releases of 2025 and 2026. Engines that are not listed have none of their own.
 ENGINE_RULES: Mapping[str, tuple[ServingRule, ...]] = {
@@ -156,7 +160,7 @@ ENGINE_RULES: Mapping[str, tuple[ServingRule, ...]] = {
 def rules_of(engine: str) -> tuple[ServingRule, ...]:
     """All rules of an engine, its own under its name."""
     own = ENGINE_RULES.get(engine, ())
-    return (*COMMON_RULES, *(ServingRule(f"{engine}: {rule.reason}", rule.violated) for rule in own))
+    return (*DIVISION_RULES, *SENSE_RULES, *(ServingRule(f"{engine}: {rule.reason}", rule.violated) for rule in own))
 
 
 def violations(rules: Iterable[ServingRule], case: ServingCase, layouts: Cut) -> tuple[Mask, dict[str, int]]:
@@ -171,6 +175,6 @@ def violations(rules: Iterable[ServingRule], case: ServingCase, layouts: Cut) ->
     return bad, counts
 
 
-def serving_problem(case: ServingCase, layout: ServingLayout) -> str:
-    """The first rule that the engine's layout violates, or empty."""
-    return next(iter(violations(rules_of(case.work.software), case, Cut.of([layout]))[1]), "")
+def division_problem(case: ServingCase, layout: ServingLayout) -> str:
+    """The first reason why the layout cannot exist, or empty."""
+    return next(iter(violations(DIVISION_RULES, case, Cut.of([layout]))[1]), "")

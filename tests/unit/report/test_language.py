@@ -10,6 +10,7 @@ import myriad.report
 from myriad.errors import SpecError
 from myriad.report.language import LANGUAGES, language
 from myriad.report.sweep_views import METRICS
+from myriad.report.serving_views import MEMORY_USES, SPENT_PARTS
 from myriad.report.views import StageRole
 from myriad.spec.mixed import Join
 from myriad.spec.money import CostLine
@@ -20,6 +21,7 @@ from myriad.spec.result import (
     SearchResult,
     SourcedFigure,
 )
+from myriad.spec.serving_search import Limit
 from myriad.spec.sweep import SweepPoint
 from myriad.spec.sweep_result import Status
 from myriad.spec.timeline import OPERATION_KINDS
@@ -49,6 +51,10 @@ NAMED = {
     "metric": tuple(METRICS),
     "status": get_args(Status),
     "operation": OPERATION_KINDS,
+    "limit": get_args(Limit),
+    "brake": get_args(Limit),
+    "spent": SPENT_PARTS,
+    "use": MEMORY_USES,
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 

@@ -110,6 +110,35 @@
         })),
       };
     },
+    /* Fronts: a line of points per kind of deployment; those that no other kind beats are ringed. */
+    front(chart, colours, width) {
+      const promised = chart.promised === null ? [] : [{ xAxis: chart.promised }];
+      return {
+        tooltip: {
+          trigger: "item",
+          formatter: (p) => "<b>" + escape(p.data.name) + "</b>" + line(p.marker, p.seriesName, "")
+            + line("", chart.axis, format.format(p.value[0])) + line("", chart.gpu_axis, format.format(p.value[1]))
+            + p.data.told.map((t) => line("", t[0], escape(t[1]))).join(""),
+        },
+        legend: { type: "scroll", bottom: 0, left: "center", textStyle: { color: colours.soft }, itemWidth: 16, itemHeight: 8 },
+        grid: { left: width < narrow ? 46 : 56, right: 24, top: 30, bottom: 68 },
+        xAxis: axis(colours, { type: "value", name: chart.axis, nameLocation: "middle", nameGap: 26 }),
+        yAxis: axis(colours, { type: "value", name: chart.gpu_axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
+        series: chart.series.map((s, index) => ({
+          name: s.name, type: "line", color: s.colour, emphasis: { scale: 1.3 }, lineStyle: { width: 1.4, opacity: 0.7 },
+          symbol: "circle", showAllSymbol: true,
+          markLine: index ? undefined : {
+            silent: true, symbol: "none", animation: false, data: promised,
+            lineStyle: { color: colours.bad, type: "dashed", width: 1.2 },
+            label: { color: colours.bad, formatter: chart.promised_name, position: "end" },
+          },
+          data: s.points.map((p) => ({
+            name: p.name, value: p.value, told: p.told, symbolSize: p.best ? 12 : 7,
+            itemStyle: p.best ? { borderColor: colours.ink, borderWidth: 1.6 } : {},
+          })),
+        })),
+      };
+    },
     sensitivity(chart, colours, width) {
       return {
         tooltip: { trigger: "axis", axisPointer: { type: "shadow" }, formatter: (items) => line("", items[0].name, format.format(items[0].value) + " %") },
