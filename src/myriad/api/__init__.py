@@ -8,6 +8,7 @@ from myriad.api.mixed import mix_training
 from myriad.api.plan import plan
 from myriad.api.search import search_training
 from myriad.api.serving import estimate_serving
+from myriad.api.serving_price import price_check
 from myriad.api.serving_search import check_deployment, search_serving
 from myriad.api.split import best_split
 from myriad.api.step_timeline import shortened
@@ -19,7 +20,7 @@ from myriad.api.validate import validate_ranking, validate_serving, validate_tra
 __all__ = [
     "best_split", "check_deployment", "entry_of", "estimate_serving", "estimate_training", "explain_plan",
     "explain_row", "explain_training", "import_model", "list_entries", "mix_training", "model_entry_text",
-    "operations_of", "parameters_of", "plan", "search_entries", "search_serving", "search_training",
+    "operations_of", "parameters_of", "plan", "price_check", "search_entries", "search_serving", "search_training",
     "shortened", "sweep", "timeline_of", "timeline_of_plan", "validate_ranking", "validate_serving",
     "validate_training",
 ]  # fmt: skip

@@ -25,8 +25,8 @@ def cheapest(
     """The deployment on up to all accelerators of the cluster that has most requests per second and accelerator.
 
     With a rate, the one with the fewest accelerators that answers it. Precisions are those of `work`, or `precisions`
-    in place of its own, of which those that the accelerator lacks are passed over. Models with experts are looked at with
-    and without two batches. Raises InfeasibleError where nothing keeps the promise, MissingDataError where the
+    in place of its own, of which those that the accelerator lacks are passed over. Models with experts are looked at
+    with and without two batches. Raises InfeasibleError where nothing keeps the promise, MissingDataError where the
     accelerator lacks all precisions.
     """
     ways = [work.model_copy(update={"precision": precision}) for precision in precisions or (work.precision,)]
