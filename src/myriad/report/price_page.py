@@ -57,7 +57,7 @@ def _bars(check: PriceCheck, rows: list[PriceRow], words: Language) -> dict[str,
     priced = [(row.accelerator, row.cost.usd) for row in rows if row.cost is not None]
     first = next(row.cost for row in rows if row.cost is not None)
     names = [name for name, _ in priced]
-    names += [words("price.listed", provider=one.provider, date=one.date) for one in first.list_prices]
+    names += [words("price.listed", name=one.name) for one in first.list_prices]
     stacks = [parts_of(usd, check) for _, usd in priced] + [parts_of(one.usd, check) for one in first.list_prices]
     return {
         "kind": "step",
@@ -95,7 +95,7 @@ def _lines(rows: list[PriceRow], curve: str, words: Language) -> dict[str, objec
             for index, (name, points) in enumerate(found)
         ],
         "across": across,
-        "across_name": "" if listed is None else words("price.listed", provider=listed.provider, date=listed.date),
+        "across_name": "" if listed is None else words("price.listed", name=listed.name),
         "axis": words(f"price.{curve}_axis"),
         "value_axis": words("price.axis"),
     }

@@ -55,7 +55,7 @@ def _table(rows: list[PriceRow], words: Language, numbers: Numbers) -> Table:
         )
     priced = next((row.cost for row in rows if row.cost is not None), None)
     for listed in priced.list_prices if priced is not None else ():
-        name = words("price.listed", provider=listed.provider, date=listed.date)
+        name = words("price.listed", name=listed.name)
         table.add_row(name, "", *figures_cells(listed.usd), "", style="dim")
     return table
 

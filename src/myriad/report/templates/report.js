@@ -155,7 +155,7 @@
         series: chart.series.map((s, index) => ({
           name: s.name, type: "line", color: s.colour, symbolSize: 5, data: s.points, emphasis: { scale: 1.3 },
           markLine: index ? undefined : {
-            silent: true, symbol: "none", animation: false, data: across,
+            silent: true, symbol: "none", animation: false, precision: 9, data: across,
             lineStyle: { color: colours.ink, type: "dashed", width: 1.2 },
             label: { color: colours.ink, formatter: chart.across_name, position: "insideEndTop" },
           },
