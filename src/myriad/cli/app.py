@@ -9,7 +9,21 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, device, estimate, explain, launch, mix, plan, search, serving, sweep, timeline, validate
+from myriad.cli import (
+    catalog,
+    device,
+    estimate,
+    explain,
+    launch,
+    mix,
+    plan,
+    search,
+    serving,
+    serving_price,
+    sweep,
+    timeline,
+    validate,
+)
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -57,7 +71,7 @@ def _version(wanted: bool) -> None:
 
 app = _group("Plan AI systems of ten thousand accelerators.", EXAMPLES)
 judgements = _group("Hold estimates against measurements.")
-services = _group("Serve models: estimate one deployment, search all of them.")
+services = _group("Serve models: estimate one deployment, search all of them, price their tokens.")
 entries = _group("Show what is known, and who says so.")
 
 
@@ -84,6 +98,7 @@ app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
 services.command("estimate", epilog=serving.ESTIMATE_EXAMPLES)(serving.estimate)
 services.command("search", epilog=serving.SEARCH_EXAMPLES)(serving.search)
+services.command("price", epilog=serving_price.EXAMPLES)(serving_price.price)
 judgements.command("training", epilog=validate.EXAMPLES)(validate.training)
 judgements.command("serving", epilog=validate.SERVING_EXAMPLES)(validate.serving)
 judgements.command("ranking", epilog=validate.RANKING_EXAMPLES)(validate.ranking)

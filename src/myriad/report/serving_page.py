@@ -7,7 +7,8 @@ from myriad.report.language import Language, language
 from myriad.report.numbers import Numbers, significant
 from myriad.report.page import rendered
 from myriad.report.palette import CACHE_COLOURS, SERIES_COLOURS, SERVING_COLOURS
-from myriad.report.serving_text import deployment_words, named, search_words
+from myriad.report.serving_text import named, search_words
+from myriad.report.serving_views import deployment_words
 from myriad.spec.serving_search import DeploymentPoint, ServingSearch
 
 

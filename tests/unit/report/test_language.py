@@ -13,11 +13,11 @@ from myriad.report.serving_views import MEMORY_USES, SPENT_PARTS
 from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
 from myriad.spec.mixed import Join
+from myriad.spec.money import CostLine
 from myriad.spec.result import (
     MEMORY_PARTS,
     TIME_PARTS,
     BandBasis,
-    CostLine,
     SearchResult,
     SourcedFigure,
 )
