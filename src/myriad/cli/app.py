@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, estimate, explain, launch, mix, plan, search, sweep, timeline, validate
+from myriad.cli import catalog, estimate, explain, launch, mix, plan, search, simulate, sweep, timeline, validate
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -26,6 +26,7 @@ One question at a time:
     --seq-len 8192 --global-batch 3072
   myriad explain --row mb-254
   myriad launch deployment.yaml --to launch
+  myriad simulate --model qwen3-32b --accelerator h200:8 --tp 2 --trace trace.csv
   myriad validate training
   myriad catalog show gb200-nvl72"""
 
@@ -73,6 +74,7 @@ app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
+app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
