@@ -107,7 +107,7 @@ def written(fit_: ServingFit) -> str:
     head = (
         f"# Written by `{COMMAND} --write`; do not edit. Each factor multiplies the figures that it names, which were\n"
         "# assumed or derived; spread is how far it was allowed to move (standard deviation of its logarithm), and\n"
-        "# uncertainty what is left of that. serving-held-out.csv has the errors of every run by fits that left it out.\n"
+        "# uncertainty what is left of that. serving-held-out.csv has errors of all runs by fits that left them out.\n"
     )
     body = rounded(fit_.model_dump(mode="json", by_alias=True))
     return head + yaml.safe_dump(body, sort_keys=False, default_flow_style=None, width=200)

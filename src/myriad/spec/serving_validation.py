@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from myriad.spec.base import Spec
 from myriad.spec.model import Family
 from myriad.spec.validation import GroupError
@@ -104,5 +106,5 @@ class ServingValidation(Spec):
     groups: dict[str, dict[str, ErrorSummary]]
     """Kind of group (`SERVING_GROUP_KINDS`) -> name of the group -> its errors."""
     per_row: tuple[ServingRowResult, ...]
-    left_out: dict[str, ServingLeftOut] = {}
+    left_out: dict[str, ServingLeftOut] = Field(default={})
     """What was left out (`SERVING_LEFT_OUT_KINDS`) -> errors by the rest; of shipped rows alone."""
