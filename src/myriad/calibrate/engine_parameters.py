@@ -60,6 +60,8 @@ def _kernels() -> list[Factor]:
                 if name in names
             ]
             found.append(_factor(f"{meaning} on {entries[0]}, beside what is common", 0.08, *figures))
+        figures = [f"kernels/{entry}/serving/decode_share" for entry in entries]
+        found.append(_factor(f"rate of decode attention on {entries[0]}, beside what is common", 0.1, *figures))
     return found
 
 
