@@ -34,6 +34,7 @@ def fleet_of(
             "replicas": replicas.count,
             "copies": replicas.layout.dp,
             "gpus": replicas.layout.gpus,
+            "batching": "chunked" if engine.mixing == "mixed" else "prefill-first",
             "max_batched_tokens": replicas.work.max_batched_tokens or engine.max_batched_tokens,
             "max_sequences": replicas.work.max_sequences or engine.max_sequences,
         }

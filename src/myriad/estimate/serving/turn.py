@@ -125,7 +125,7 @@ def turn_of(
     service_s = pieces * prefill_s
     wait_share = np.minimum(rate / group * service_s / mean_s, MOST_BUSY)
     waited_s = wait_s(service_s, wait_share)
-    # About one prompt per copy and 1 / rate iterations comes; the wait for all copies to have one ends there, or before.
+    # A copy gets a prompt every 1 / rate iterations: by then all of them have one.
     waited = np.minimum(limits.balance_iterations, 1.0 / np.maximum(rate, 1e-9))
     aligned_s = np.where(cut.dp > 1.0, waited * mean_s, 0.0)
     ready_s = 0.5 * mean_s + service_s + waited_s + aligned_s
