@@ -147,8 +147,9 @@ def _choices(
                 try:
                     machine = machine_of(cluster, run)
                 except MissingDataError:
-                    usual = precision in USUAL_PRECISIONS if precisions is None else False
-                    if usual or (kv_precisions is None and cache != "bf16"):
+                    # What nobody asked for is left out where the catalog has no figures for it.
+                    spare = work.dispatch is None and dispatch == "all-to-all"
+                    if precisions is None or (kv_precisions is None and cache != "bf16") or spare:
                         continue
                     raise
                 every = enumerate_serving_layouts(ServingCase(model, cluster, run), cluster.num_accelerators)
