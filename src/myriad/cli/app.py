@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, estimate, explain, launch, mix, plan, search, serving, sweep, timeline, validate
+from myriad.cli import catalog, device, estimate, explain, launch, mix, plan, search, serving, sweep, timeline, validate
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -24,6 +24,7 @@ One question at a time:
   myriad mix --model llama3.1-405b --pool h800:8192 --pool h100:4096
     --distance 1200km --bandwidth 4Tbit/s
     --seq-len 8192 --global-batch 3072
+  myriad device qwen3-4b --device snapdragon-8-elite
   myriad serving search --model qwen3-32b --cluster h200:32
     --input 4000 --output 1000 --ttft 2s --tpot 50ms
   myriad explain --row mb-254
@@ -75,6 +76,7 @@ app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
+app.command("device", epilog=device.EXAMPLES)(device.device)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
 app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")
@@ -85,6 +87,7 @@ services.command("search", epilog=serving.SEARCH_EXAMPLES)(serving.search)
 judgements.command("training", epilog=validate.EXAMPLES)(validate.training)
 judgements.command("serving", epilog=validate.SERVING_EXAMPLES)(validate.serving)
 judgements.command("ranking", epilog=validate.RANKING_EXAMPLES)(validate.ranking)
+judgements.command("device", epilog=validate.DEVICE_EXAMPLES)(validate.device)
 entries.command("list")(catalog.list_)
 entries.command("show", epilog=catalog.SHOW_EXAMPLES)(catalog.show_)
 entries.command("search")(catalog.search)
