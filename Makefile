@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-e
 	--python-version 3.11 --universal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench golden lock clean
+.PHONY: help demo test check docs bench golden engines lock clean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 16
@@ -34,6 +34,10 @@ bench: .venv/dev.stamp ## run the benchmarks
 
 golden: .venv/dev.stamp ## renew the stored results of tests/golden; review the difference
 	MYRIAD_RENEW_GOLDEN=1 $(BIN)/pytest tests/golden
+
+engines: .venv/dev.stamp ## run all launch arguments through the engines' own parsers (about 4 GB, no GPU)
+	$(BIN)/python tests/engines/install.py build/engines
+	MYRIAD_ENGINES=$(CURDIR)/build/engines $(BIN)/pytest tests/engines
 
 lock: .venv/dev.stamp ## compile requirements/*.txt anew from pyproject.toml
 	$(COMPILE) --all-extras --group dev --upgrade --output-file requirements/dev.txt

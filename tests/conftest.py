@@ -10,6 +10,7 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # half a minute to compile; one test compares compiled code with this
 os.environ.pop("MYRIAD_CATALOG", None)  # a user's own catalog must not decide a test
 settings.register_profile("myriad", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("myriad")

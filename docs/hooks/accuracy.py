@@ -7,6 +7,7 @@
 <!-- accuracy: plots -->       predicted against measured
 <!-- accuracy: memory -->      memory judgement by software and accelerator
 <!-- accuracy: worst -->       the worst rows, each explained
+<!-- accuracy: devices -->     errors of speeds on devices, in all and by group
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from typing import Any
 import yaml
 
 from myriad import catalog
-from myriad.api import explain_row, validate_training
+from myriad.api import explain_row, validate_device, validate_training
 from myriad.report.accuracy import LEFT_OUT_WORDS
 from myriad.report.language import language
 from myriad.report.scatter import scatter_svg
 from myriad.spec.explanation import Assumption, Explanation
+from myriad.spec.on_device import DeviceGroup
 from myriad.spec.validation import Fitted, GroupError, RowResult, Validation
 from myriad.validate.training import grouped
 
@@ -242,6 +244,30 @@ def _alike(explanation: Explanation) -> str:
     return f"Same job elsewhere, as rate over this one's: {rates}. {kin}"
 
 
+def devices() -> str:
+    """Errors of speeds on devices: of the shipped figures, of fits that left models or chips out, and of equal rows."""
+    result = validate_device()
+    noise = {"rows that should be equal, one against the other": result.noise["repeated"]}
+    left = {f"models and chips but the row's {kind}": one for kind, one in result.fitted.items() if kind != "fitted"}
+    tables = [_device_table("what the fit had seen", {"all rows": result.overall, **left, **noise})]
+    tables += [
+        _device_table(kind, result.groups[kind]) for kind in ("runtime and unit", "device class", "quantisation")
+    ]
+    skipped = "; ".join(f"{len(ids)}: {reason}" for reason, ids in result.skipped.items())
+    return f"{result.predicted} of {result.rows} rows are predicted. Skipped: {skipped}.\n\n" + "\n\n".join(tables)
+
+
+def _device_table(head: str, groups: Mapping[str, DeviceGroup]) -> str:
+    rows = [f"| {head} | decode: rows | median | p90 | prefill: rows | median | p90 |", "|---|--:|--:|--:|--:|--:|--:|"]
+    for name, group in groups.items():
+        cells = [
+            f"{one.rows} | {one.median:.1%} | {one.p90:.0%}" if one else " | | "
+            for one in (group.decode, group.prefill)
+        ]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 SECTIONS: Mapping[str, Callable[[], str]] = {
     "summary": summary,
     "groups": groups,
@@ -250,6 +276,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "plots": plots,
     "memory": memory,
     "worst": worst,
+    "devices": devices,
 }
 
 

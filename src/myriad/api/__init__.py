@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from myriad.api.catalog import entry_of, import_model, list_entries, model_entry_text, parameters_of, search_entries
+from myriad.api.device import device_speeds
 from myriad.api.explain import explain_plan, explain_row, explain_training
+from myriad.api.launch_serving import launch_files
 from myriad.api.mixed import mix_training
 from myriad.api.plan import plan
 from myriad.api.search import search_training
@@ -15,12 +17,13 @@ from myriad.api.step_timeline import shortened
 from myriad.api.sweep import sweep
 from myriad.api.timeline import timeline_of, timeline_of_plan
 from myriad.api.training import estimate_training, operations_of
-from myriad.api.validate import validate_ranking, validate_serving, validate_training
+from myriad.api.validate import validate_device, validate_ranking, validate_serving, validate_training
+from myriad.estimate.device_or_cloud import device_or_cloud
 
 __all__ = [
-    "best_split", "check_deployment", "entry_of", "estimate_serving", "estimate_training", "explain_plan",
-    "explain_row", "explain_training", "import_model", "list_entries", "mix_training", "model_entry_text",
-    "operations_of", "parameters_of", "plan", "price_check", "search_entries", "search_serving", "search_training",
-    "shortened", "sweep", "timeline_of", "timeline_of_plan", "validate_ranking", "validate_serving",
-    "validate_training",
+    "best_split", "check_deployment", "device_or_cloud", "device_speeds", "entry_of", "estimate_serving",
+    "estimate_training", "explain_plan", "explain_row", "explain_training", "import_model", "launch_files",
+    "list_entries", "mix_training", "model_entry_text", "operations_of", "parameters_of", "plan", "price_check",
+    "search_entries", "search_serving", "search_training", "shortened", "sweep", "timeline_of", "timeline_of_plan",
+    "validate_device", "validate_ranking", "validate_serving", "validate_training",
 ]  # fmt: skip

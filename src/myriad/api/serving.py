@@ -28,7 +28,8 @@ def machine_of(cluster: Cluster, work: ServingWork, engine: ServingEngine | None
     Raises SpecError for an unknown engine, MissingDataError for a precision that the accelerator lacks.
     """
     kernels, calibrated = catalog.kernels(cluster.accelerator_id)
-    return machine(cluster, kernels, engine or catalog.engine(work.engine), work, calibrated)
+    kernels_id = catalog.kernels_entry(cluster.accelerator_id).id
+    return machine(cluster, kernels, kernels_id, engine or catalog.engine(work.engine), work, calibrated)
 
 
 def limits_of(work: ServingWork, engine: ServingEngine, rows: int = 1) -> Limits:

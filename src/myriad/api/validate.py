@@ -17,9 +17,12 @@ from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout, LayoutTable
 from myriad.spec.model import Model
+from myriad.spec.on_device import DeviceValidation
 from myriad.spec.result import TrainingEstimate
 from myriad.spec.serving_validation import ServingValidation
 from myriad.spec.validation import RankingValidation, Validation
+from myriad.validate.device import validate_device_rows
+from myriad.validate.device_rows import read_device_rows, shipped_device_rows
 from myriad.validate.left_out import with_left_out
 from myriad.validate.models import models_from_yaml
 from myriad.validate.ranking import validate_ranking as judge_ranking
@@ -78,3 +81,9 @@ def _steps_and_fits(
     setting = setting_of(model, cluster, work)
     table = estimate_table(setting, LayoutTable.from_layouts(layouts))
     return table.step_s, table.memory_peak_bytes <= setting.device.memory_bytes
+
+
+def validate_device(rows: Path | None = None) -> DeviceValidation:
+    """Errors of on-device estimates on the shipped rows, or on a CSV file in the same columns."""
+    table = read_device_rows(rows) if rows is not None else shipped_device_rows()
+    return validate_device_rows(table, catalog.device_fit())

@@ -5,6 +5,7 @@ python -m myriad.calibrate serving --ops DIR [--write]
 python -m myriad.calibrate links --ops DIR
 python -m myriad.calibrate judge --ops DIR [--write] [--json FILE|-]
 python -m myriad.calibrate training [--write] [--cold]
+python -m myriad.calibrate devices [--write]
 python -m myriad.calibrate memory --validation FILE
 python -m myriad.calibrate single-node
 """
@@ -23,6 +24,7 @@ from rich.progress import Progress, TimeElapsedColumn
 
 from myriad import catalog
 from myriad.calibrate import job
+from myriad.calibrate.devices import fit_devices, written
 from myriad.calibrate.entries import BLACKWELL, DATE, TABLES, default_text, entry_text
 from myriad.calibrate.judging import Judgement, json_text, judge_kernels, judge_links, text
 from myriad.calibrate.kernels import KernelFits, fit_kernels
@@ -34,9 +36,11 @@ from myriad.calibrate.serving_entries import default_section, section, serving_p
 from myriad.calibrate.serving_judging import ServingJudgement, judge_serving, serving_text
 from myriad.calibrate.serving_operators import serving_operators
 from myriad.calibrate.single_node import fit_host, jobs
-from myriad.catalog.fitted import FOLDER
+from myriad.catalog.fitted import DEVICES, FOLDER
 from myriad.errors import MyriadError, SpecError
 from myriad.spec.calibration import Kernels
+from myriad.validate.device_cases import judged_cases
+from myriad.validate.device_rows import shipped_device_rows
 from myriad.validate.rows import shipped_rows
 
 #: Entry -> (table, title, accelerators, generation of FlashAttention).
@@ -195,6 +199,25 @@ def _training(cold: bool, rounds: int, workers: int, write: bool) -> None:
         job.write(FOLDER, runs, fitted)
 
 
+def _devices(write: bool) -> None:
+    cases, _ = judged_cases(shipped_device_rows())
+    with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"fitting {len(cases)} rows")
+        fit = fit_devices(cases, lambda n, of: bar.update(task, completed=n, total=of))
+    for one in (*fit.runtimes, None):
+        name = f"{one.runtime} {'/'.join(one.units)}: {len(one.factors)} figures" if one else "all"
+        sys.stdout.write(f"{name}, {one.rows if one else fit.rows} rows\n")
+        for kind, group in (one or fit).errors.items():
+            parts = [
+                f"{speed} {found.median:.1%} median, {found.p90:.0%} 90th percentile"
+                for speed, found in (("decode", group.decode), ("prefill", group.prefill))
+                if found
+            ]
+            sys.stdout.write(f"  {'fitted' if kind == 'fitted' else kind + ' left out':15} {'; '.join(parts)}\n")
+    if write:
+        DEVICES.write_text(written(fit), "utf-8")
+
+
 def _memory(validation: Path) -> None:
     peaks = peaks_of(validation)
 
@@ -246,6 +269,8 @@ def main(arguments: list[str] | None = None) -> int:
     training.add_argument("--cold", action="store_true", help="start from the assumed figures, not from the last fit")
     training.add_argument("--rounds", type=int, default=3, help="times that the estimate is linearised and solved")
     training.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    devices = verbs.add_parser("devices", help="fit on-device speeds to the shipped rows")
+    devices.add_argument("--write", action="store_true", help="write the shipped calibration")
     memory = verbs.add_parser("memory", help="fit fragmentation to printed memory peaks")
     memory.add_argument("--validation", type=Path, required=True, help="what `myriad validate training --json` wrote")
     verbs.add_parser("single-node", help="fit host time per kernel to the shipped steps of small models on one node")
@@ -260,6 +285,8 @@ def main(arguments: list[str] | None = None) -> int:
                 _links(given.ops)
             case "judge":
                 _judge(given.ops, given.write, given.json)
+            case "devices":
+                _devices(given.write)
             case "memory":
                 _memory(given.validation)
             case "single-node":

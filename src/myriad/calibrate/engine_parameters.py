@@ -31,6 +31,38 @@ ENGINES: Final = ("sglang", "trtllm", "vllm")
 """Engines with runs enough for figures of their own."""
 
 
+#: Precision of weights -> whether models have dense products, routed experts in it.
+_PRECISIONS: Final[dict[str, tuple[str, ...]]] = {
+    "bf16": ("gemm_share", "expert_share"),
+    "fp8": ("gemm_share", "expert_share"),
+    "fp8-block": ("gemm_share", "expert_share"),
+    "nvfp4": ("gemm_share", "expert_share"),
+    "mxfp4": ("expert_share",),
+}
+#: Kernels entries of one chip design.
+_CHIPS: Final = (("h100", "h100-500w"), ("b200",), ("gb200", "gb300"))
+_PRODUCTS: Final = {"gemm_share": "rate of dense products", "expert_share": "rate of routed experts"}
+
+
+def _kernels() -> list[Factor]:
+    """Precisions, whatever the chip; and chips, whatever the precision."""
+    found = [
+        _factor(f"{_PRODUCTS[name]} in {precision} over isolated ones", 0.15, f"kernels/*/serving/{name}/{precision}")
+        for precision, names in _PRECISIONS.items()
+        for name in names
+    ]
+    for entries in _CHIPS:
+        for name, meaning in _PRODUCTS.items():
+            figures = [
+                f"kernels/{entry}/serving/{name}/{precision}"
+                for entry in entries
+                for precision, names in _PRECISIONS.items()
+                if name in names
+            ]
+            found.append(_factor(f"{meaning} on {entries[0]}, beside what is common", 0.08, *figures))
+    return found
+
+
 def _factor(meaning: str, spread: float, *figures: str) -> Factor:
     return Factor(figures=figures, meaning=meaning, factor=1.0, spread=spread, uncertainty=spread, rows=0)
 
@@ -45,4 +77,4 @@ def engine_parameters() -> tuple[Factor, ...]:
         for engine in ENGINES
         for name, (meaning, _, narrow) in _ENGINE.items()
     ]
-    return (*common, *own)
+    return (*common, *own, *_kernels())

@@ -101,7 +101,7 @@ def _machine(cluster: Cluster, work: ServingWork, factors: Sequence[Factor]) -> 
     name = catalog.kernels_entry(cluster.accelerator_id).id
     kernels = with_factors(_assumed_kernels(name), factors_of("kernels", name, factors))
     engine = with_factors(_assumed_engine(work.software), factors_of("engines", work.software, factors))
-    return machine(cluster, kernels, engine.at_release(work.release), work, calibrated=True)
+    return machine(cluster, kernels, name, engine.at_release(work.release), work, calibrated=True)
 
 
 def estimate(group: Group, factors: Sequence[Factor]) -> list[CaseEstimate]:
@@ -110,10 +110,14 @@ def estimate(group: Group, factors: Sequence[Factor]) -> list[CaseEstimate]:
 
 
 def touches(factor: Factor, group: Group) -> bool:
-    """Whether the parameter belongs to the group's engine or kernels."""
+    """Whether the parameter belongs to the group's engine, or to kernels in a precision that it has."""
+    work = group.cases[0].deployment.replicas.work
+    precisions = {work.precision, work.expert_precision, work.attention_precision, "bf16"}
     for figure in factor.figures:
-        kind, name, *_ = figure.split("/")
-        if name in ("*", group.engine if kind == "engines" else group.kernels):
+        kind, name, *keys = figure.split("/")
+        if name not in ("*", group.engine if kind == "engines" else group.kernels):
+            continue
+        if kind == "engines" or keys[-1] in precisions:
             return True
     return False
 

@@ -110,7 +110,7 @@ def _extras(one: Served, kernels: Kernels, chip: Device) -> tuple[float, ...]:
             return tuple(getattr(layer, extra.name) for extra in operator.extras)
     if not operator.extras:
         return ()
-    rows: Rows = sample(np.flatnonzero(operator.fitted))
+    rows: Rows = sample(np.flatnonzero(one.judged))
     start, upper = zip(*((extra.start, extra.upper) for extra in operator.extras), strict=True)
     return fit_log(lambda p: operator.model_s(chip, p, rows), operator.measured_s[rows], (start,), upper).parameters
 

@@ -2,15 +2,16 @@
 
 Beside `calibrate.operators`, which asks what training software runs, this asks what engines run by default:
 
-- matrix products of narrow numbers by all engines, but those whose times are the host's (`HOST_BOUND`); weight-only
-  ones of TensorRT-LLM, which alone measured them. Quantising the activations is an extra of each engine.
+- matrix products of narrow numbers by all engines, but those whose times are the host's (`HOST_BOUND`) and those that
+  `PRODUCT_ENGINES` leaves out; weight-only ones of TensorRT-LLM, which alone measured them. Quantising the
+  activations is an extra of each engine.
 - whole layers of routed experts, by the kernels in `EXPERT_KERNELS`: balanced routing, gated, fitted; with skewed
   routing only judged.
 - decoding by the engines in `DECODE_ENGINES`, head sizes up to 256, without fallback kernels; over latent caches, by
   the fastest engine of every shape.
 - whole prompts with a cache of 8 bits, by the fastest engine of every shape.
 
-Rows whose weights or cache lie in the second-level cache of the L40S are left out: a model's do not stay there.
+Rows whose weights or cache lie in a second-level cache that was hot are left out: a model's do not stay there.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ FALLBACKS = "triton"
 """Part of the names of attention kernels that engines fall back to."""
 CACHED_BYTES: Final = {"l40s": 96e6}
 """Second-level caches that tables show to be hot: small weights beat the memory several times."""
+HOT_DECODING: Final = {"l40s": (2e6, 96e6), "b200_sxm": (8e6, 126e6), "gb200": (8e6, 126e6)}
+"""Bytes of keys and values between which tables of decoding beat the memory; fewer say nothing of it."""
 FEW_ROWS = 256.0
 """Rows of a product, or tokens of a layer of experts, of a decoding step."""
 UNCACHED_BYTES = 5e7
@@ -76,6 +79,8 @@ EXPERT_ENGINES: Final[dict[str, dict[ServingPrecision, tuple[str, ...]]]] = {
     "a100_sxm": {"bf16": ("sglang",)},
 }
 """Accelerator table -> precision -> engines whose layers are fitted, where engines are too far apart for all."""
+PRODUCT_ENGINES: Final[dict[ServingPrecision, tuple[str, ...]]] = {"nvfp4": ("sglang", "vllm")}
+"""Precision -> engines whose products are fitted: TensorRT-LLM's in nvfp4 are slower at few rows than the others'."""
 DECODE_ENGINES: Final = {"h100_sxm": ("sglang", "vllm"), "l40s": ("sglang", "vllm"), "a100_sxm": ("vllm",)}
 """The same for attention of decoding, over whole heads."""
 
@@ -123,7 +128,8 @@ def product_operator(name: str, rows: Any, precision: ServingPrecision) -> Serve
         extras += (Extra(f"{engine}_cast_passes", 1.5, 20.0), Extra(f"{engine}_cast_launch_s", 3e-6, 5e-5))
     weights = n * k * WEIGHT_BYTES[precision]
     above = _memory(name, weights)
-    operator = Operator("gemm", precision, rows.latency_us.to_numpy() * 1e-6, above, model_s, extras)
+    fitted = above & rows.engine.isin(PRODUCT_ENGINES.get(precision, tuple(engines))).to_numpy()
+    operator = Operator("gemm", precision, rows.latency_us.to_numpy() * 1e-6, fitted, model_s, extras)
     return Served(operator, rows.engine.to_numpy(str), m <= FEW_ROWS, weights > UNCACHED_BYTES, above)
 
 
@@ -214,7 +220,8 @@ def serving_operators(ops: Path, name: str) -> list[Served]:
 
 def _decoding(name: str, rows: Any, cache: Decoding, latent: bool) -> Served:
     operator, bytes_ = decode_operator(rows, cache, latent)
-    cold = _memory(name, bytes_) | (bytes_ < 2e6)
+    least, most = HOT_DECODING.get(name, (0.0, 0.0))
+    cold = (bytes_ < least) | (bytes_ > most)
     usual = cold if latent else cold & (rows.head_dim_elems <= 256).to_numpy()
     engines = DECODE_ENGINES.get(name)
     if latent:

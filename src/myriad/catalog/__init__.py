@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from myriad.catalog.clusters import cluster, cluster_of, long_link
+from myriad.catalog.engine_flags import engine_flags, launched_releases
 from myriad.catalog.entry import (
     KINDS,
     USER_CATALOG,
@@ -21,7 +22,7 @@ from myriad.catalog.entry import (
     names,
     search,
 )
-from myriad.catalog.fitted import held_out, training_fit
+from myriad.catalog.fitted import device_fit, held_out, training_fit
 from myriad.catalog.reading import located, read_spec
 from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.spec.accelerator import Accelerator
@@ -29,6 +30,7 @@ from myriad.spec.base import Spec
 from myriad.spec.calibration import Kernels, Stack, software_and_release
 from myriad.spec.cluster import Node
 from myriad.spec.model import Model
+from myriad.spec.on_device import Quantisation
 from myriad.spec.price import PriceList, TokenPrice
 from myriad.spec.serving_engine import ServingEngine
 
@@ -44,13 +46,16 @@ __all__ = [
     "assumed",
     "cluster",
     "cluster_of",
+    "device_fit",
     "engine",
+    "engine_flags",
     "entries",
     "entry",
     "find",
     "held_out",
     "kernels",
     "kernels_entry",
+    "launched_releases",
     "load",
     "located",
     "long_link",
@@ -58,6 +63,7 @@ __all__ = [
     "names",
     "node",
     "price_list",
+    "quantisation",
     "read_spec",
     "search",
     "stack",
@@ -108,6 +114,11 @@ def engine(name: str) -> ServingEngine:
     """
     software, release = software_and_release(name)
     return _spec("engines", software, ServingEngine).at_release(release)
+
+
+def quantisation(name: str) -> Quantisation:
+    """How a model of this quantisation is stored. Raises SpecError with the nearest names."""
+    return _spec("quantisations", name, Quantisation)
 
 
 def price_list(name: str) -> PriceList:

@@ -22,10 +22,13 @@ from myriad.spec.calibration import Kernels, Stack
 from myriad.spec.cluster import Node as ClusterNode
 from myriad.spec.fitted import Factor
 from myriad.spec.model import Model
+from myriad.spec.on_device import Quantisation
 from myriad.spec.price import PriceList
 from myriad.spec.serving_engine import ServingEngine
 
-Kind = Literal["accelerators", "nodes", "models", "stacks", "engines", "kernels", "prices"]
+Kind = Literal[
+    "accelerators", "nodes", "models", "stacks", "engines", "kernels", "prices", "quantisations",
+]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 FigureKind = Literal["datasheet", "measured", "published", "derived", "assumed", "fitted"]
 
@@ -37,7 +40,7 @@ FITTED_KINDS: Final[tuple[Kind, ...]] = ("stacks", "kernels")
 
 _SPECS: Final[dict[Kind, type[Spec]]] = {
     "accelerators": Accelerator, "nodes": ClusterNode, "models": Model,
-    "stacks": Stack, "engines": ServingEngine, "kernels": Kernels, "prices": PriceList,
+    "stacks": Stack, "engines": ServingEngine, "kernels": Kernels, "prices": PriceList, "quantisations": Quantisation,
 }  # fmt: skip
 _FIGURE_KEYS: Final = frozenset({"value", "source", "kind", "note", "conflict", "uncertainty"})
 

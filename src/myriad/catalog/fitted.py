@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 from myriad.catalog.reading import read_spec
 from myriad.spec.base import Spec
 from myriad.spec.fitted import Factor, TrainingFit
+from myriad.spec.on_device import DeviceFit
 
 SpecT = TypeVar("SpecT", bound=Spec)
 
 FOLDER = Path(str(files("myriad"))) / "data" / "calibration"
 PATH = FOLDER / "training.yaml"
+DEVICES = FOLDER / "devices.yaml"
 HELD_OUT = FOLDER / "held-out.csv"
 
 
@@ -24,6 +26,12 @@ HELD_OUT = FOLDER / "held-out.csv"
 def training_fit() -> TrainingFit:
     """The shipped calibration of training estimates."""
     return read_spec(PATH, TrainingFit)
+
+
+@lru_cache(maxsize=1)
+def device_fit() -> DeviceFit:
+    """The shipped calibration of on-device speeds."""
+    return read_spec(DEVICES, DeviceFit)
 
 
 @lru_cache(maxsize=1)

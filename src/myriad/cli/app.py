@@ -9,7 +9,21 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, estimate, explain, mix, plan, search, serving, serving_price, sweep, timeline, validate
+from myriad.cli import (
+    catalog,
+    device,
+    estimate,
+    explain,
+    launch,
+    mix,
+    plan,
+    search,
+    serving,
+    serving_price,
+    sweep,
+    timeline,
+    validate,
+)
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -24,9 +38,11 @@ One question at a time:
   myriad mix --model llama3.1-405b --pool h800:8192 --pool h100:4096
     --distance 1200km --bandwidth 4Tbit/s
     --seq-len 8192 --global-batch 3072
+  myriad device qwen3-4b --device snapdragon-8-elite
   myriad serving search --model qwen3-32b --cluster h200:32
     --input 4000 --output 1000 --ttft 2s --tpot 50ms
   myriad explain --row mb-254
+  myriad launch deployment.yaml --to launch
   myriad validate training
   myriad catalog show gb200-nvl72"""
 
@@ -74,7 +90,9 @@ app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
+app.command("device", epilog=device.EXAMPLES)(device.device)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
+app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
@@ -84,6 +102,7 @@ services.command("price", epilog=serving_price.EXAMPLES)(serving_price.price)
 judgements.command("training", epilog=validate.EXAMPLES)(validate.training)
 judgements.command("serving", epilog=validate.SERVING_EXAMPLES)(validate.serving)
 judgements.command("ranking", epilog=validate.RANKING_EXAMPLES)(validate.ranking)
+judgements.command("device", epilog=validate.DEVICE_EXAMPLES)(validate.device)
 entries.command("list")(catalog.list_)
 entries.command("show", epilog=catalog.SHOW_EXAMPLES)(catalog.show_)
 entries.command("search")(catalog.search)

@@ -34,7 +34,7 @@ def list_(
         str | None,
         typer.Argument(
             metavar="[KIND]",
-            help="accelerators, nodes, models, stacks, kernels or prices.",
+            help="accelerators, nodes, models, stacks, kernels, prices or quantisations.",
             autocompletion=completion.kinds,
         ),
     ] = None,

@@ -25,6 +25,11 @@ def clusters(incomplete: str) -> list[str]:
     return [f"{name}:" for name in names if name.startswith(incomplete.lower())]
 
 
+def devices(incomplete: str) -> list[str]:
+    """Chips that begin so."""
+    return [name for name in _ids("accelerators") if name.startswith(incomplete.lower())]
+
+
 def stacks(incomplete: str) -> list[str]:
     """Training software that begins so."""
     return [name for name in _ids("stacks") if name.startswith(incomplete.lower())]

@@ -132,6 +132,31 @@ def ranking(
         show(*_ranking_text(result, listed))
 
 
+DEVICE_EXAMPLES: Final = """\b
+Examples:
+  myriad validate device
+  myriad validate device --rows runs.csv --json errors.json"""
+
+
+def device(
+    rows: Rows = None,
+    worst: Annotated[str, typer.Option(metavar="COUNT", help="Rows to list, the worst first.")] = "10",
+    json_file: JsonFile = None,
+) -> None:
+    """Judge speeds on phones, cars, laptops and cards by published runs, or by yours."""
+    check_outputs({"--json": json_file}, *(path for path in (rows,) if path is not None))
+    from myriad import api
+    from myriad.report.device import device_validation_text
+    from myriad.spec.base import CountOrZero
+
+    listed = read_flag("--worst", worst, CountOrZero)
+    result = api.validate_device(rows)
+    if json_file is not None:
+        write(json_file, json_text(result.model_dump(mode="json")))
+    if json_file != STANDARD_OUTPUT:
+        show(*device_validation_text(result, listed))
+
+
 def _percent(share: float, signed: bool = False) -> str:
     return f"{100 * share:+.1f} %" if signed else f"{100 * share:.1f} %"
 

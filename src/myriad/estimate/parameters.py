@@ -96,6 +96,10 @@ class ModelCounts:
     head: float
     """0 when tied to the embedding."""
     position: float
+    per_layer_embedding: float
+    """Tables of which a token reads one row per layer; not among the active."""
+    per_layer_projections: float
+    """What brings those rows to the model's width and back."""
     blocks: dict[str, BlockCounts]
     """One layer of each kind."""
     layers: dict[str, int]
@@ -108,11 +112,12 @@ class ModelCounts:
 
     @property
     def _outside_layers(self) -> float:
-        return self.embedding + self.head + self.position + self.final_norm
+        return self.embedding + self.head + self.position + self.per_layer_projections + self.final_norm
 
     @property
     def total(self) -> float:
-        return self._outside_layers + sum(self.blocks[k].total * n for k, n in self.layers.items())
+        layers = sum(self.blocks[k].total * n for k, n in self.layers.items())
+        return self._outside_layers + self.per_layer_embedding + layers
 
     @property
     def active(self) -> float:
@@ -299,6 +304,15 @@ def mtp_depth_extra_parameters(model: Model) -> float:
     return 2.0 * model.hidden * model.hidden + 3.0 * _norm_parameters(model)
 
 
+def _per_layer_projections(model: Model) -> float:
+    """Of per-layer embeddings: one projection from the model's width for all layers, a gate and a way back in each.
+
+    Source: modelling code of Gemma 3n.
+    """
+    width = model.per_layer_embedding
+    return float(model.num_layers * (3 * model.hidden * width + model.hidden) + width) if width else 0.0
+
+
 def model_parameters(model: Model) -> ModelCounts:
     """Parameters of `model`, by part and in all."""
     blocks = {kind: block_parameters(block, model) for kind, block in model.blocks.items()}
@@ -311,6 +325,8 @@ def model_parameters(model: Model) -> ModelCounts:
         embedding=embedding,
         head=0.0 if model.tied_embeddings else embedding,
         position=float(model.learned_positions * model.hidden),
+        per_layer_embedding=float(model.vocab * model.per_layer_embedding * model.num_layers),
+        per_layer_projections=_per_layer_projections(model),
         blocks=blocks,
         layers=model.layers_by_kind(),
         final_norm=_norm_parameters(model),

@@ -61,7 +61,7 @@ def front_chart(search: ServingSearch, words: Language, numbers: Numbers) -> dic
         "kind": "front",
         "series": [
             {
-                "name": name,
+                "name": words.phrase(name),
                 "colour": SERIES_COLOURS[index % len(SERIES_COLOURS)],
                 "points": [_point(point, _unbeaten(point, every), words, numbers) for point in points],
             }

@@ -55,5 +55,5 @@ def enumerate_serving_layouts(case: ServingCase, num_gpus: int) -> EnumeratedLay
 def batches(ratio: float) -> Array:
     """Sequences at once that are worth a look, a constant ratio apart."""
     steps = int(np.ceil(np.log(MOST_AT_ONCE / FEWEST_AT_ONCE) / np.log(ratio)))
-    grid: Array = FEWEST_AT_ONCE * np.float64(ratio) ** np.arange(steps + 1, dtype=np.float64)
+    grid: Array = FEWEST_AT_ONCE * ratio ** np.arange(steps + 1, dtype=float)
     return grid

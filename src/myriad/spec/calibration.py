@@ -102,6 +102,10 @@ class ServingKernels(Spec):
     """Attention of whole prompts by precision of the cache; where it is missing, `Kernels.attention` holds."""
     all_reduce: PeerAllReduce
     exchange: dict[ExchangeKind, ExpertExchange] = Field(default={})
+    gemm_share: dict[ServingPrecision, Share] = Field(default={})
+    """Rate of dense products in running engines over the above, by precision of the weights; 1 where not given."""
+    expert_share: dict[ServingPrecision, Share] = Field(default={})
+    """The same for routed experts, whose tokens crowd on fewer of them than even choices would."""
 
 
 class Kernels(Spec):

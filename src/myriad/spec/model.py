@@ -190,6 +190,9 @@ class Model(Spec):
     learned_positions: CountOrZero = 0
     """Rows of a learned position table; 0 for rotary or ALiBi."""
     norm: Literal["rmsnorm", "layernorm"] = "rmsnorm"
+    per_layer_embedding: CountOrZero = 0
+    """Width of a further embedding that every layer has (Gemma 3n, Gemma 4 E2B and E4B); 0 without. A token looks up
+    one row of each. Training estimates leave it out."""
     residual_streams: Count = 1
     """Residual streams that hyper-connections mix around every part (DeepSeek V4 has 4)."""
     max_context_tokens: Count | None = None

@@ -21,6 +21,10 @@ CacheOf = Literal["memory", "rest"]
 leave."""
 
 
+Admission = Literal["whole", "grown"]
+"""What a request must find free before it runs: room for its whole answer, or for its prompt, after which it grows."""
+
+
 class ServingEngine(Spec):
     """One serving engine. Fitted figures belong to the engine, none to a model or a measured run."""
 
@@ -43,6 +47,8 @@ class ServingEngine(Spec):
     """Rate of its prefill attention over the accelerator's."""
     decode_share: Share = 1.0
     """Rate of its decode attention over the accelerator's."""
+    decode_on: dict[str, Share] = Field(default={})
+    """The same on the chips of one kernels entry, beside it: engines have kernels of their own for some."""
     stream_passes: Share = 1.0
     """Time of element-wise work over that of the usual fused kernels."""
     exchange_share: Share = 1.0
@@ -59,6 +65,7 @@ class ServingEngine(Spec):
     """Time from a request's arrival to the queue and from its first token to the client."""
     request_token_s: Seconds = 0.0
     """The same per prompt token: tokenising, hashing, copying."""
+    admission: Admission = "grown"
     cache_of: CacheOf = "memory"
     reserved_bytes: Bytes
     """Memory that context, graphs and collectives take."""

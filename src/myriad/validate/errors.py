@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from myriad.spec.on_device import DeviceErrors
 from myriad.spec.validation import GroupError
 
 
@@ -23,4 +24,18 @@ def group_error(errors: Sequence[float]) -> GroupError:
         median_abs_error=float(np.median(absolute)),
         p90_abs_error=float(np.quantile(absolute, 0.9)),
         bias=float(signed.mean()),
+    )
+
+
+def device_errors(errors: Sequence[float]) -> DeviceErrors | None:
+    """The same of speeds on devices, by the median; `None` of no row."""
+    if not errors:
+        return None
+    absolute = np.abs(errors)
+    return DeviceErrors(
+        rows=len(errors),
+        median=float(np.median(absolute)),
+        mean=float(absolute.mean()),
+        p90=float(np.quantile(absolute, 0.9)),
+        within=float(np.exp(np.quantile(np.abs(np.log1p(errors)), 0.8))),
     )

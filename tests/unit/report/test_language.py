@@ -9,8 +9,8 @@ import yaml
 import myriad.report
 from myriad.errors import SpecError
 from myriad.report.language import LANGUAGES, language
-from myriad.report.sweep_views import METRICS
 from myriad.report.serving_views import MEMORY_USES, SPENT_PARTS
+from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
 from myriad.spec.mixed import Join
 from myriad.spec.money import CostLine

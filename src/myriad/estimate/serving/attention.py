@@ -47,7 +47,7 @@ def _all_layers(model: Model, parts_of: Callable[[Mixer], Parts], like: Array) -
 
 
 def _decode(mixer: Mixer, cut: Cut, sequences: Array, keys: Array, machine: Machine) -> Parts:
-    share, plain = machine.engine.decode_share, machine.plain
+    share, plain = machine.rates.decode, machine.plain
     match mixer:
         case GroupedQueryAttention() as a:
             seen = _seen(keys, a.window_tokens or a.chunk_tokens)
@@ -75,7 +75,7 @@ def _decode(mixer: Mixer, cut: Cut, sequences: Array, keys: Array, machine: Mach
             rows, rank = sequences * heads, float(a.kv_lora_rank)
             absorbed = grouped_gemm_s(heads, rows, rank, float(a.qk_nope_head_dim), plain, plain.gemm)
             absorbed = absorbed + grouped_gemm_s(heads, rows, float(a.v_head_dim), rank, plain, plain.gemm)
-            add(found, {"gemm": absorbed / machine.engine.gemm_share})
+            add(found, {"gemm": absorbed / machine.rates.plain})
             return found
         case CompressedAttention() as a:
             return _decode_compressed(a, cut, sequences, keys, machine)
@@ -92,12 +92,12 @@ def _decode_compressed(a: CompressedAttention, cut: Cut, sequences: Array, keys:
         folded = keys / a.compress_ratio
         if a.index_top_k:
             read = sequences * folded * index_key_bytes(a)
-            found["attention"] = memory_bound_s(read, machine.plain, 4.0) / machine.engine.decode_share
+            found["attention"] = memory_bound_s(read, machine.plain, 4.0) / machine.rates.decode
             folded = np.minimum(folded, float(a.index_top_k))
         seen = seen + folded
     entry, heads = a.head_dim * machine.cache_bytes, a.heads / cut.tp
     read_s = decode_attention_s(sequences, seen, heads, 1.0, entry, machine.latent_decode, machine.plain)
-    add(found, {"attention": read_s / machine.engine.decode_share})
+    add(found, {"attention": read_s / machine.rates.decode})
     return found
 
 
@@ -176,7 +176,7 @@ def _prefill_latent(
     raised = gemm_s(
         chunks * longest, heads * (a.qk_nope_head_dim + a.v_head_dim), float(a.kv_lora_rank), machine.projection
     )
-    found: Parts = {"gemm": raised / machine.engine.gemm_share}
+    found: Parts = {"gemm": raised / machine.rates.projection}
     pairs = _pairs(tokens, past, float(a.index_top_k) if a.index_top_k else None)
     if a.index_top_k:
         flops = 2 * chunks * _pairs(tokens, past, None) * float(a.index_heads * a.index_head_dim)

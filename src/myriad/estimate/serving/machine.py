@@ -36,6 +36,18 @@ class WeightBytes:
 
 
 @dataclass(frozen=True)
+class Rates:
+    """Rates of products in running engines over isolated ones, by part of the model."""
+
+    dense: float
+    expert: float
+    projection: float
+    plain: float
+    decode: float
+    """Of decode attention."""
+
+
+@dataclass(frozen=True)
 class Machine:
     """Devices, links and engine of one replica."""
 
@@ -52,6 +64,8 @@ class Machine:
     cache_bytes: float
     """Of one cached element."""
     weight_bytes: WeightBytes
+    rates: Rates
+    """The engine's share among them."""
     cluster: Cluster
     engine: ServingEngine
     dispatch: Dispatch
@@ -66,8 +80,10 @@ class Machine:
     """Whether iterations run as two halves that hide each other's exchange with experts."""
 
 
-def machine(cluster: Cluster, kernels: Kernels, engine: ServingEngine, work: ServingWork, calibrated: bool) -> Machine:
-    """The machine that runs `work` on the accelerators of `cluster`.
+def machine(
+    cluster: Cluster, kernels: Kernels, kernels_id: str, engine: ServingEngine, work: ServingWork, calibrated: bool
+) -> Machine:
+    """The machine that runs `work` on the accelerators of `cluster`; `kernels_id` is the name of the kernels entry.
 
     Raises MissingDataError where the accelerator or its kernels lack a precision.
     """
@@ -80,6 +96,18 @@ def machine(cluster: Cluster, kernels: Kernels, engine: ServingEngine, work: Ser
     plain: ServingPrecision = "bf16" if cluster.accelerator.bf16_flops_per_s is not None else "fp16"
     if kernels.serving is None:
         raise MissingDataError(f"the kernels of {cluster.accelerator.name} have no serving figures; add serving")
+    if (work.dispatch or engine.dispatch) == "all-to-all" and not kernels.serving.exchange:
+        raise MissingDataError(
+            f"the kernels of {cluster.accelerator.name} have no all-to-all exchange with experts; set dispatch: gather"
+        )
+    share, of_experts = kernels.serving.gemm_share, kernels.serving.expert_share
+    rates = Rates(
+        dense=engine.gemm_share * share.get(work.precision, 1.0),
+        expert=engine.expert_share * of_experts.get(expert, 1.0),
+        projection=engine.gemm_share * share.get(projection, 1.0),
+        plain=engine.gemm_share * share.get(plain, 1.0),
+        decode=engine.decode_share * engine.decode_on.get(kernels_id, 1.0),
+    )
     return Machine(
         dense=bound(work.precision),
         expert=bound(expert),
@@ -89,6 +117,7 @@ def machine(cluster: Cluster, kernels: Kernels, engine: ServingEngine, work: Ser
         latent_decode=decode_efficiency(kernels, work.kv_precision, latent=True),
         cache_bytes=CACHE_BYTES[work.kv_precision],
         weight_bytes=WeightBytes(WEIGHT_BYTES[work.precision], WEIGHT_BYTES[expert], WEIGHT_BYTES[projection]),
+        rates=rates,
         cluster=cluster,
         engine=engine,
         dispatch=work.dispatch or engine.dispatch,

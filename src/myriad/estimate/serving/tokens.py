@@ -73,9 +73,9 @@ def block_token_parts(block: Block, model: Model, cut: Cut, new: Tokens, machine
     return found
 
 
-def _product(m: Array, n: npt.ArrayLike, k: npt.ArrayLike, device: Device, machine: Machine) -> Parts:
+def _product(m: Array, n: npt.ArrayLike, k: npt.ArrayLike, device: Device, rate: float, machine: Machine) -> Parts:
     """A dense product, and the quantisation of its input where activations narrow too."""
-    found = {"gemm": gemm_s(m, n, k, device) / machine.engine.gemm_share}
+    found = {"gemm": gemm_s(m, n, k, device) / rate}
     if device.operand_bytes < ACTIVATION_BYTES:
         moved = m * np.asarray(k, float) * (ACTIVATION_BYTES + device.operand_bytes)
         add(found, _stream(moved, 1.0, machine))
@@ -98,7 +98,7 @@ def _projections(mixer: Mixer, hidden: float, cut: Cut, tokens: Array, machine: 
     found: Parts = {}
 
     def product(n: npt.ArrayLike, k: npt.ArrayLike) -> None:
-        add(found, _product(tokens, n, k, machine.projection, machine))
+        add(found, _product(tokens, n, k, machine.projection, machine.rates.projection, machine))
 
     def stream(elements: Array, kernels: float = 1.0) -> None:
         add(found, _stream(2 * ACTIVATION_BYTES * tokens * elements, kernels, machine))
@@ -153,9 +153,9 @@ def _projections(mixer: Mixer, hidden: float, cut: Cut, tokens: Array, machine: 
 
 def _feed_forward(width: Array, gated: bool, hidden: float, tokens: Array, machine: Machine) -> Parts:
     wide = 2.0 if gated else 1.0
-    found = _product(tokens, wide * width, hidden, machine.dense, machine)
+    found = _product(tokens, wide * width, hidden, machine.dense, machine.rates.dense, machine)
     add(found, _stream((wide + 1.0) * ACTIVATION_BYTES * tokens * width, 1.0, machine))
-    add(found, _product(tokens, hidden, width, machine.dense, machine))
+    add(found, _product(tokens, hidden, width, machine.dense, machine.rates.dense, machine))
     return found
 
 
@@ -164,7 +164,6 @@ def _experts(moe: MixtureOfExperts, hidden: float, cut: Cut, new: Tokens, machin
 
     With data-parallel attention, tokens of all copies meet. The rank of the most loaded experts sets the time.
     """
-    engine = machine.engine
     width = float(moe.latent_dim or hidden)
     held = moe.experts / cut.ep
     tokens, met = new.tokens, new.met
@@ -176,13 +175,13 @@ def _experts(moe: MixtureOfExperts, hidden: float, cut: Cut, new: Tokens, machin
     layer_s = routed_experts_s(
         groups, chosen, routed, width, moe.expert_width / cut.moe_tp, machine.expert, machine.expert_layer, moe.gated
     )
-    found: Parts = {"expert_gemm": layer_s / engine.expert_share}
+    found: Parts = {"expert_gemm": layer_s / machine.rates.expert}
     # The router keeps 16 bits.
-    add(found, {"gemm": gemm_s(tokens, float(moe.experts), hidden, machine.plain) / engine.gemm_share})
+    add(found, {"gemm": gemm_s(tokens, float(moe.experts), hidden, machine.plain) / machine.rates.plain})
     add(found, _expert_exchange(moe, width, cut, new, machine))
     if moe.latent_dim:
-        add(found, _product(tokens, width, hidden, machine.dense, machine))
-        add(found, _product(tokens, hidden, width, machine.dense, machine))
+        add(found, _product(tokens, width, hidden, machine.dense, machine.rates.dense, machine))
+        add(found, _product(tokens, hidden, width, machine.dense, machine.rates.dense, machine))
     for dense_width in (moe.shared_width, moe.dense_width):
         if dense_width:
             add(found, _feed_forward(dense_width / cut.tp, moe.gated, hidden, tokens, machine))
@@ -235,7 +234,7 @@ def _hop_s(model: Model, cut: Cut, tokens: Array, machine: Machine) -> Array:
 def _ends(model: Model, cut: Cut, new: Tokens, machine: Machine) -> Parts:
     """Looking tokens up, the head over the vocabulary cut by tp, and choosing the next token."""
     vocab = model.vocab / cut.tp
-    head = gemm_s(new.head_rows, vocab, float(model.hidden), machine.plain) / machine.engine.gemm_share
+    head = gemm_s(new.head_rows, vocab, float(model.hidden), machine.plain) / machine.rates.plain
     chosen = memory_bound_s(3 * 4.0 * new.head_rows * vocab, machine.plain, 4.0)
     looked_up = memory_bound_s(2 * ACTIVATION_BYTES * new.tokens * model.hidden, machine.plain, 1.0)
     return {"head": head + chosen + looked_up}

@@ -48,7 +48,8 @@ def room_of(model: Model, cut: Cut, machine: Machine, load: Load, limits: Limits
     keys = load.input_tokens + load.output_tokens / 2.0
     room = cache_room_bytes(model, cut, limits.batched_tokens, limits.memory_fraction, machine)
     fits = room >= sequence_bytes(model, cut, load.input_tokens + load.output_tokens, machine)
-    most = np.minimum(np.maximum(room, 0.0) / sequence_bytes(model, cut, keys, machine), limits.sequences)
+    held = load.input_tokens + load.output_tokens if machine.engine.admission == "whole" else keys
+    most = np.minimum(np.maximum(room, 0.0) / sequence_bytes(model, cut, held, machine), limits.sequences)
     mixed = machine.engine.mixing == "mixed"
     # Where every iteration is full of prefill, sequences end as fast as prompts are prefilled.
     full = passes * limits.batched_tokens / (prompt + passes * limits.checked_per_pass)
@@ -98,7 +99,13 @@ def turn_of(
     room_tokens = limits.batched_tokens - (batch * per_sequence if mixed else 0.0)
     room_tokens = np.maximum(room_tokens, 1.0)
     most_together = np.maximum(room_tokens / room.prompt, 1.0)
-    group = np.minimum(most_together, np.maximum(allowed, 1.0)) if load.equal else np.clip(rate, 1.0, most_together)
+    at_once = load.equal and not mixed
+    cohort = np.minimum(most_together, np.maximum(allowed, 1.0))
+    if not load.equal:
+        group = np.clip(rate, 1.0, most_together)
+    else:
+        # Beside decoding, prompts that came at once part over iterations: cohorts between one and all of them.
+        group = np.maximum(np.sqrt(cohort), np.clip(rate, 1.0, most_together)) if mixed else cohort
     pieces = (
         np.maximum(np.ceil(group * room.prompt / room_tokens), 1.0) if engine.splits_prompts else np.ones_like(group)
     )
@@ -117,7 +124,7 @@ def turn_of(
     wait_share = np.minimum(rate / group * service_s / mean_s, MOST_BUSY)
     waited_s = wait_s(service_s, wait_share)
     ready_s = 0.5 * mean_s + service_s + waited_s
-    if load.equal and not mixed:
+    if at_once:
         # All begin together and prefill first: the first of them wait for the last before they decode.
         all_s = service_s * np.maximum(allowed / group, 1.0)
         ready_s = 0.5 * (all_s + service_s)

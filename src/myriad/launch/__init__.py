@@ -1,0 +1,1 @@
+"""What was planned, as the files that start it."""

@@ -1,0 +1,1 @@
+"""Event-driven simulation: what formulas of a steady state cannot say."""
