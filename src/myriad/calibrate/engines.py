@@ -117,8 +117,11 @@ def touches(factor: Factor, group: Group) -> bool:
         kind, name, *keys = figure.split("/")
         if name not in ("*", group.engine if kind == "engines" else group.kernels):
             continue
-        if kind == "engines" or keys[-1] in precisions:
-            return True
+        if kind == "kernels" and keys[-1] not in precisions:
+            continue
+        if keys[0] == "decode_on" and keys[1] != group.kernels:
+            continue
+        return True
     return False
 
 

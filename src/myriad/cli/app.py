@@ -20,6 +20,7 @@ from myriad.cli import (
     search,
     serving,
     serving_price,
+    simulate,
     sweep,
     timeline,
     validate,
@@ -43,6 +44,7 @@ One question at a time:
     --input 4000 --output 1000 --ttft 2s --tpot 50ms
   myriad explain --row mb-254
   myriad launch deployment.yaml --to launch
+  myriad serving simulate --model qwen3-32b --accelerator h200:8 --tp 2 --trace trace.csv
   myriad validate training
   myriad catalog show gb200-nvl72"""
 
@@ -92,6 +94,7 @@ app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.command("device", epilog=device.EXAMPLES)(device.device)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
+services.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")
 app.add_typer(judgements, name="validate")
