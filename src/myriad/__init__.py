@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from myriad.api import best_split as best_split
     from myriad.api import device_or_cloud as device_or_cloud
     from myriad.api import device_speeds as device_speeds
+    from myriad.api import estimate_serving as estimate_serving
     from myriad.api import estimate_training as estimate_training
     from myriad.api import explain_plan as explain_plan
     from myriad.api import explain_row as explain_row
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from myriad.api import launch_files as launch_files
     from myriad.api import mix_training as mix_training
     from myriad.api import operations_of as operations_of
+    from myriad.api import search_serving as search_serving
     from myriad.api import search_training as search_training
     from myriad.api import timeline_of as timeline_of
     from myriad.api import timeline_of_plan as timeline_of_plan
@@ -30,10 +32,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "__version__", "best_split", "device_or_cloud", "device_speeds", "estimate_training", "explain_plan",
-    "explain_row", "explain_training", "import_model", "launch_files", "mix_training", "operations_of", "plan",
-    "search_training", "sweep", "timeline_of", "timeline_of_plan", "validate_device", "validate_ranking",
-    "validate_serving", "validate_training",
+    "__version__", "best_split", "device_or_cloud", "device_speeds", "estimate_serving", "estimate_training",
+    "explain_plan", "explain_row", "explain_training", "import_model", "launch_files", "mix_training",
+    "operations_of", "plan", "search_serving", "search_training", "sweep", "timeline_of", "timeline_of_plan",
+    "validate_device", "validate_ranking", "validate_serving", "validate_training",
 ]  # fmt: skip
 
 

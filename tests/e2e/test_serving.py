@@ -68,6 +68,13 @@ def test_a_rate_is_answered_by_few_gpus(myriad):
     assert found["ranked"][0]["limit"] == "load"
 
 
+def test_prefill_is_put_where_it_is_wanted(myriad):
+    for place, apart in (("beside", False), ("apart", True)):
+        found = json.loads(myriad(*SEARCH, "--prefill", place, "--json", "-").out)
+        assert {row["deployment"]["prefill"] is not None for row in found["ranked"]} == {apart}
+        assert "disaggregated" in found["curves"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -85,6 +92,7 @@ def test_a_rate_is_answered_by_few_gpus(myriad):
         ((*SEARCH, "--precisions", "nvfp4"), "nvfp4"),
         ((*SEARCH, "--tpot", "1us"), "no deployment keeps TPOT"),
         ((*SEARCH, "--rate", "1e6"), "no deployment keeps all promises at 1e+06 requests per second"),
+        ((*SEARCH, "--prefill", "far"), "--prefill: "),
         ((*SEARCH, "--percentile", "100"), "--percentile: "),
         (("serving", "serch"), "'serch'"),
     ],

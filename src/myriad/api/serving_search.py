@@ -30,7 +30,7 @@ from myriad.spec.serving import (
     ServingPrecision,
     ServingWork,
 )
-from myriad.spec.serving_search import DeploymentPoint, Limit, RankedDeployment, ServingSearch
+from myriad.spec.serving_search import DeploymentPoint, Limit, PrefillPlace, RankedDeployment, ServingSearch
 from myriad.units import format_seconds
 
 USUAL_PRECISIONS: tuple[ServingPrecision, ...] = ("bf16", "fp8", "nvfp4")
@@ -49,6 +49,7 @@ def search_serving(
     work: ServingWork | None = None,
     precisions: Iterable[ServingPrecision] | None = None,
     kv_precisions: Iterable[CachePrecision] | None = None,
+    prefill: PrefillPlace = "any",
     top: int = 10,
     cores: int | None = None,
 ) -> ServingSearch:
@@ -57,8 +58,8 @@ def search_serving(
     Without more, the best answers the most requests per second; with `requests_per_s` it has the fewest accelerators
     that answer these, with `concurrency` the highest rate per accelerator under so many at once. `work` says how
     replicas run, but for their precisions, which are `precisions` and `kv_precisions` or the usual ones of the
-    accelerator, and for the limits of their batches, which are searched. Narrower weights and caches may change what a
-    model answers: name those that you allow.
+    accelerator, and for the limits of their batches, which are searched. `prefill` may keep prompts on the replicas
+    that decode, or on others. Narrower weights and caches may change what a model answers: name those that you allow.
 
     Raises SpecError for unknown names, MissingDataError for figures that the catalog lacks, InfeasibleError, with what
     comes nearest, where no deployment keeps the objective.
@@ -77,6 +78,7 @@ def search_serving(
         objective=objective or Objective(),
         requests_per_s=requests_per_s,
         concurrency=concurrency,
+        prefill=prefill,
     )
     if not choices:
         raise InfeasibleError(f"{_where(asked, machines)}: no layout is left; {_reasons(rejected)}")
@@ -97,6 +99,7 @@ def search_serving(
         objective=asked.objective,
         requests_per_s=requests_per_s,
         concurrency=concurrency,
+        prefill=prefill,
         layouts_enumerated=total,
         configurations_evaluated=evaluated,
         configurations_fitting=passed.fitting(asked),
@@ -147,8 +150,9 @@ def _choices(
                 try:
                     machine = machine_of(cluster, run)
                 except MissingDataError:
-                    usual = precision in USUAL_PRECISIONS if precisions is None else False
-                    if usual or (kv_precisions is None and cache != "bf16"):
+                    # What nobody asked for is left out where the catalog has no figures for it.
+                    spare = work.dispatch is None and dispatch == "all-to-all"
+                    if precisions is None or (kv_precisions is None and cache != "bf16") or spare:
                         continue
                     raise
                 every = enumerate_serving_layouts(ServingCase(model, cluster, run), cluster.num_accelerators)

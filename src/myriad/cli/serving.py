@@ -138,6 +138,9 @@ def search(
     kv_precisions: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Caches that you allow (default: bf16,fp8).")
     ] = None,
+    prefill: Annotated[
+        str, typer.Option(metavar="any|beside|apart", help="Prefill on the replicas that decode, on others, or either.")
+    ] = "any",
     top: Annotated[str, typer.Option(metavar="COUNT", help="Deployments to list.")] = "10",
     json_file: JsonFile = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page with the front.")] = None,
@@ -154,6 +157,7 @@ def search(
     from myriad.report.serving_text import search_text
     from myriad.spec.base import Count
     from myriad.spec.serving import Objective, ServingWork
+    from myriad.spec.serving_search import PrefillPlace
 
     objective = read_flags(Objective, {name: given[name] for name in ("ttft", "tpot", "percentile") if name in given})
     asked = _requests(given)
@@ -162,6 +166,7 @@ def search(
         raise SpecError("--rate and --concurrency: give one of them, the other follows")
     per_s = None if rate is None else _positive("--rate", rate)
     load = None if concurrency is None else float(read_flag("--concurrency", concurrency, Count))
+    place = read_flag("--prefill", prefill, PrefillPlace)
     with at("--model"):
         named = catalog.model(model)
     with at("--cluster"):
@@ -170,7 +175,7 @@ def search(
         work = ServingWork(engine=engine) if engine is not None else ServingWork()
         catalog.engine(work.engine)
     result = api.search_serving(
-        model, machines, asked, objective, requests_per_s=per_s, concurrency=load, work=work, top=rows,
+        model, machines, asked, objective, requests_per_s=per_s, concurrency=load, work=work, top=rows, prefill=place,
         precisions=_names("--precisions", precisions, "precision"),
         kv_precisions=_names("--kv-precisions", kv_precisions, "kv_precision"),
     )  # fmt: skip

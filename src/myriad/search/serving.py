@@ -115,10 +115,9 @@ def rank_deployments(question: Question, passed: Passed, top: int) -> Ranked:
     Without a rate or concurrency, the highest rate of all accelerators together; for a rate, the fewest accelerators,
     then the shortest requests; for a concurrency, the highest rate per accelerator.
     """
-    several = [_aggregated(question, passed), _disaggregated(question, passed)]
-    candidates = _Candidates(
-        Deployments.joined([c.deployments for c in several]),
-        *(np.concatenate([getattr(c, name) for c in several]) for name in ("low", "high", "value", "hope")),
+    beside, apart = question.prefill != "apart", question.prefill != "beside"
+    candidates = _joined(
+        [*([_aggregated(question, passed)] if beside else []), *([_disaggregated(question, passed)] if apart else [])]
     )
     kept = _hopeful(question, passed.kinds, candidates, top)
     low, high = candidates.low[kept], candidates.high[kept]

@@ -13,6 +13,7 @@ from myriad.estimate.serving.load import Limits, Load
 from myriad.estimate.serving.machine import Array, Cut, Machine
 from myriad.spec.model import Model
 from myriad.spec.serving import Objective, Replicas, Requests, ServingLayout, ServingWork
+from myriad.spec.serving_search import PrefillPlace
 
 IntArray = npt.NDArray[np.int64]
 
@@ -43,6 +44,8 @@ class Question:
     objective: Objective
     requests_per_s: float | None = None
     concurrency: float | None = None
+    prefill: PrefillPlace = "any"
+    """Where prompts may be prefilled."""
     batched_tokens: tuple[int, ...] = (2048, 8192, 16384)
     """Tokens of one iteration at most, where a replica prefills."""
 

@@ -13,6 +13,10 @@ Limit = Literal["ttft", "tpot", "memory", "prefill", "load"]
 prefill; `load`: nothing, it answers all that is asked for."""
 
 
+PrefillPlace = Literal["any", "beside", "apart"]
+"""Where prompts are prefilled: beside decoding on the same replicas, apart on others, or wherever it is better."""
+
+
 class DeploymentPoint(Spec):
     """One deployment under one load."""
 
@@ -67,6 +71,8 @@ class ServingSearch(Spec):
     """Rate asked for; then the best has the fewest accelerators that answer it."""
     concurrency: float | None = None
     """Requests at once asked for; then the best has the highest rate per accelerator."""
+    prefill: PrefillPlace = "any"
+    """What the ranking holds; the fronts show both."""
     layouts_enumerated: int
     """Layouts of a replica, whether an engine runs them or not."""
     configurations_evaluated: int
