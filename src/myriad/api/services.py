@@ -16,8 +16,9 @@ from myriad.errors import InfeasibleError, MissingDataError
 from myriad.spec.cluster import Cluster
 from myriad.spec.model import Model
 from myriad.spec.price import TokenPrices
-from myriad.spec.service import Service
+from myriad.spec.service import FixedDeployment, FixedReplicas, Service
 from myriad.spec.service_result import ServiceOnPool, ServicePlan
+from myriad.spec.serving import Deployment
 from myriad.spec.serving_result import ServingEstimate
 from myriad.spec.system import System
 from myriad.units import DAY_S, HOUR_S, YEAR_S
@@ -105,7 +106,13 @@ class ServicePlanner:
         asked, promise, peak = service.requests, service.promise, service.peak_requests_per_s
         if service.deployment is not None:
             return sized(model, service.model, cluster, service.deployment, service.work, asked, promise, peak)
-        return cheapest(model, cluster, asked, promise, service.work, service.precisions, peak)
+        try:
+            return cheapest(model, cluster, asked, promise, service.work, service.precisions, peak)
+        except InfeasibleError:
+            # A search for a rate follows a bounded number of deployments, which at hundreds of replicas may all just
+            # miss it: then the sides that are best on all accelerators are counted out for the rate.
+            best = cheapest(model, cluster, asked, promise, service.work, service.precisions).deployment
+            return sized(model, service.model, cluster, _sides(best), service.work, asked, promise, peak)
 
     def _priced(
         self, service: Service, model: Model, cluster: Cluster, base: ServiceOnPool, estimate: ServingEstimate
@@ -138,6 +145,15 @@ class ServicePlanner:
         if isinstance(given, str):
             return {given: catalog.token_price(given)}
         return {} if given is None else {"this file": given}
+
+
+def _sides(deployment: Deployment) -> FixedDeployment:
+    """The sides of a deployment without their counts."""
+    before = deployment.prefill
+    return FixedDeployment(
+        replicas=FixedReplicas(layout=deployment.replicas.layout, work=deployment.replicas.work),
+        prefill=None if before is None else FixedReplicas(layout=before.layout, work=before.work),
+    )
 
 
 def _preference(option: ServiceOnPool) -> tuple[bool, float, int]:

@@ -43,9 +43,11 @@ def price_check(
     """
     start = time.perf_counter()
     if len(works) not in (1, len(models)):
-        raise SpecError(f"works: expected 1 or {len(models)}, one for each model, found {len(works)}")
+        raise SpecError(f"works: expected one for all, or one for each of {len(models)} models, found {len(works)}")
     if usd_per_gpu_hour is not None and len(usd_per_gpu_hour) not in (1, len(clusters)):
-        raise SpecError(f"price: expected 1 or {len(clusters)}, one for each cluster, found {len(usd_per_gpu_hour)}")
+        raise SpecError(
+            f"price: expected one for all, or one for each of {len(clusters)} clusters, found {len(usd_per_gpu_hour)}"
+        )
     found = [catalog.entry("models", name) for name in models]
     machines = [catalog.cluster(name) for name in clusters]
     prices = [

@@ -95,7 +95,7 @@ def price(
     works = [_work(engine, one, kv_precision) for one in _listed("--precision", precision)]
     for flag, count, given in (("--precision", len(works), models), ("--price", len(prices or [0]), clusters)):
         if count not in (1, len(given)):
-            raise SpecError(f"{flag}: expected 1 or {len(given)}, found {count}")
+            raise SpecError(f"{flag}: expected one for all, or one for each of {len(given)}, found {count}")
     with progress("pricing") as step:
         result = api.price_check(models, clusters, requests, objective, share, works, prices, progress=step("pricing"))
     if html is not None:

@@ -47,7 +47,7 @@ def price_html(check: PriceCheck, lang: str = "en") -> str:
         version=check.version,
         first="model-0",
         sections=[(f"model-{index}", name) for index, name in enumerate(models)],
-        file_name="price.json",
+        file_name="costs.json",
         made_by=words("ui.made_by", version=check.version, seconds=numbers.seconds(check.check_s)),
     )
 
