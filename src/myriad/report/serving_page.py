@@ -17,8 +17,6 @@ def serving_html(search: ServingSearch, model: str, accelerator: str, lang: str 
 
     Raises SpecError for an unknown language.
     """
-    from myriad import __version__
-
     words = language(lang)
     numbers = Numbers(words)
     return rendered(
@@ -39,7 +37,7 @@ def serving_html(search: ServingSearch, model: str, accelerator: str, lang: str 
         title=f"{model} · {numbers.integer(search.num_gpus)} x {accelerator}",
         sort=words("serving.page"),
         lead="",
-        version=__version__,
+        version=search.version,
         first="overview",
         sections=[
             ("overview", words("serving.overview")),
@@ -49,7 +47,7 @@ def serving_html(search: ServingSearch, model: str, accelerator: str, lang: str 
             ("rejected", words("serving.rejected_section")),
         ],
         file_name="search.json",
-        made_by=words("ui.made_by", version=__version__, seconds=numbers.seconds(search.search_s)),
+        made_by=words("ui.made_by", version=search.version, seconds=numbers.seconds(search.search_s)),
     )
 
 
