@@ -101,3 +101,29 @@ def test_price_checks_name_costs_prices_and_reasons(lang: str) -> None:
     page = price_html(check, lang)
     assert '"model-0-cost"' in page
     assert '"model-1-cost"' not in page  # nothing to draw where nothing is priced
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "needs 96 accelerators at its peak; 64 are left",
+        "other services take all of its accelerators",
+        "services take all of own",
+        "Qwen3 4B on 64 x NVIDIA H200 SXM 141GB: no deployment keeps all promises at 5000 requests per second; alone "
+        "TTFT can be 28.2 ms and TPOT 2.97 ms at p95; ask for less, or give more accelerators",
+        "Qwen3 4B on 64 x NVIDIA H200 SXM 141GB: no deployment keeps TPOT 1 ms at p95: the shortest is 2.97 ms",
+        "DeepSeek-V3 on TP8: 78.5 GiB of weights and 4.5 GiB of work space leave no room in 79.2 GiB for a cache; cut the "
+        "model over more accelerators, or narrow its weights",
+        "TP8 does not keep the promised latency: 0.03 s to the first token, 7 ms per token after it with one request on "
+        "each replica",
+        "6 replicas behind 2 that prefill answer 30 requests/s within the promise; the peak has 40",
+        "6 replicas answer 30 requests/s within the promise; the peak has 40",
+        "service api: no pool can run it",
+        "pool own: services hold 96 of its 1,000 accelerators; jobs get 904",
+        "pool own: its services and jobs together cost 3.0 M USD within a year; the cap is 2.0 M USD",
+    ],
+)
+def test_reasons_have_chinese_words(reason: str) -> None:
+    said = language("zh").phrase(reason)
+    assert said != reason
+    assert re.search("[\u4e00-\u9fff]", said)
