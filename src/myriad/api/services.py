@@ -104,15 +104,17 @@ class ServicePlanner:
     def _deployed(self, service: Service, model: Model, cluster: Cluster) -> ServingEstimate:
         """The deployment that answers the peak with the fewest accelerators."""
         asked, promise, peak = service.requests, service.promise, service.peak_requests_per_s
+        meant = self.system.models.get(service.model, service.model)
+        name = meant if isinstance(meant, str) else service.model
         if service.deployment is not None:
-            return sized(model, service.model, cluster, service.deployment, service.work, asked, promise, peak)
+            return sized(model, name, cluster, service.deployment, service.work, asked, promise, peak)
         try:
-            return cheapest(model, cluster, asked, promise, service.work, service.precisions, peak)
+            return cheapest(model, name, cluster, asked, promise, service.work, service.precisions, peak)
         except InfeasibleError:
             # A search for a rate follows a bounded number of deployments, which at hundreds of replicas may all just
             # miss it: then the sides that are best on all accelerators are counted out for the rate.
-            best = cheapest(model, cluster, asked, promise, service.work, service.precisions).deployment
-            return sized(model, service.model, cluster, _sides(best), service.work, asked, promise, peak)
+            best = cheapest(model, name, cluster, asked, promise, service.work, service.precisions).deployment
+            return sized(model, name, cluster, _sides(best), service.work, asked, promise, peak)
 
     def _priced(
         self, service: Service, model: Model, cluster: Cluster, base: ServiceOnPool, estimate: ServingEstimate

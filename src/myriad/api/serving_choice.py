@@ -15,6 +15,7 @@ from myriad.spec.serving_result import ServingEstimate
 
 def cheapest(
     model: Model,
+    model_id: str,
     cluster: Cluster,
     requests: Requests,
     objective: Objective,
@@ -24,10 +25,10 @@ def cheapest(
 ) -> ServingEstimate:
     """The deployment on up to all accelerators of the cluster that has most requests per second and accelerator.
 
-    With a rate, the one with the fewest accelerators that answers it. Precisions are those of `work`, or `precisions`
-    in place of its own, of which those that the accelerator lacks are passed over. Models with experts are looked at
-    with and without two batches. Raises InfeasibleError where nothing keeps the promise, MissingDataError where the
-    accelerator lacks all precisions.
+    With a rate, the one with the fewest accelerators that answers it. The deployment calls the model `model_id`.
+    Precisions are those of `work`, or `precisions` in place of its own, of which those that the accelerator lacks are
+    passed over. Models with experts are looked at with and without two batches. Raises InfeasibleError where nothing
+    keeps the promise, MissingDataError where the accelerator lacks all precisions.
     """
     ways = [work.model_copy(update={"precision": precision}) for precision in precisions or (work.precision,)]
     if experts_of(model) and not work.two_batches:
@@ -43,7 +44,8 @@ def cheapest(
         except (InfeasibleError, MissingDataError) as error:
             reasons.append(error)
             continue
-        found.append(searched.best)
+        named = searched.best.deployment.model_copy(update={"model": model_id})
+        found.append(searched.best.model_copy(update={"deployment": named}))
     if not found:
         raise reasons[0]
     if requests_per_s is not None:

@@ -106,7 +106,7 @@ class _Asked:
 
     def cost(self, requests: Requests) -> tuple[ServingEstimate, ServingCost]:
         """The cheapest deployment for these requests, and what it costs. Raises as `cheapest`."""
-        best = cheapest(self.model, self.cluster, requests, self.objective, self.work)
+        best = cheapest(self.model, self.entry.id, self.cluster, requests, self.objective, self.work)
         prices = catalog.token_prices(self.entry.id)
         return best, serving_cost(best, self.model, self.cluster, self.price[0], self.utilisation, prices)
 

@@ -100,14 +100,15 @@ def test_the_cheaper_pool_is_chosen() -> None:
 
 def test_sides_of_a_fixed_deployment_are_sized_apart() -> None:
     sides = {"prefill": {"layout": {"tp": 1}}, "replicas": {"layout": {"tp": 2}}}
-    plan = planned({"api": {**SERVICE, "deployment": sides, "requests_per_s": 400}})
+    long = {"input_tokens": 16000, "output_tokens": 200}
+    plan = planned({"api": {**SERVICE, "deployment": sides, "requests_per_s": 100, "requests": long}})
     chosen = plan.services[0].chosen
     assert chosen is not None
     assert chosen.estimate is not None
     deployment = chosen.estimate.deployment
     assert deployment.prefill is not None
     assert deployment.prefill.count > 1
-    assert chosen.estimate.requests_per_s >= 800 * (1 - 1e-6)
+    assert chosen.estimate.requests_per_s >= 200 * (1 - 1e-6)
 
 
 def test_counts_that_are_given_stay_and_may_be_too_few() -> None:
@@ -163,3 +164,15 @@ def test_prices_of_the_catalog_are_among_the_sources() -> None:
     plan = planned({"api": {**SERVICE, "list_prices": "mimo-v2-flash-2025"}})
     assert any(figure.figure == "token_prices.mimo-v2-flash-2025" for figure in plan.sources)
     assert catalog.token_price("mimo-v2-flash-2025").provider == "Xiaomi"
+
+
+def test_deployments_name_the_catalog_entry_so_that_they_can_be_launched() -> None:
+    service = {**SERVICE, "model": "assistant"}
+    system = {
+        "myriad": 1, "name": "test", "models": {"assistant": "llama3-8b"}, "services": {"api": service},
+        "pools": {"here": {"accelerator": "h100-sxm", "count": 64, "terms": RENTED}},
+    }  # fmt: skip
+    (plan,) = myriad.plan(System.model_validate(system)).services
+    assert plan.chosen is not None
+    assert plan.chosen.estimate is not None
+    assert plan.chosen.estimate.deployment.model == "llama3-8b"

@@ -112,10 +112,10 @@ def test_price_checks_name_costs_prices_and_reasons(lang: str) -> None:
         "Qwen3 4B on 64 x NVIDIA H200 SXM 141GB: no deployment keeps all promises at 5000 requests per second; alone "
         "TTFT can be 28.2 ms and TPOT 2.97 ms at p95; ask for less, or give more accelerators",
         "Qwen3 4B on 64 x NVIDIA H200 SXM 141GB: no deployment keeps TPOT 1 ms at p95: the shortest is 2.97 ms",
-        "DeepSeek-V3 on TP8: 78.5 GiB of weights and 4.5 GiB of work space leave no room in 79.2 GiB for a cache; cut the "
-        "model over more accelerators, or narrow its weights",
-        "TP8 does not keep the promised latency: 0.03 s to the first token, 7 ms per token after it with one request on "
-        "each replica",
+        "DeepSeek-V3 on TP8: 78.5 GiB of weights and 4.5 GiB of work space leave no room in 79.2 GiB for a cache; "
+        "cut the model over more accelerators, or narrow its weights",
+        "TP8 does not keep the promised latency: 0.03 s to the first token, 7 ms per token after it with one request "
+        "on each replica",
         "6 replicas behind 2 that prefill answer 30 requests/s within the promise; the peak has 40",
         "6 replicas answer 30 requests/s within the promise; the peak has 40",
         "service api: no pool can run it",
