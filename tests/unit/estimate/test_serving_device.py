@@ -42,7 +42,7 @@ def can_serve(name):
     return bool(one.memory_bytes_per_s and one.memory_bytes and (one.bf16_flops_per_s or one.fp16_flops_per_s))
 
 
-@pytest.mark.parametrize("name", filter(can_serve, catalog.names("accelerators")))
+@pytest.mark.parametrize("name", [name for name in catalog.names("accelerators") if can_serve(name)])
 def test_every_accelerator_with_a_bandwidth_and_a_16_bit_rate_can_serve(name):
     accelerator = catalog.accelerator(name)
     kernels, _ = catalog.kernels(name)
