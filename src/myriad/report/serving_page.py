@@ -11,13 +11,11 @@ from myriad.report.serving_text import deployment_words, named, search_words
 from myriad.spec.serving_search import DeploymentPoint, ServingSearch
 
 
-def serving_html(search: ServingSearch, model: str, accelerator: str, lang: str = "en") -> str:
-    """The page of a search as the text of one HTML file; like every page, it makes no request.
+def serving_html(search: ServingSearch, model: str, accelerator: str, version: str, lang: str = "en") -> str:
+    """The page of a search by a version of Myriad as the text of one HTML file; like every page, it makes no request.
 
     Raises SpecError for an unknown language.
     """
-    from myriad import __version__
-
     words = language(lang)
     numbers = Numbers(words)
     return rendered(
@@ -38,7 +36,7 @@ def serving_html(search: ServingSearch, model: str, accelerator: str, lang: str 
         title=f"{model} · {numbers.integer(search.num_gpus)} x {accelerator}",
         sort=words("serving.page"),
         lead="",
-        version=__version__,
+        version=version,
         first="overview",
         sections=[
             ("overview", words("serving.overview")),
@@ -48,7 +46,7 @@ def serving_html(search: ServingSearch, model: str, accelerator: str, lang: str 
             ("rejected", words("serving.rejected_section")),
         ],
         file_name="search.json",
-        made_by=words("ui.made_by", version=__version__, seconds=numbers.seconds(search.search_s)),
+        made_by=words("ui.made_by", version=version, seconds=numbers.seconds(search.search_s)),
     )
 
 
