@@ -9,10 +9,10 @@ from itertools import product
 
 from myriad.spec.layout import Layout
 from myriad.spec.mixed import LongLink, MixedEstimate, MixPart, MixResult, PoolAlone
+from myriad.spec.money import CostLine
 from myriad.spec.result import (
     Band,
     Comparison,
-    CostLine,
     JobOnPool,
     JobPlan,
     OperationTime,

@@ -32,7 +32,7 @@ def serving_page(
     request: pytest.FixtureRequest, found: ServingSearch, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     path = tmp_path_factory.mktemp("serving") / f"serving.{request.param}.html"
-    path.write_text(serving_html(found, "Llama <3.1> 8B", "H100", "0.1.0", request.param), encoding="utf-8")
+    path.write_text(serving_html(found, "Llama <3.1> 8B", "H100", request.param), encoding="utf-8")
     return path
 
 

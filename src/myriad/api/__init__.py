@@ -10,7 +10,9 @@ from myriad.api.mixed import mix_training
 from myriad.api.plan import plan
 from myriad.api.search import search_training
 from myriad.api.serving import estimate_serving
+from myriad.api.serving_price import price_check
 from myriad.api.serving_search import check_deployment, search_serving
+from myriad.api.simulate_serving import fleet_of, simulate_serving
 from myriad.api.split import best_split
 from myriad.api.step_timeline import shortened
 from myriad.api.sweep import sweep
@@ -21,8 +23,8 @@ from myriad.estimate.device_or_cloud import device_or_cloud
 
 __all__ = [
     "best_split", "check_deployment", "device_or_cloud", "device_speeds", "entry_of", "estimate_serving",
-    "estimate_training", "explain_plan", "explain_row", "explain_training", "import_model", "launch_files",
-    "list_entries", "mix_training", "model_entry_text", "operations_of", "parameters_of", "plan", "search_entries",
-    "search_serving", "search_training", "shortened", "sweep", "timeline_of", "timeline_of_plan", "validate_device",
-    "validate_ranking", "validate_serving", "validate_training",
+    "estimate_training", "explain_plan", "explain_row", "explain_training", "fleet_of", "import_model",
+    "launch_files", "list_entries", "mix_training", "model_entry_text", "operations_of", "parameters_of", "plan",
+    "price_check", "search_entries", "search_serving", "search_training", "shortened", "simulate_serving", "sweep",
+    "timeline_of", "timeline_of_plan", "validate_device", "validate_ranking", "validate_serving", "validate_training",
 ]  # fmt: skip

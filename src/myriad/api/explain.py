@@ -8,7 +8,9 @@ from pathlib import Path
 from myriad import catalog
 from myriad.api.assumptions import assumptions
 from myriad.api.compare import sensitivities
-from myriad.api.plan import StepProgress, model_of, plan, setting_of_job
+from myriad.api.named import models_of
+from myriad.api.plan import StepProgress, plan, setting_of_job
+from myriad.api.services import free_clusters
 from myriad.api.training import check_divides, open_up, setting_of
 from myriad.errors import InfeasibleError, MissingDataError, SpecError, unknown_name
 from myriad.estimate.setting import Setting
@@ -54,6 +56,8 @@ def planned_job(
     Raises SpecError for a job that the system has not, InfeasibleError if no pool can run it.
     """
     described = catalog.read_spec(system, System) if isinstance(system, Path) else system
+    if not described.jobs:
+        raise SpecError("the file has services alone, and no training job")
     if job is None and len(described.jobs) > 1:
         raise SpecError(f"name one of the jobs: {', '.join(described.jobs)}")
     name = job if job is not None else next(iter(described.jobs))
@@ -61,16 +65,17 @@ def planned_job(
         raise SpecError(unknown_name("job", name, described.jobs))
     alone = described.model_copy(update={"jobs": {name: described.jobs[name]}})
     try:
-        (planned,) = plan(alone, progress).jobs
+        whole = plan(alone, progress)
     except SpecError as error:
         raise SpecError(catalog.located(system, str(error)) if isinstance(system, Path) else str(error)) from None
+    (planned,) = whole.jobs
     if planned.chosen is not None and planned.chosen.mix is not None:
         raise InfeasibleError(f"job {name}: {planned.chosen.pool} do it best together; without mix, one is explained")
     if planned.chosen is None or planned.chosen.estimate is None:
         raise InfeasibleError(f"job {name}: " + "; ".join(f"{o.pool}: {o.reason}" for o in planned.others))
     pool = planned.chosen.pool
-    cluster = catalog.cluster_of(pool, described.pools[pool])
-    setting = setting_of_job(described.jobs[name], model_of(described, name), cluster)
+    cluster = free_clusters({pool: catalog.cluster_of(pool, described.pools[pool])}, whole.for_jobs)[pool]
+    setting = setting_of_job(described.jobs[name], models_of(alone)[described.jobs[name].model], cluster)
     subject = f"{name}: {planned.model_name}, {planned.chosen.num_gpus:,} x {cluster.accelerator.name}"
     subject = f"{subject} ({pool}), {planned.precision}, {planned.stack}"
     return subject, setting, planned, planned.chosen.estimate

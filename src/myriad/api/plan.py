@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from myriad import __version__, catalog
 from myriad.api.compare import compare, sensitivities
 from myriad.api.domain import model_caveats
-from myriad.api.plan_mixed import mixed_option
+from myriad.api.named import at_key, check_names, models_of
+from myriad.api.plan_mixed import mixed_name, mixed_option
 from myriad.api.plan_warnings import warnings_of
+from myriad.api.services import ServicePlanner, free_clusters, left_for_jobs
 from myriad.api.sources import sources_of
 from myriad.api.spending import over_cap, spending_on
 from myriad.api.split import refined
@@ -56,12 +57,12 @@ StepProgress = Callable[[str], Progress | None]
 
 
 def plan(system: System | Path, progress: StepProgress | None = None) -> Plan:
-    """The plan of a system: for each job the layout, time, energy and money on the best of its pools.
+    """The plan of a system: for each service and job what runs it on the best of its pools, time, energy and money.
 
     A pool is best if it meets the deadline at the least cost; where costs are unknown, at the earliest
     end. If no pool meets the deadline, the earliest end wins. A job that names a mix of pools may win on
-    all of them together in the same way. Each job is planned alone; `warnings` says where the jobs of one
-    pool do not fit into its time together.
+    all of them together in the same way. Services take their accelerators first. Each job is planned alone
+    on what they leave; `warnings` says where the jobs of one pool do not fit into its time together.
     """
     if not isinstance(system, Path):
         return _plan(system, progress)
@@ -72,29 +73,18 @@ def plan(system: System | Path, progress: StepProgress | None = None) -> Plan:
         raise type(error)(catalog.located(system, str(error))) from None
 
 
-@contextmanager
-def _at(key: str) -> Iterator[None]:
-    """Names the key of the system file that an error from below comes from."""
-    try:
-        yield
-    except (SpecError, MissingDataError) as error:
-        raise type(error)(f"{key}: {error}") from None
-
-
 def _plan(system: System, progress: StepProgress | None) -> Plan:
     start = time.perf_counter()
     rates = {"USD": 1.0, **catalog.usd_per_currency(), **system.exchange_rates}
     if system.currency not in rates:
         raise SpecError(f"currency: no exchange rate for {system.currency}; add it under exchange_rates")
-    models = {job.model: model_of(system, name) for name, job in system.jobs.items()}
-    for name, job in system.jobs.items():
-        with _at(f"jobs.{name}.stack"):
-            catalog.stack(job.stack)
+    models = models_of(system)
+    check_names(system)
     clusters = {name: catalog.cluster_of(name, pool) for name, pool in system.pools.items()}
-    planner = _Planner(system, models, clusters, rates, progress)
+    services = ServicePlanner(system, models, clusters, rates, progress).plans()
+    left = left_for_jobs(system, services)
+    planner = _Planner(system, models, free_clusters(clusters, left), rates, progress)
     jobs = tuple(planner.job(name, job) for name, job in system.jobs.items())
-    costs = [job.chosen.cost_usd for job in jobs if job.chosen is not None]
-    known = [c for c in costs if c is not None]
     return Plan(
         system=system.name,
         description=system.description,
@@ -102,22 +92,23 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
         currency=system.currency,
         usd_per_currency=rates[system.currency],
         pools={name: _pool_line(system.pools[name], cluster) for name, cluster in clusters.items()},
+        services=services,
         jobs=jobs,
-        total_cost_usd=sum(known) if costs and len(known) == len(jobs) else None,
-        warnings=warnings_of(system, jobs, rates),
-        sources=sources_of(system, clusters, jobs),
+        for_jobs=left,
+        total_cost_usd=_together([job.chosen.cost_usd if job.chosen is not None else None for job in jobs]),
+        services_usd_per_year=_together(
+            [one.chosen.usd_per_year if one.chosen is not None else None for one in services]
+        ),
+        warnings=warnings_of(system, services, jobs, left, rates),
+        sources=sources_of(system, clusters, jobs, services),
         plan_s=time.perf_counter() - start,
     )
 
 
-def model_of(system: System, job: str) -> Model:
-    """The model that a job of the system names. Raises SpecError with the key that names it."""
-    name = system.jobs[job].model
-    found = system.models.get(name, name)
-    if isinstance(found, Model):
-        return found
-    with _at(f"models.{name}" if name in system.models else f"jobs.{job}.model"):
-        return catalog.model(found)
+def _together(amounts: list[float | None]) -> float | None:
+    """The sum; `None` where there are none, or one is unknown."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known and len(known) == len(amounts) else None
 
 
 def _trained(model: Model, job: TrainingJob) -> Model:
@@ -180,7 +171,7 @@ class _Planner:
             sensitivity = sensitivities(setting, best.estimate, searched)
             given = job.compare_with
             if given is not None and given.world_size <= setting.cluster.num_accelerators:
-                with _at(f"jobs.{name}.compare_with"):
+                with at_key(f"jobs.{name}.compare_with"):
                     comparison = compare(setting, given, job.compare_with_source, best.estimate, searched)
         return JobPlan(
             name=name,
@@ -202,6 +193,9 @@ class _Planner:
         )
 
     def _mixed(self, name: str, job: TrainingJob, mix: Mix) -> JobOnPool:
+        for pool in mix.pools:
+            if not self.clusters[pool].num_accelerators:
+                return JobOnPool(pool=mixed_name(mix), feasible=False, reason=f"services take all of {pool}")
         progress = self.progress
         step = None if progress is None else lambda label: progress(f"{name}: {label}")
         first = self._setting(job, mix.pools[0])
@@ -212,6 +206,8 @@ class _Planner:
 
     def _on_pool(self, name: str, job: TrainingJob, pool_name: str) -> tuple[JobOnPool, Searched | None]:
         pool = self.system.pools[pool_name]
+        if not self.clusters[pool_name].num_accelerators:
+            return JobOnPool(pool=pool_name, feasible=False, reason=f"services take all of {pool_name}"), None
         try:
             setting = self._setting(job, pool_name)
             if job.layout is not None:

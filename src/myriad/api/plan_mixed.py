@@ -13,7 +13,8 @@ from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.mixed import Mix
 from myriad.spec.model import Model
-from myriad.spec.result import CostLine, JobOnPool
+from myriad.spec.money import CostLine
+from myriad.spec.result import JobOnPool
 from myriad.spec.system import System, TrainingJob
 from myriad.units import DAY_S, HOUR_S
 

@@ -40,6 +40,7 @@ def limits_of(work: ServingWork, engine: ServingEngine, rows: int = 1) -> Limits
         memory_fraction=work.memory_fraction,
         speculation=work.speculation,
         stream_interval=float(work.stream_interval),
+        balance_iterations=float(work.balance_iterations),
     )
 
 

@@ -66,7 +66,6 @@ def serving_cost(
     usd = token_usd(gpu_s, usd_per_gpu_hour / HOUR_S, utilisation)
     known = rates if rates is not None else {"USD": 1.0, **catalog.usd_per_currency()}
     return ServingCost(
-        estimate=estimate,
         usd_per_gpu_hour=usd_per_gpu_hour,
         utilisation=utilisation,
         gpu_s=_figures(gpu_s, tokens),

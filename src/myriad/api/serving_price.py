@@ -14,9 +14,10 @@ from myriad.spec.cluster import Cluster
 from myriad.spec.model import Model
 from myriad.spec.serving import Objective, Requests, ServingWork
 from myriad.spec.serving_money import CostPoint, PriceCheck, PriceRow, ServingCost
+from myriad.spec.serving_result import ServingEstimate
 from myriad.units import HOUR_S
 
-CACHE_SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)
+CACHE_SHARES = (0.0, 0.25, 0.5, 0.75, 0.9)
 """Shares of cached input that costs are shown at."""
 UTILISATIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Utilisations that costs are shown at."""
@@ -42,9 +43,11 @@ def price_check(
     """
     start = time.perf_counter()
     if len(works) not in (1, len(models)):
-        raise SpecError(f"works: expected 1 or {len(models)}, one for each model, found {len(works)}")
+        raise SpecError(f"works: expected one for all, or one for each of {len(models)} models, found {len(works)}")
     if usd_per_gpu_hour is not None and len(usd_per_gpu_hour) not in (1, len(clusters)):
-        raise SpecError(f"price: expected 1 or {len(clusters)}, one for each cluster, found {len(usd_per_gpu_hour)}")
+        raise SpecError(
+            f"price: expected one for all, or one for each of {len(clusters)} clusters, found {len(usd_per_gpu_hour)}"
+        )
     found = [catalog.entry("models", name) for name in models]
     machines = [catalog.cluster(name) for name in clusters]
     prices = [
@@ -101,11 +104,11 @@ class _Asked:
         assert isinstance(self.entry.spec, Model)
         return self.entry.spec
 
-    def cost(self, requests: Requests) -> ServingCost:
-        """Of the cheapest deployment for these requests. Raises as `cheapest`."""
-        best = cheapest(self.model, self.entry.id, self.cluster, requests, self.objective, self.work)
+    def cost(self, requests: Requests) -> tuple[ServingEstimate, ServingCost]:
+        """The cheapest deployment for these requests, and what it costs. Raises as `cheapest`."""
+        best = cheapest(self.model, self.cluster, requests, self.objective, self.work)
         prices = catalog.token_prices(self.entry.id)
-        return serving_cost(best, self.model, self.cluster, self.price[0], self.utilisation, prices)
+        return best, serving_cost(best, self.model, self.cluster, self.price[0], self.utilisation, prices)
 
 
 def _row(asked: _Asked, requests: Requests) -> PriceRow:
@@ -115,16 +118,17 @@ def _row(asked: _Asked, requests: Requests) -> PriceRow:
         num_gpus=asked.cluster.num_accelerators,
         usd_per_gpu_hour=asked.price[0],
         price_source=asked.price[1],
+        estimate=None,
         cost=None,
     )
     try:
-        cost = asked.cost(requests)
+        estimate, cost = asked.cost(requests)
     except (InfeasibleError, MissingDataError) as error:
         return row.model_copy(update={"reason": str(error)})
     by_cache = []
     for share in CACHE_SHARES:
         try:
-            found = asked.cost(requests.model_copy(update={"cached_fraction": share}))
+            _, found = asked.cost(requests.model_copy(update={"cached_fraction": share}))
         except InfeasibleError:
             continue  # Prompts that are computed as a whole may take longer than promised.
         by_cache.append(_point(found, share, asked.utilisation, found.usd.blended))
@@ -132,7 +136,14 @@ def _row(asked: _Asked, requests: Requests) -> PriceRow:
         _point(cost, requests.cached_fraction, share, cost.usd.blended * asked.utilisation / share)
         for share in UTILISATIONS
     ]
-    return row.model_copy(update={"cost": cost, "by_cache": tuple(by_cache), "by_utilisation": tuple(by_utilisation)})
+    return row.model_copy(
+        update={
+            "estimate": estimate,
+            "cost": cost,
+            "by_cache": tuple(by_cache),
+            "by_utilisation": tuple(by_utilisation),
+        }
+    )
 
 
 def _point(cost: ServingCost, cached_fraction: float, utilisation: float, blended_usd: float) -> CostPoint:

@@ -10,7 +10,7 @@ from math import ceil
 
 import numpy as np
 
-from myriad import catalog
+from myriad import __version__, catalog
 from myriad.api.serving import estimate_serving, machine_of
 from myriad.errors import InfeasibleError, MissingDataError, SpecError, unknown_name
 from myriad.search.serving import Passed, Ranked, first_pass, rank_deployments
@@ -92,6 +92,7 @@ def search_serving(
     shown = {name: tuple(_points(asked, passed, front, names)) for name, front in fronts(asked, passed).items()}
     evaluated = passed.evaluated + len(ranked.concurrency)
     return ServingSearch(
+        version=__version__,
         model=names[0],
         accelerator=names[1],
         num_gpus=machines.num_accelerators,

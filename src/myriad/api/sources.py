@@ -9,6 +9,7 @@ from myriad.catalog import Entry
 from myriad.spec.calibration import Kernels, software_and_release
 from myriad.spec.cluster import Cluster
 from myriad.spec.result import JobPlan, SourcedFigure
+from myriad.spec.service_result import ServicePlan
 from myriad.spec.system import System
 
 OF_SERVING = ("decode.", "serving.")
@@ -37,9 +38,17 @@ def figures_of(entries: Iterable[Entry]) -> tuple[SourcedFigure, ...]:
     return tuple(found)
 
 
-def sources_of(system: System, clusters: Mapping[str, Cluster], jobs: tuple[JobPlan, ...]) -> tuple[SourcedFigure, ...]:
+def sources_of(
+    system: System, clusters: Mapping[str, Cluster], jobs: tuple[JobPlan, ...], services: tuple[ServicePlan, ...]
+) -> tuple[SourcedFigure, ...]:
     """Figures of all models, software and pools of a plan, then the terms that the file gives."""
     entries = {}
+    for service in services:
+        name = system.models.get(service.model, service.model)
+        if isinstance(name, str):
+            entries["models", name] = catalog.entry("models", name)
+        engine, _ = software_and_release(system.services[service.name].work.engine)
+        entries["engines", engine] = catalog.entry("engines", engine)
     for job in jobs:
         name = system.models.get(job.model, job.model)
         if isinstance(name, str):
@@ -54,7 +63,7 @@ def sources_of(system: System, clusters: Mapping[str, Cluster], jobs: tuple[JobP
             entries["nodes", node] = catalog.entry("nodes", node)
         kernels = catalog.kernels_entry(chip)
         entries["kernels", kernels.id] = kernels
-    given = []
+    given = [_listed(name) for name in _named_prices(system)]
     for name, pool in system.pools.items():
         terms = pool.terms.model_dump(exclude={"kind"}) if pool.terms is not None else {}
         for key, value in [*terms.items(), ("goodput", pool.goodput)]:
@@ -76,3 +85,26 @@ def sources_of(system: System, clusters: Mapping[str, Cluster], jobs: tuple[JobP
                     )
                 )
     return (*figures_of(entries.values()), *given)
+
+
+def _named_prices(system: System) -> list[str]:
+    names = [service.list_prices for service in system.services.values()]
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def _listed(name: str) -> SourcedFigure:
+    """One published price of tokens, as its entry says it."""
+    for entry in catalog.entries("prices"):
+        figure = entry.figures.get(f"token_prices.{name}.input")
+        if figure is not None:
+            values = {key: entry.figures.get(f"token_prices.{name}.{key}") for key in ("input", "cached", "output")}
+            shown = ", ".join(f"{key} {one.value}" for key, one in values.items() if one is not None)
+            return SourcedFigure(
+                entry=entry.id,
+                figure=f"token_prices.{name}",
+                value=shown,
+                kind=figure.kind,
+                source=entry.sources[figure.source].title,
+                note=figure.note,
+            )
+    raise AssertionError(name)

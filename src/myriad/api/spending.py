@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from myriad.estimate.money import cost_lines, energy_joules
-from myriad.spec.result import CostLine
+from myriad.spec.money import CostLine
 from myriad.spec.system import Owned, Pool, Rented
 from myriad.units import DAY_S, YEAR_S
 

@@ -29,6 +29,7 @@ from myriad.validate.ranking import validate_ranking as judge_ranking
 from myriad.validate.rows import read_rows, shipped_rows
 from myriad.validate.serving import validate_serving_rows
 from myriad.validate.serving_estimates import estimate_cases
+from myriad.validate.serving_left_out import with_serving_left_out
 from myriad.validate.serving_rows import read_serving_rows, shipped_serving_rows
 from myriad.validate.training import validate_rows
 
@@ -62,7 +63,8 @@ def validate_serving(rows: Path | None = None, progress: Callable[[int, int], No
     `progress` is called with the number of rows estimated and the number of rows that can be.
     """
     table = read_serving_rows(rows) if rows is not None else shipped_serving_rows()
-    return validate_serving_rows(table, lambda cases: estimate_cases(cases, machine_of, progress))
+    result = validate_serving_rows(table, lambda cases: estimate_cases(cases, machine_of, progress))
+    return result if rows is not None else with_serving_left_out(result, catalog.serving_held_out())
 
 
 def validate_ranking(rows: Path | None = None, models: Path | None = None) -> RankingValidation:

@@ -6,6 +6,7 @@ python -m myriad.calibrate links --ops DIR
 python -m myriad.calibrate judge --ops DIR [--write] [--json FILE|-]
 python -m myriad.calibrate training [--write] [--cold]
 python -m myriad.calibrate devices [--write]
+python -m myriad.calibrate engines [--write]
 python -m myriad.calibrate memory --validation FILE
 python -m myriad.calibrate single-node
 """
@@ -23,7 +24,7 @@ from rich.console import Console
 from rich.progress import Progress, TimeElapsedColumn
 
 from myriad import catalog
-from myriad.calibrate import job
+from myriad.calibrate import engine_job, job
 from myriad.calibrate.devices import fit_devices, written
 from myriad.calibrate.entries import BLACKWELL, DATE, TABLES, default_text, entry_text
 from myriad.calibrate.judging import Judgement, json_text, judge_kernels, judge_links, text
@@ -42,6 +43,7 @@ from myriad.spec.calibration import Kernels
 from myriad.validate.device_cases import judged_cases
 from myriad.validate.device_rows import shipped_device_rows
 from myriad.validate.rows import shipped_rows
+from myriad.validate.serving_rows import shipped_serving_rows
 
 #: Entry -> (table, title, accelerators, generation of FlashAttention).
 ENTRIES: dict[str, tuple[str, str, list[str], int]] = {
@@ -218,6 +220,29 @@ def _devices(write: bool) -> None:
         DEVICES.write_text(written(fit), "utf-8")
 
 
+def _engines(rounds: int, write: bool) -> None:
+    cases = engine_job.measured_cases(shipped_serving_rows())
+    start = engine_job.starting()
+    with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"fitting {len(start)} parameters to {len(cases)} runs")
+        groups, fitted = engine_job.fit_cases(
+            cases, start, rounds, lambda n, of: bar.update(task, completed=n, total=of)
+        )
+    result = engine_job.calibration(cases, fitted)
+    for factor in result.factors:
+        sys.stdout.write(
+            f"{factor.factor:6.3f}  ln +- {factor.uncertainty:.2f} of {factor.spread:.2f}  {factor.rows:4} runs  "
+            f"{factor.meaning}\n"
+        )
+    medians = ", ".join(f"{kind} {error:.1%}" for kind, error in result.median_abs_errors.items())
+    sys.stdout.write(
+        f"{len(result.factors)} parameters, {result.rows} runs in {len(groups)} groups; median errors of the fitted "
+        f"runs: {medians}\n"
+    )
+    if write:
+        engine_job.write(FOLDER, cases, fitted)
+
+
 def _memory(validation: Path) -> None:
     peaks = peaks_of(validation)
 
@@ -269,6 +294,9 @@ def main(arguments: list[str] | None = None) -> int:
     training.add_argument("--cold", action="store_true", help="start from the assumed figures, not from the last fit")
     training.add_argument("--rounds", type=int, default=3, help="times that the estimate is linearised and solved")
     training.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    engines = verbs.add_parser("engines", help="fit serving engines to the shipped measured runs")
+    engines.add_argument("--write", action="store_true", help="write the shipped calibration")
+    engines.add_argument("--rounds", type=int, default=3, help="times that the estimate is linearised and solved")
     devices = verbs.add_parser("devices", help="fit on-device speeds to the shipped rows")
     devices.add_argument("--write", action="store_true", help="write the shipped calibration")
     memory = verbs.add_parser("memory", help="fit fragmentation to printed memory peaks")
@@ -285,6 +313,8 @@ def main(arguments: list[str] | None = None) -> int:
                 _links(given.ops)
             case "judge":
                 _judge(given.ops, given.write, given.json)
+            case "engines":
+                _engines(given.rounds, given.write)
             case "devices":
                 _devices(given.write)
             case "memory":

@@ -60,11 +60,36 @@ def _kernels() -> list[Factor]:
                 if name in names
             ]
             found.append(_factor(f"{meaning} on {entries[0]}, beside what is common", 0.08, *figures))
+        figures = [f"kernels/{entry}/serving/decode_share" for entry in entries]
+        found.append(_factor(f"rate of decode attention on {entries[0]}, beside what is common", 0.1, *figures))
     return found
 
 
 def _factor(meaning: str, spread: float, *figures: str) -> Factor:
     return Factor(figures=figures, meaning=meaning, factor=1.0, spread=spread, uncertainty=spread, rows=0)
+
+
+#: Engine -> release -> figures that it may differ in from the one before.
+_RELEASES: Final = {
+    "trtllm": {"1.1": ("iteration_s", "prefill_s", "prefill_layer_s", "request_s", "request_token_s")},
+}
+#: Engine -> kernels entries of chips that it has decode kernels of its own for.
+_DECODES: Final = {"trtllm": ("h100",)}
+
+
+def _releases() -> list[Factor]:
+    found = []
+    for engine, releases in _RELEASES.items():
+        for release, figures in releases.items():
+            for name in figures:
+                meaning, _, narrow = _ENGINE[name]
+                figure = f"engines/{engine}/releases/{release}/{name}"
+                found.append(_factor(f"{meaning} from release {release} of {engine} on", 2.0 * narrow, figure))
+    for engine, entries in _DECODES.items():
+        for entry in entries:
+            meaning = f"rate of decode attention in {engine} on {entry}, beside what is common"
+            found.append(_factor(meaning, 0.15, f"engines/{engine}/decode_on/{entry}"))
+    return found
 
 
 def engine_parameters() -> tuple[Factor, ...]:
@@ -77,4 +102,4 @@ def engine_parameters() -> tuple[Factor, ...]:
         for engine in ENGINES
         for name, (meaning, _, narrow) in _ENGINE.items()
     ]
-    return (*common, *own, *_kernels())
+    return (*common, *own, *_releases(), *_kernels())

@@ -29,7 +29,7 @@ from myriad.validate.serving_estimates import CaseEstimate, estimate_group, grou
 Array = npt.NDArray[np.float64]
 
 #: Standard deviation of ln between runs of one configuration, by kind.
-NOISES = {"tpot": 0.08, "ttft": 0.2, "throughput": 0.08}
+NOISES = {"tpot": 0.08, "ttft": 0.2, "throughput": 0.06}
 STEP = 0.03
 """Change of ln factor for slopes."""
 
@@ -117,8 +117,11 @@ def touches(factor: Factor, group: Group) -> bool:
         kind, name, *keys = figure.split("/")
         if name not in ("*", group.engine if kind == "engines" else group.kernels):
             continue
-        if kind == "engines" or keys[-1] in precisions:
-            return True
+        if kind == "kernels" and keys[-1] not in (*precisions, "decode_share"):
+            continue
+        if keys[0] == "decode_on" and keys[1] != group.kernels:
+            continue
+        return True
     return False
 
 

@@ -22,7 +22,7 @@ from myriad.catalog.entry import (
     names,
     search,
 )
-from myriad.catalog.fitted import device_fit, held_out, training_fit
+from myriad.catalog.fitted import device_fit, held_out, serving_fit, serving_held_out, training_fit
 from myriad.catalog.reading import located, read_spec
 from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.spec.accelerator import Accelerator
@@ -66,6 +66,8 @@ __all__ = [
     "quantisation",
     "read_spec",
     "search",
+    "serving_fit",
+    "serving_held_out",
     "stack",
     "token_price",
     "token_prices",

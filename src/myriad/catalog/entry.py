@@ -12,7 +12,7 @@ from typing import Final, Literal, get_args
 
 from pydantic import Field
 
-from myriad.catalog.fitted import factors_of, training_fit, with_factors
+from myriad.catalog.fitted import factors_of, serving_fit, training_fit, with_factors
 from myriad.catalog.reading import validated
 from myriad.catalog.yaml_file import Node, describe, read_mapping
 from myriad.errors import SpecError, unknown_name
@@ -35,7 +35,7 @@ FigureKind = Literal["datasheet", "measured", "published", "derived", "assumed",
 USER_CATALOG: Final = "MYRIAD_CATALOG"
 """Environment variable: a folder laid out like the shipped data, whose entries add to it or replace it."""
 
-FITTED_KINDS: Final[tuple[Kind, ...]] = ("stacks", "kernels")
+FITTED_KINDS: Final[tuple[Kind, ...]] = ("stacks", "engines", "kernels")
 """Kinds whose figures are fitted to measured runs."""
 
 _SPECS: Final[dict[Kind, type[Spec]]] = {
@@ -247,26 +247,33 @@ def _load(kind: Kind, path: Path) -> Entry:
 
 
 def _fitted(one: Entry) -> Entry:
-    fit = training_fit()
-    factors = one.factors(fit.factors)
+    if one.kind in ("stacks", "kernels"):
+        training = training_fit()
+        source = Source(title=training.title, read_on=training.fitted_on, note=training.fitted_by)
+        one = _with_fit(one, training.factors, training.rows, "training-runs", source)
+    if one.kind in ("engines", "kernels"):
+        serving = serving_fit()
+        source = Source(title=serving.title, read_on=serving.fitted_on, note=serving.fitted_by)
+        one = _with_fit(one, serving.factors, serving.rows, "serving-runs", source)
+    return one
+
+
+def _with_fit(one: Entry, all_factors: tuple[Factor, ...], rows: int, key: str, source: Source) -> Entry:
+    """The entry with what was fitted to measured runs; `key` is that of its source."""
+    factors = one.factors(all_factors)
     if not factors:
         return one
     spec = with_factors(one.spec, factors)
     figures = dict(one.figures)
     for keys, factor in factors.items():
         value: object = spec.model_dump()
-        for key in keys:
-            value = value.get(key) if isinstance(value, dict) else None
+        for name in keys:
+            value = value.get(name) if isinstance(value, dict) else None
         if isinstance(value, float):
             path = ".".join(keys)
-            note = f"the assumed figure times {factor:.3g}, fitted to {fit.rows} measured runs"
+            note = f"the assumed figure times {factor:.3g}, fitted to {rows} measured runs"
             before = f"{one.figures[path].value} ({one.figures[path].kind})" if path in one.figures else ""
             figures[path] = Figure(
-                path=path, value=float(f"{value:.4g}"), kind="fitted", source=_FIT, note=note, conflict=before
+                path=path, value=float(f"{value:.4g}"), kind="fitted", source=key, note=note, conflict=before
             )
-    source = Source(title=fit.title, read_on=fit.fitted_on, note=fit.fitted_by)
-    return replace(one, spec=spec, figures=figures, sources={**one.sources, _FIT: source})
-
-
-_FIT: Final = "training-runs"
-"""Key of the source of fitted figures."""
+    return replace(one, spec=spec, figures=figures, sources={**one.sources, key: source})

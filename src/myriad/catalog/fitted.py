@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from myriad.catalog.reading import read_spec
 from myriad.spec.base import Spec
-from myriad.spec.fitted import Factor, TrainingFit
+from myriad.spec.fitted import Factor, ServingFit, TrainingFit
 from myriad.spec.on_device import DeviceFit
 
 SpecT = TypeVar("SpecT", bound=Spec)
@@ -19,7 +19,9 @@ SpecT = TypeVar("SpecT", bound=Spec)
 FOLDER = Path(str(files("myriad"))) / "data" / "calibration"
 PATH = FOLDER / "training.yaml"
 DEVICES = FOLDER / "devices.yaml"
+SERVING = FOLDER / "serving.yaml"
 HELD_OUT = FOLDER / "held-out.csv"
+SERVING_HELD_OUT = FOLDER / "serving-held-out.csv"
 
 
 @lru_cache(maxsize=1)
@@ -35,10 +37,27 @@ def device_fit() -> DeviceFit:
 
 
 @lru_cache(maxsize=1)
+def serving_fit() -> ServingFit:
+    """The shipped calibration of serving estimates."""
+    return read_spec(SERVING, ServingFit)
+
+
+@lru_cache(maxsize=1)
 def held_out() -> Mapping[str, Mapping[str, float]]:
     """Row -> what was left out of the fit -> predicted / measured - 1 of that row by the rest."""
-    with HELD_OUT.open(encoding="utf-8", newline="") as file:
-        return {row.pop("id"): {kind: float(error) for kind, error in row.items()} for row in csv.DictReader(file)}
+    return _errors(HELD_OUT)
+
+
+@lru_cache(maxsize=1)
+def serving_held_out() -> Mapping[str, Mapping[str, float]]:
+    """Row -> what was left out and what is judged, `model tpot` for example -> predicted / measured - 1 by the rest."""
+    return _errors(SERVING_HELD_OUT)
+
+
+def _errors(path: Path) -> dict[str, dict[str, float]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {row.pop("id"): {kind: float(error) for kind, error in row.items() if error} for row in rows}
 
 
 def factors_of(

@@ -9,7 +9,22 @@ import typer
 from typer.core import TyperGroup
 
 import myriad
-from myriad.cli import catalog, device, estimate, explain, launch, mix, plan, search, serving, sweep, timeline, validate
+from myriad.cli import (
+    catalog,
+    device,
+    estimate,
+    explain,
+    launch,
+    mix,
+    plan,
+    search,
+    serving,
+    serving_price,
+    simulate,
+    sweep,
+    timeline,
+    validate,
+)
 from myriad.errors import SpecError, unknown_name
 
 EXAMPLES: Final = """\b
@@ -29,6 +44,7 @@ One question at a time:
     --input 4000 --output 1000 --ttft 2s --tpot 50ms
   myriad explain --row mb-254
   myriad launch deployment.yaml --to launch
+  myriad serving simulate --model qwen3-32b --accelerator h200:8 --tp 2 --trace trace.csv
   myriad validate training
   myriad catalog show gb200-nvl72"""
 
@@ -57,7 +73,7 @@ def _version(wanted: bool) -> None:
 
 app = _group("Plan AI systems of ten thousand accelerators.", EXAMPLES)
 judgements = _group("Hold estimates against measurements.")
-services = _group("Serve models: estimate one deployment, search all of them.")
+services = _group("Serve models: estimate one deployment, search all of them, price their tokens.")
 entries = _group("Show what is known, and who says so.")
 
 
@@ -78,12 +94,14 @@ app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.command("device", epilog=device.EXAMPLES)(device.device)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
+services.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
 services.command("estimate", epilog=serving.ESTIMATE_EXAMPLES)(serving.estimate)
 services.command("search", epilog=serving.SEARCH_EXAMPLES)(serving.search)
+services.command("price", epilog=serving_price.EXAMPLES)(serving_price.price)
 judgements.command("training", epilog=validate.EXAMPLES)(validate.training)
 judgements.command("serving", epilog=validate.SERVING_EXAMPLES)(validate.serving)
 judgements.command("ranking", epilog=validate.RANKING_EXAMPLES)(validate.ranking)

@@ -151,7 +151,7 @@ def search(
     given = {name: value for name, value in locals().items() if value is not None}
     check_language(lang)
     check_outputs({"--json": json_file, "--html": html, "--csv": csv})
-    from myriad import __version__, api, catalog
+    from myriad import api, catalog
     from myriad.report.serving_csv import points_csv
     from myriad.report.serving_page import serving_html
     from myriad.report.serving_text import search_text
@@ -183,7 +183,7 @@ def search(
     if csv is not None:
         write(csv, points_csv(result))
     if html is not None:
-        write(html, serving_html(result, *names, __version__, lang))
+        write(html, serving_html(result, *names, lang))
     if json_file is not None:
         write(json_file, json_text(result.model_dump(mode="json")))
     if json_file != STANDARD_OUTPUT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from myriad.spec.result import CostLine
+from myriad.spec.money import CostLine
 from myriad.spec.system import Owned, Rented
 from myriad.units import DAY_S, HOUR_S, YEAR_S
 

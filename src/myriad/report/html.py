@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from myriad.report import mix_words, timeline_chart, timeline_words, views, words
+from myriad.report import mix_words, service_views, service_words, timeline_chart, timeline_words, views, words
 from myriad.report.charts import job_charts, plan_charts
 from myriad.report.json import plan_json
 from myriad.report.language import language
-from myriad.report.numbers import Numbers
+from myriad.report.numbers import Numbers, significant
 from myriad.report.page import rendered
 from myriad.report.palette import MEMORY_COLOURS, TIME_COLOURS
+from myriad.report.serving_views import deployment_text
 from myriad.spec.result import MEMORY_PARTS, Plan
 
 
@@ -29,6 +30,10 @@ def plan_html(plan: Plan, lang: str = "en") -> str:
         views=views,
         words=words,
         mix_words=mix_words,
+        service_words=service_words,
+        service_views=service_views,
+        deployment_text=deployment_text,
+        significant=significant,
         job_charts=job_charts,
         timeline_chart=timeline_chart,
         timeline_words=timeline_words,
@@ -42,6 +47,7 @@ def plan_html(plan: Plan, lang: str = "en") -> str:
         first="overview",
         sections=[
             ("overview", words_of("ui.overview")),
+            *((f"service-{index}", service.name) for index, service in enumerate(plan.services)),
             *((f"job-{index}", job.name) for index, job in enumerate(plan.jobs)),
             ("sources", words_of("ui.sources")),
         ],

@@ -23,6 +23,9 @@ MEMORY_COLOURS: Final = {
     "logits": "#c9849c", "buffers": "#2f8f86", "reserved": "#8794a3", "fragmentation": "#b9c0c8",
 }  # fmt: skip
 
+#: Kind of a token -> colour.
+TOKEN_COLOURS: Final = {"input": "#35699b", "cached": "#93c1e6", "output": "#d9713c"}
+
 #: Kind of an operation -> colour of even and of odd micro-batches, so that neighbours differ.
 OPERATION_COLOURS: Final = {
     "forward": ("#5b97c9", "#93c1e6"), "backward": ("#d9713c", "#eba67f"), "weight_gradient": ("#75923f", "#a9c172"),

@@ -28,6 +28,11 @@ def serving_text(result: ServingValidation, listed: int) -> Iterable[RenderableT
     for name, errors in _kinds(result.overall).items():
         if errors is not None:
             yield Text(f"  {name}: {_sentence(errors)}")
+    for kind, left in result.left_out.items():
+        yield Text(f"the same by fits that left each {kind} out")
+        for name, errors in _kinds(left.overall).items():
+            if errors is not None:
+                yield Text(f"  {name}: {_sentence(errors)}")
     yield ""
     yield _table(result)
     if listed:

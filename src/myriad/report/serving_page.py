@@ -7,12 +7,13 @@ from myriad.report.language import Language, language
 from myriad.report.numbers import Numbers, significant
 from myriad.report.page import rendered
 from myriad.report.palette import CACHE_COLOURS, SERIES_COLOURS, SERVING_COLOURS
-from myriad.report.serving_text import deployment_words, named, search_words
+from myriad.report.serving_text import named, search_words
+from myriad.report.serving_views import deployment_words
 from myriad.spec.serving_search import DeploymentPoint, ServingSearch
 
 
-def serving_html(search: ServingSearch, model: str, accelerator: str, version: str, lang: str = "en") -> str:
-    """The page of a search by a version of Myriad as the text of one HTML file; like every page, it makes no request.
+def serving_html(search: ServingSearch, model: str, accelerator: str, lang: str = "en") -> str:
+    """The page of a search as the text of one HTML file; like every page, it makes no request.
 
     Raises SpecError for an unknown language.
     """
@@ -36,7 +37,7 @@ def serving_html(search: ServingSearch, model: str, accelerator: str, version: s
         title=f"{model} · {numbers.integer(search.num_gpus)} x {accelerator}",
         sort=words("serving.page"),
         lead="",
-        version=version,
+        version=search.version,
         first="overview",
         sections=[
             ("overview", words("serving.overview")),
@@ -46,7 +47,7 @@ def serving_html(search: ServingSearch, model: str, accelerator: str, version: s
             ("rejected", words("serving.rejected_section")),
         ],
         file_name="search.json",
-        made_by=words("ui.made_by", version=version, seconds=numbers.seconds(search.search_s)),
+        made_by=words("ui.made_by", version=search.version, seconds=numbers.seconds(search.search_s)),
     )
 
 

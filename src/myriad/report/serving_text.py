@@ -17,6 +17,7 @@ from myriad.report.serving_views import (
     SPENT_PARTS,
     behind_text,
     deployment_text,
+    deployment_words,
     dispatch_text,
     memory_uses,
     milliseconds,
@@ -24,7 +25,6 @@ from myriad.report.serving_views import (
     promise_text,
     rejections,
 )
-from myriad.spec.serving import Deployment
 from myriad.spec.serving_result import ServingEstimate
 from myriad.spec.serving_search import DeploymentPoint, ServingSearch
 
@@ -112,22 +112,6 @@ def search_words(search: ServingSearch, words: Language, numbers: Numbers) -> li
         fitting=numbers.integer(search.configurations_fitting),
     )
     return [winner, [looked]]
-
-
-def deployment_words(deployment: Deployment, words: Language, numbers: Numbers) -> str:
-    """A deployment in words: replicas, layouts, precisions, accelerators."""
-    after, before = deployment.replicas, deployment.prefill
-    values = {
-        "count": numbers.integer(after.count),
-        "layout": after.layout.text(),
-        "precision": after.work.precision,
-        "cache": after.work.kv_precision,
-        "gpus": numbers.gpus(deployment.gpus),
-    }
-    if before is None:
-        return words("serving.aggregated", **values)
-    prefill = {"before": numbers.integer(before.count), "before_layout": before.layout.text()}
-    return words("serving.disaggregated", **values, **prefill)
 
 
 def _estimate(estimate: ServingEstimate, words: Language, numbers: Numbers) -> Iterable[RenderableType]:

@@ -56,6 +56,22 @@ def promise_text(objective: Objective, words: Language, numbers: Numbers) -> str
     )
 
 
+def deployment_words(deployment: Deployment, words: Language, numbers: Numbers) -> str:
+    """A deployment in words: replicas, layouts, precisions, accelerators."""
+    after, before = deployment.replicas, deployment.prefill
+    values = {
+        "count": numbers.integer(after.count),
+        "layout": after.layout.text(),
+        "precision": after.work.precision,
+        "cache": after.work.kv_precision,
+        "gpus": numbers.gpus(deployment.gpus),
+    }
+    if before is None:
+        return words("serving.aggregated", **values)
+    prefill = {"before": numbers.integer(before.count), "before_layout": before.layout.text()}
+    return words("serving.disaggregated", **values, **prefill)
+
+
 def memory_uses(estimate: ServingEstimate) -> dict[str, float]:
     """Bytes of one accelerator by use; `cache` is what the sequences at once take at the end of their answers."""
     memory = estimate.memory

@@ -20,6 +20,7 @@ from myriad.report.blocks import (
 from myriad.report.language import Language, language
 from myriad.report.mixed import mix_blocks
 from myriad.report.numbers import Numbers
+from myriad.report.service_text import service_blocks
 from myriad.report.views import (
     StageGroup,
     behind,
@@ -45,11 +46,11 @@ from myriad.report.words import (
     stage_kinds,
     stage_numbers,
 )
+from myriad.spec.money import CostLine
 from myriad.spec.result import (
     MEMORY_PARTS,
     BestSplit,
     Comparison,
-    CostLine,
     JobOnPool,
     JobPlan,
     OperationTime,
@@ -72,6 +73,8 @@ def plan_text(plan: Plan, lang: str = "en") -> RenderableType:
         paragraph(plan_words(plan, words, numbers), words),
         *(bullets(words("heading.warnings"), plan.warnings, words) if plan.warnings else []),
     ]
+    for service in plan.services:
+        blocks += ["", *service_blocks(service, plan, words, numbers)]
     for job in plan.jobs:
         blocks += ["", _title(job, words), *_job(job, plan, words, numbers)]
     return Group(*blocks)

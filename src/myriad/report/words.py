@@ -7,11 +7,12 @@ from collections.abc import Callable
 from myriad.report.language import Language
 from myriad.report.mix_words import mix_step, mix_words
 from myriad.report.numbers import Numbers
+from myriad.report.service_words import services_words
 from myriad.report.views import StageGroup, band_factors, change, losses
+from myriad.spec.money import CostLine
 from myriad.spec.result import (
     BestSplit,
     Comparison,
-    CostLine,
     JobOnPool,
     JobPlan,
     Plan,
@@ -26,15 +27,15 @@ def plan_words(plan: Plan, language: Language, numbers: Numbers) -> list[str]:
     """One paragraph for the whole system: what can be trained, by when, for how much."""
     planned = [job for job in plan.jobs if job.chosen]
     dated = [job.chosen for job in planned if job.chosen and job.chosen.meets_deadline is not None]
-    sentences = [
-        language("words.system", pools=len(plan.pools), jobs=len(plan.jobs), planned=len(planned)),
-    ]
+    sentences = []
+    if plan.jobs:
+        sentences.append(language("words.system", pools=len(plan.pools), jobs=len(plan.jobs), planned=len(planned)))
     if dated:
         met = sum(1 for chosen in dated if chosen.meets_deadline)
         sentences.append(language("words.deadlines_met", met=met, dated=len(dated)))
     if plan.total_cost_usd is not None:
         sentences.append(language("words.total_cost", cost=numbers.money(plan.total_cost_usd)))
-    return sentences
+    return [*sentences, *services_words(plan, language, numbers)]
 
 
 def job_words(job: JobPlan, plan: Plan, language: Language, numbers: Numbers) -> list[list[str]]:

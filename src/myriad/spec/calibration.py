@@ -102,6 +102,8 @@ class ServingKernels(Spec):
     """Attention of whole prompts by precision of the cache; where it is missing, `Kernels.attention` holds."""
     all_reduce: PeerAllReduce
     exchange: dict[ExchangeKind, ExpertExchange] = Field(default={})
+    decode_share: Share = 1.0
+    """Rate of decode attention in running engines over that of isolated kernels."""
     gemm_share: dict[ServingPrecision, Share] = Field(default={})
     """Rate of dense products in running engines over the above, by precision of the weights; 1 where not given."""
     expert_share: dict[ServingPrecision, Share] = Field(default={})

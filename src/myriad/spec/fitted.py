@@ -1,4 +1,4 @@
-"""What was fitted to measured training runs: factors on assumed figures of the catalog, and bands."""
+"""What was fitted to measured runs: factors on assumed figures of the catalog, and bands."""
 
 from __future__ import annotations
 
@@ -59,3 +59,22 @@ class TrainingFit(Spec):
     bands: Bands
     coverage: dict[str, Fraction]
     """What was left out -> share of those runs inside their band, where the band came from the other runs."""
+
+
+class ServingFit(Spec):
+    """The calibration of serving estimates to measured runs, see `myriad.calibrate`."""
+
+    version: Literal[1] = Field(alias="schema")
+    title: str
+    fitted_on: str
+    """Date."""
+    fitted_by: str
+    """The command."""
+    rows: int
+    median_abs_errors: dict[str, float]
+    """Of predicted / measured - 1 on the rows fitted, by what is judged; TTFT below saturation alone."""
+    factors: tuple[Factor, ...]
+    engines: dict[str, int]
+    """Engine -> rows fitted."""
+    accelerators: dict[str, int]
+    """Accelerator -> rows fitted."""

@@ -1,9 +1,12 @@
-"""Prices: an amount, its currency and what it is per. Exchange rates come later, from the system file."""
+"""Prices: an amount, its currency and what it is per; lines of a cost.
+
+Exchange rates come later, from the system file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, model_validator
 
@@ -53,3 +56,14 @@ PerGpu = Annotated[Money, _per("gpu")]
 PerJoule = Annotated[Money, _per("joule")]
 PerSecond = Annotated[Money, _per("s")]
 PerToken = Annotated[Money, _per("token")]
+
+
+class CostLine(Spec):
+    """One line of a cost."""
+
+    name: Literal["rent", "hardware", "electricity", "operations"]
+    amount_usd: float
+    basis: str
+    """How it was computed, in words and numbers."""
+    pool: str = ""
+    """Whose terms these are, where several pools do the job together."""

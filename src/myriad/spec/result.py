@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from myriad.spec.base import Spec
 from myriad.spec.layout import Layout
 from myriad.spec.mixed import MixResult
+from myriad.spec.money import CostLine
+from myriad.spec.service_result import ServicePlan
 from myriad.spec.timeline import StepTimeline
 
 TIME_PARTS = (
@@ -185,17 +189,6 @@ class Sensitivity(Spec):
     """Share of the step time saved; for gpus, of the days."""
 
 
-class CostLine(Spec):
-    """One line of a cost."""
-
-    name: Literal["rent", "hardware", "electricity", "operations"]
-    amount_usd: float
-    basis: str
-    """How it was computed, in words and numbers."""
-    pool: str = ""
-    """Whose terms these are, where several pools do the job together."""
-
-
 class JobOnPool(Spec):
     """One job planned on one pool, or on several together."""
 
@@ -286,8 +279,14 @@ class Plan(Spec):
     usd_per_currency: float
     pools: dict[str, str]
     """Pool -> one line: accelerators, node, network."""
+    services: tuple[ServicePlan, ...] = ()
     jobs: tuple[JobPlan, ...]
+    for_jobs: dict[str, int] = Field(default_factory=dict)
+    """Pool -> accelerators that services leave; pools that they do not use are left out."""
     total_cost_usd: float | None
+    """Of all jobs."""
+    services_usd_per_year: float | None = None
+    """Of all services."""
     warnings: tuple[str, ...]
     sources: tuple[SourcedFigure, ...]
     plan_s: float

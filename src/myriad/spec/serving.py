@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from myriad.spec.base import Count, Fraction, Seconds, Spec
+from myriad.spec.base import Count, CountOrZero, Fraction, Seconds, Spec
 from myriad.spec.calibration import software_and_release
 from myriad.spec.serving_kernels import SERVING_PRECISIONS as SERVING_PRECISIONS
 from myriad.spec.serving_kernels import CachePrecision as CachePrecision
@@ -93,6 +93,8 @@ class ServingWork(Spec):
     memory_fraction: Fraction = 0.9
     """Share of the memory that weights, cache and work space may take, or that the cache may take of what the others
     leave: as the engine counts."""
+    balance_iterations: CountOrZero = 0
+    """Iterations that a prompt waits for prompts on the other copies of attention, so that all prefill at once."""
     stream_interval: Count = 1
     """Tokens that are gathered before they are sent: a client sees its first when so many are there."""
     speculation: Speculation | None = None

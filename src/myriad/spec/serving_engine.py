@@ -69,16 +69,18 @@ class ServingEngine(Spec):
     cache_of: CacheOf = "memory"
     reserved_bytes: Bytes
     """Memory that context, graphs and collectives take."""
-    releases: dict[str, dict[str, float]] = Field(default={})
-    """Figures that a release changed, for it and all later ones until the next; the figures above are the oldest."""
+    releases: dict[str, dict[str, Seconds]] = Field(default={})
+    """Times that a release changed, for it and all later ones until the next; the figures above are the oldest. A
+    run that names no release has the newest."""
 
     def at_release(self, release: str) -> ServingEngine:
-        """The engine as of one release: with what the newest of `releases` changed that is not newer.
+        """The engine as of one release: with what the newest of `releases` changed that is not newer than it.
 
         Raises SpecError for a name that does not begin with a version number, `0.18.0` for example.
         """
         if not release:
-            return self
+            newest = max(self.releases, key=_version, default=None)
+            return self if newest is None else self.model_copy(update=self.releases[newest])
         wanted = _version(release)
         older = [name for name in self.releases if _version(name) <= wanted]
         return self.model_copy(update=self.releases[max(older, key=_version)]) if older else self

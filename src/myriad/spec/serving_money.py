@@ -35,7 +35,6 @@ class ListPrice(Spec):
 class ServingCost(Spec):
     """What the tokens of one deployment cost when its accelerators have a price, and what they earn."""
 
-    estimate: ServingEstimate
     usd_per_gpu_hour: float
     utilisation: float
     """Share of the capacity that is used, on average over the time that is paid for."""
@@ -71,8 +70,9 @@ class PriceRow(Spec):
     usd_per_gpu_hour: float
     price_source: str
     """Which price that is: a dated line of the catalog, or given."""
-    cost: ServingCost | None
+    estimate: ServingEstimate | None
     """Of the cheapest deployment that keeps the promise; `None` where none does."""
+    cost: ServingCost | None
     reason: str = ""
     """Why none does."""
     by_cache: tuple[CostPoint, ...] = ()

@@ -59,6 +59,8 @@ class RankedDeployment(DeploymentPoint):
 class ServingSearch(Spec):
     """What a search over deployments looked at and what it found."""
 
+    version: str
+    """Of Myriad."""
     model: str
     """Catalog id."""
     accelerator: str

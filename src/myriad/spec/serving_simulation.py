@@ -45,7 +45,6 @@ class FleetTimeline(Spec):
 class ServingSimulation(Spec):
     """Requests that met a fleet."""
 
-    version: str
     seed: int
     fleet: Fleet
     objective: Objective | None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from myriad.spec.base import Spec
 from myriad.spec.model import Family
 from myriad.spec.validation import GroupError
@@ -12,6 +14,9 @@ ErrorKind = Literal["tpot", "ttft", "throughput"]
 
 ERROR_KINDS: tuple[ErrorKind, ...] = ("tpot", "ttft", "throughput")
 """What is judged: time per output token, time to the first token, tokens/s per GPU."""
+
+SERVING_LEFT_OUT_KINDS = ("model", "accelerator")
+"""What fits to the shipped rows leave out, to predict what they have not seen."""
 
 SERVING_GROUP_KINDS = (
     "engine",
@@ -78,6 +83,14 @@ class ErrorSummary(Spec):
     """TTFT of rows whose estimate is below saturation: above it, TTFT is a queue whose length the load decides."""
 
 
+class ServingLeftOut(Spec):
+    """Errors of rows by fits that left their group out."""
+
+    overall: ErrorSummary
+    groups: dict[str, ErrorSummary]
+    """Group that was left out -> the errors of its rows."""
+
+
 class ServingValidation(Spec):
     """The whole judgement; `per_row` has the largest errors first."""
 
@@ -93,3 +106,5 @@ class ServingValidation(Spec):
     groups: dict[str, dict[str, ErrorSummary]]
     """Kind of group (`SERVING_GROUP_KINDS`) -> name of the group -> its errors."""
     per_row: tuple[ServingRowResult, ...]
+    left_out: dict[str, ServingLeftOut] = Field(default={})
+    """What was left out (`SERVING_LEFT_OUT_KINDS`) -> errors by the rest; of shipped rows alone."""

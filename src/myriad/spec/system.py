@@ -1,7 +1,7 @@
 """The system file: everything that one plan needs, in one place.
 
-`pools`, `models` and `jobs` are read today. Services, device fleets and budgets get sections of their
-own beside them; nothing in the sections here will have to move.
+`pools`, `models`, `jobs` and `services` are read today. Device fleets and budgets get sections of their own beside
+them; nothing in the sections here will have to move.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from myriad.spec.layout import Layout
 from myriad.spec.mixed import Mix
 from myriad.spec.model import Model
 from myriad.spec.money import Amount, PerGpu, PerGpuSecond, PerJoule
+from myriad.spec.service import Service
 from myriad.units import CURRENCIES
 
 MEMORY_HEADROOM = 0.05
@@ -137,7 +138,9 @@ class System(Spec):
     pools: dict[str, Pool] = Field(min_length=1)
     models: dict[str, str | Model] = Field(default_factory=dict)
     """Own names for catalog ids, or models written out."""
-    jobs: dict[str, TrainingJob] = Field(min_length=1)
+    jobs: dict[str, TrainingJob] = Field(default_factory=dict)
+    services: dict[str, Service] = Field(default_factory=dict)
+    """They take their accelerators first, in the order of the file; jobs get what is left."""
 
     @model_validator(mode="after")
     def _money_is_known(self) -> System:
@@ -147,10 +150,20 @@ class System(Spec):
         return self
 
     @model_validator(mode="after")
+    def _asks_for_something(self) -> System:
+        if not self.jobs and not self.services:
+            raise ValueError("give jobs, services or both")
+        return self
+
+    @model_validator(mode="after")
     def _pools_exist(self) -> System:
         for name, job in self.jobs.items():
             mixed = job.mix.pools if job.mix is not None else ()
             for key, pool in (*(("pools", p) for p in job.pools), *(("mix.pools", p) for p in mixed)):
                 if pool not in self.pools:
                     raise ValueError(f"jobs.{name}.{key}: {unknown_name('pool', pool, self.pools)}")
+        for name, service in self.services.items():
+            for pool in service.pools:
+                if pool not in self.pools:
+                    raise ValueError(f"services.{name}.pools: {unknown_name('pool', pool, self.pools)}")
         return self

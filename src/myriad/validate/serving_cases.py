@@ -265,6 +265,7 @@ def _work(
     cache, cache_note = cache_precision(row, engine, found.quantised, has_fp4)
     speculation, speculation_note = conventions.speculation(row, model, engine, release, data_parallel)
     interval, interval_note = conventions.stream_interval(row, engine)
+    balance, balance_note = conventions.balance_iterations(row, engine, data_parallel)
     work = ServingWork(
         engine=f"{engine}@{known_release}" if known_release else engine,
         precision=found.dense,
@@ -273,5 +274,6 @@ def _work(
         kv_precision=cache,
         speculation=speculation,
         stream_interval=interval,
+        balance_iterations=balance,
     )
-    return work, [*found.assumed, cache_note, speculation_note, interval_note]
+    return work, [*found.assumed, cache_note, speculation_note, interval_note, balance_note]

@@ -193,3 +193,16 @@ def stream_interval(row: ServingRow, engine_name: str) -> tuple[int, str]:
 def rounds(row: ServingRow) -> float:
     """Requests per place of the concurrency in one measurement: ten, as InferenceX and most clients are set."""
     return 10.0 if row.mode.lower().startswith("closed") else float("inf")
+
+
+BALANCE_ITERATIONS: Final = 80
+"""Iterations that prompts wait at most in InferenceX's recipes of DeepSeek on TensorRT-LLM with data-parallel attention
+(`attention_dp_config: enable_balance`): read off the runs, TTFT beyond prefill is up to 77 to 97 times TPOT."""
+
+
+def balance_iterations(row: ServingRow, engine_name: str, data_parallel: bool) -> tuple[int, str]:
+    """Iterations that a prompt waits for those on other copies of attention, and what was assumed."""
+    deepseek = "deepseek" in row.model.lower()
+    if engine_name == "trtllm" and deepseek and data_parallel and is_inferencex(row):
+        return BALANCE_ITERATIONS, f"prompts wait {BALANCE_ITERATIONS} iterations for each other: read off the runs"
+    return 0, ""

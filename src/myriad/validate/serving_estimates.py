@@ -117,6 +117,7 @@ def _side(replicas: Sequence[Replicas], cluster: Cluster, machine_of: MachineOf)
         memory_fraction=work.memory_fraction,
         speculation=work.speculation,
         stream_interval=float(work.stream_interval),
+        balance_iterations=float(work.balance_iterations),
     )
     counts = np.array([float(one.count) for one in replicas])
     return Side(Cut.of([one.layout for one in replicas]), counts, machine, limits)

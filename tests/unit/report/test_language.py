@@ -9,15 +9,17 @@ import yaml
 import myriad.report
 from myriad.errors import SpecError
 from myriad.report.language import LANGUAGES, language
+from myriad.report.price_views import KINDS
+from myriad.report.service_views import SideName
 from myriad.report.serving_views import MEMORY_USES, SPENT_PARTS
 from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
 from myriad.spec.mixed import Join
+from myriad.spec.money import CostLine
 from myriad.spec.result import (
     MEMORY_PARTS,
     TIME_PARTS,
     BandBasis,
-    CostLine,
     SearchResult,
     SourcedFigure,
 )
@@ -55,6 +57,8 @@ NAMED = {
     "brake": get_args(Limit),
     "spent": SPENT_PARTS,
     "use": MEMORY_USES,
+    "price": (*KINDS, "by_cache_axis", "by_utilisation_axis"),
+    "service": (*KINDS, "blended", *get_args(SideName)),
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 

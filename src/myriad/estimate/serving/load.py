@@ -36,6 +36,8 @@ class Limits:
     memory_fraction: float
     speculation: Speculation | None = None
     stream_interval: float = 1.0
+    balance_iterations: float = 0.0
+    """See `spec.serving.ServingWork`; without effect on one copy of attention."""
 
     @property
     def tokens_per_pass(self) -> float:

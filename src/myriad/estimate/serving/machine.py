@@ -106,7 +106,7 @@ def machine(
         expert=engine.expert_share * of_experts.get(expert, 1.0),
         projection=engine.gemm_share * share.get(projection, 1.0),
         plain=engine.gemm_share * share.get(plain, 1.0),
-        decode=engine.decode_share * engine.decode_on.get(kernels_id, 1.0),
+        decode=kernels.serving.decode_share * engine.decode_share * engine.decode_on.get(kernels_id, 1.0),
     )
     return Machine(
         dense=bound(work.precision),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from myriad.estimate.serving.attention import chunk_parts, decode_parts
+from myriad.estimate.serving.attention import chunk_parts
 from myriad.estimate.serving.cache import cache_room_bytes, sequence_bytes
 from myriad.estimate.serving.iteration import Iteration, iteration_parts
 from myriad.estimate.serving.machine import Array, Cut, Machine
@@ -29,10 +29,10 @@ def iteration_table(
 ) -> IterationTable:
     """The table of one copy of attention of a replica, all copies alike.
 
-    `batched_tokens` and `sequences` bound an iteration. Kernels' hypotenuses of compute and memory make the sum of
-    three tables an approximation only where parts overlap, which they do not here: attention, products and the rest
-    follow each other. Of two halves of an iteration, exchange that attention hides counts as seen: the tables are too
-    slow by it.
+    `batched_tokens` and `sequences` bound an iteration. The table of tokens is that of one chunk that attends to
+    nothing; what decoding sequences take beside it, head, sampling and drafting with their attention, is in the table
+    of decoding. Attention, products and the rest follow each other, so that their sum is exact but for interpolation
+    and for exchange that the halves of an iteration hide, which counts as seen.
     """
     cut = Cut.of([layout])
     steps = 24
@@ -46,17 +46,24 @@ def iteration_table(
     def cuts(count: int) -> Cut:
         return cut.take(np.zeros(count, dtype=np.int64))
 
-    none = np.zeros_like(tokens)
-    token = Iteration(tokens / (1.0 + drafted), none + 1e-9, none, none, none, none + 1.0)
-    token_s = whole_s(iteration_parts(model, cuts(tokens.size), token, machine, speculation))
-    token_s = token_s - whole_s(decode_parts(model, cuts(tokens.size), token.sequences, token.keys, machine))
+    engine = machine.engine
+    launching_s = engine.prefill_s + engine.prefill_layer_s * model.num_layers
+
+    def of_tokens_s(new: Array) -> Array:
+        none, one = np.zeros_like(new), np.ones_like(new)
+        alone = Iteration(none, none + 1.0, one, new, none, one)
+        attention_s = whole_s(chunk_parts(model, cuts(new.size), new, none, one, machine))
+        return whole_s(iteration_parts(model, cuts(new.size), alone, machine)) - attention_s - launching_s
 
     b, k = (grid.ravel() for grid in np.meshgrid(batch, keys, indexing="ij"))
-    decode_s = whole_s(decode_parts(model, cuts(b.size), b, k, machine)).reshape(batch.size, keys.size)
+    none, one = np.zeros_like(b), np.ones_like(b)
+    decoding = Iteration(b, k, none, none, none, one)
+    decode_s = whole_s(iteration_parts(model, cuts(b.size), decoding, machine, speculation))
+    decode_s = np.maximum(decode_s - of_tokens_s(b * (1.0 + drafted)), 0.0).reshape(batch.size, keys.size)
+    token_s = of_tokens_s(tokens)
     c, p = (grid.ravel() for grid in np.meshgrid(chunk, past, indexing="ij"))
     chunk_s = whole_s(chunk_parts(model, cuts(c.size), c, p, np.ones_like(c), machine)).reshape(chunk.size, past.size)
-    engine = machine.engine
-    chunk_s = chunk_s + engine.prefill_s + engine.prefill_layer_s * model.num_layers
+    chunk_s = chunk_s + launching_s
 
     room = cache_room_bytes(model, cut, np.array([float(batched_tokens)]), memory_fraction, machine)
     per_token = sequence_bytes(model, cut, np.array([CACHE_SAMPLE_TOKENS]), machine) / CACHE_SAMPLE_TOKENS

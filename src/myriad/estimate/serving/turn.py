@@ -110,7 +110,9 @@ def turn_of(
         np.maximum(np.ceil(group * room.prompt / room_tokens), 1.0) if engine.splits_prompts else np.ones_like(group)
     )
     share = np.minimum(rate / group * pieces, 1.0) if mixed else rate / group * pieces
-    together = 1.0 - (1.0 - np.minimum(share, 1.0 - 1e-9)) ** cut.dp
+    # Copies that wait for each other prefill at once; else one or another does most of the time.
+    balanced = limits.balance_iterations > 0.0
+    together = share if balanced else 1.0 - (1.0 - np.minimum(share, 1.0 - 1e-9)) ** cut.dp
     prefilled = group * room.prompt / pieces
     alone, beside = _iterations(batch, room.keys, prefilled, room.prompt, load.cached_tokens, mixed)
     spread = np.minimum(share / np.maximum(together, 1e-9), 1.0)
@@ -123,7 +125,10 @@ def turn_of(
     service_s = pieces * prefill_s
     wait_share = np.minimum(rate / group * service_s / mean_s, MOST_BUSY)
     waited_s = wait_s(service_s, wait_share)
-    ready_s = 0.5 * mean_s + service_s + waited_s
+    # A copy gets a prompt every 1 / rate iterations: by then all of them have one.
+    waited = np.minimum(limits.balance_iterations, 1.0 / np.maximum(rate, 1e-9))
+    aligned_s = np.where(cut.dp > 1.0, waited * mean_s, 0.0)
+    ready_s = 0.5 * mean_s + service_s + waited_s + aligned_s
     if at_once:
         # All begin together and prefill first: the first of them wait for the last before they decode.
         all_s = service_s * np.maximum(allowed / group, 1.0)

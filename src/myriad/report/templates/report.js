@@ -139,6 +139,29 @@
         })),
       };
     },
+    /* Lines over a share; what they are held against lies across. */
+    lines(chart, colours, width) {
+      const across = chart.across === null ? [] : [{ yAxis: chart.across }];
+      return {
+        tooltip: {
+          trigger: "axis", axisPointer: { type: "line", lineStyle: { color: colours.soft } },
+          formatter: (items) => line("", chart.axis, format.format(items[0].value[0]))
+            + items.map((i) => line(i.marker, i.seriesName, format.format(i.value[1]))).join(""),
+        },
+        legend: { type: "scroll", bottom: 0, left: "center", textStyle: { color: colours.soft }, itemWidth: 16, itemHeight: 8 },
+        grid: { left: width < narrow ? 46 : 56, right: 24, top: 30, bottom: 68 },
+        xAxis: axis(colours, { type: "value", min: 0, max: 100, name: chart.axis, nameLocation: "middle", nameGap: 26 }),
+        yAxis: axis(colours, { type: "value", min: 0, name: chart.value_axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
+        series: chart.series.map((s, index) => ({
+          name: s.name, type: "line", color: s.colour, symbolSize: 5, data: s.points, emphasis: { scale: 1.3 },
+          markLine: index ? undefined : {
+            silent: true, symbol: "none", animation: false, precision: 9, data: across,
+            lineStyle: { color: colours.ink, type: "dashed", width: 1.2 },
+            label: { color: colours.ink, formatter: chart.across_name, position: "insideEndTop" },
+          },
+        })),
+      };
+    },
     sensitivity(chart, colours, width) {
       return {
         tooltip: { trigger: "axis", axisPointer: { type: "shadow" }, formatter: (items) => line("", items[0].name, format.format(items[0].value) + " %") },

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import myriad
 from myriad.errors import InfeasibleError
 from myriad.sim.serving.arrivals import Arrivals
 from myriad.sim.serving.records import Records, records_of
@@ -47,4 +46,4 @@ def simulate(
     if records.refused.all():
         tokens = min(table.cache_tokens for table in tables)
         raise InfeasibleError(f"no request fits into the cache of a replica, which holds {tokens} tokens")
-    return Simulated(summary(run, records, fleet, objective, seed, warm_up, myriad.__version__), records)
+    return Simulated(summary(run, records, fleet, objective, seed, warm_up), records)

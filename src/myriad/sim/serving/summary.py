@@ -23,7 +23,7 @@ SAMPLES = 241
 
 
 def summary(
-    run: Run, records: Records, fleet: Fleet, objective: Objective | None, seed: int, warm_up: float, version: str
+    run: Run, records: Records, fleet: Fleet, objective: Objective | None, seed: int, warm_up: float
 ) -> ServingSimulation:
     """The result of a run. `warm_up` is the share of the first requests that no latency counts."""
     duration_s = float(run.floats[at.NOW])
@@ -42,7 +42,6 @@ def summary(
     inputs = int(records.input_tokens[answered].sum())
     outputs = int(run.ints[at.TOKENS_OUT])
     return ServingSimulation(
-        version=version,
         seed=seed,
         fleet=fleet,
         objective=objective,

@@ -1,0 +1,64 @@
+"""`myriad serving simulate`: what it prints and writes, and what it refuses."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+BASE = ("serving", "simulate", "--model", "qwen3-32b", "--accelerator", "h200:4", "--tp", "2")
+DRAWN = (*BASE, "--rate", "4", "--input-tokens", "1k", "--output-tokens", "50", "--requests", "60")
+
+
+def test_drawn_requests_give_latencies_and_files(myriad):
+    done = myriad(*DRAWN, "--ttft", "2s", "--out", "requests.csv", "--json", "result.json")
+    assert done.code == 0, done.err
+    assert "time to first token" in done.out
+    assert "Requests: 60, refused: 0" in done.out
+    assert "The promised latency is kept" in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+    result = json.loads(Path("result.json").read_text("utf-8"))
+    with Path("requests.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert result["requests"] == len(rows) == 60
+    assert sum(int(row["output_tokens"]) for row in rows) == result["output_tokens"] == 3000
+    first = min(float(row["first_token_s"]) - float(row["arrival_s"]) for row in rows)
+    assert 0 < first <= result["ttft"]["p50"]["value"]
+
+
+def test_a_trace_a_closed_loop_and_separate_prefill(myriad):
+    Path("trace.csv").write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.68,374,44\n2023-11-16 18:15:50.99,396,9\n"
+    )
+    done = myriad(*BASE, "--trace", "trace.csv", "--prefill", "1", "--json", "-")
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    assert result["fleet"]["prefill"]["replicas"] == result["fleet"]["replicas"]["replicas"] == 1
+    assert result["output_tokens"] == 53
+    done = myriad(*BASE, "--trace", "trace.csv", "--concurrency", "1", "--lang", "zh")
+    assert done.code == 0, done.err
+    assert "首词元时间" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (BASE, "expected one of --trace, --rate and --concurrency"),
+        ((*BASE, "--rate", "1"), "--input-tokens: is missing"),
+        ((*DRAWN, "--concurrency", "3"), "expected one of"),
+        ((*DRAWN, "--pp", "3"), "--accelerator: 4 accelerators are not a whole number of replicas of 6"),
+        ((*DRAWN, "--prefill", "2"), "--prefill: 2 of 2 replicas leave none to decode"),
+        ((*DRAWN, "--link", "1 GB/s"), "--link: goes with --prefill"),
+        ((*DRAWN, "--router", "random"), "--router: "),
+        ((*DRAWN, "--engine", "vlm"), "--engine: "),
+        ((*DRAWN, "--warm-up", "1"), "--warm-up: found 1"),
+        ((*DRAWN, "--out", "requests.txt"), "--out: requests.txt: expected a name"),
+        ((*BASE, "--trace", "none.csv"), "none.csv: no such file"),
+        ((*BASE, "--rate", "1", "--input-tokens", "100M", "--output-tokens", "9"), "no request fits"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(myriad, arguments, says):
+    done = myriad(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert says in done.err
+    assert len(done.err.strip().splitlines()) == 1

@@ -1,0 +1,53 @@
+"""DeepSeek's published day of February 2025: what was published adds up, and what the plan predicts lies near it."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def day() -> ModuleType:
+    path = Path(__file__).parents[2] / "benchmarks" / "deepseek_day.py"
+    spec = importlib.util.spec_from_file_location("deepseek_day", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def ratios(day: ModuleType) -> dict[str, float]:
+    found = day.predicted()
+    return {name: found[name] / published for name, published in day.PUBLISHED.items()}
+
+
+def test_what_was_published_adds_up(day: ModuleType) -> None:
+    published = day.PUBLISHED
+    nodes = (
+        day.INPUT_TOKENS / day.DAY_S / published["prefill, input tokens/s per node"]
+        + day.OUTPUT_TOKENS / day.DAY_S / published["decode, output tokens/s per node"]
+    )
+    assert nodes == pytest.approx(published["nodes, mean of the day"], rel=0.01)
+    usd = published["nodes, mean of the day"] * 8 * 24 * day.USD_PER_GPU_HOUR
+    assert usd == pytest.approx(published["cost of the day, USD"], rel=1e-3)
+
+
+def test_list_prices_give_the_published_revenue(ratios: dict[str, float]) -> None:
+    assert ratios["revenue of the day, USD"] == pytest.approx(1.0, abs=0.01)
+
+
+def test_nodes_at_full_use_do_at_least_what_they_did_on_average(ratios: dict[str, float]) -> None:
+    # Means of a day are lower bounds of what nodes can do; up to twice as much is left to the load, which rests at
+    # night, and to what the estimate leaves out: unequal lengths, busy experts, loading caches from disk.
+    assert 0.95 < ratios["decode, output tokens/s per node"] < 1.5
+    assert 0.95 < ratios["prefill, input tokens/s per node"] < 2.2
+
+
+def test_nodes_and_cost_lie_within_a_third(ratios: dict[str, float]) -> None:
+    for name in ("nodes, mean of the day", "nodes, peak", "cost of the day, USD"):
+        assert 0.66 < ratios[name] < 1.05
