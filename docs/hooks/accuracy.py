@@ -7,6 +7,7 @@
 <!-- accuracy: plots -->       predicted against measured
 <!-- accuracy: memory -->      memory judgement by software and accelerator
 <!-- accuracy: worst -->       the worst rows, each explained
+<!-- accuracy: serving -->     errors of the serving estimate, in all, by fits that left groups out, and by group
 <!-- accuracy: devices -->     errors of speeds on devices, in all and by group
 """
 
@@ -23,12 +24,13 @@ from typing import Any
 import yaml
 
 from myriad import catalog
-from myriad.api import explain_row, validate_device, validate_training
+from myriad.api import explain_row, validate_device, validate_serving, validate_training
 from myriad.report.accuracy import LEFT_OUT_WORDS
 from myriad.report.language import language
 from myriad.report.scatter import scatter_svg
 from myriad.spec.explanation import Assumption, Explanation
 from myriad.spec.on_device import DeviceGroup
+from myriad.spec.serving_validation import ErrorSummary
 from myriad.spec.validation import Fitted, GroupError, RowResult, Validation
 from myriad.validate.training import grouped
 
@@ -244,6 +246,46 @@ def _alike(explanation: Explanation) -> str:
     return f"Same job elsewhere, as rate over this one's: {rates}. {kin}"
 
 
+def serving() -> str:
+    """Errors of the serving estimate: of the shipped figures, of fits that left something out, by group."""
+    result = validate_serving()
+    left = {f"by fits without the row's {kind}": one.overall for kind, one in result.left_out.items()}
+    tables = [_serving_table("what the fit had seen", {"all rows": result.overall, **left})]
+    tables += [
+        _serving_table(kind, result.groups[kind])
+        for kind in ("engine", "accelerator", "model", "precision", "deployment", "concurrency", "speculation")
+    ]
+    tables += [_serving_table(f"left out: each {kind}", one.groups) for kind, one in result.left_out.items()]
+    offline = result.groups["mode"].get("offline")
+    throughput = (
+        ""
+        if offline is None or offline.throughput is None
+        else (
+            f" Throughput of offline rows: mean {offline.throughput.mean_abs_error:.1%}, median "
+            f"{offline.throughput.median_abs_error:.1%}, bias {offline.throughput.bias:+.1%}, "
+            f"{offline.throughput.rows} rows."
+        )
+    )
+    skipped = "; ".join(f"{count}: {reason}" for reason, count in result.skipped.items())
+    return f"{result.predicted} of {result.rows} rows are predicted.{throughput} Skipped: {skipped}.\n\n" + "\n\n".join(
+        tables
+    )
+
+
+def _serving_table(head: str, groups: Mapping[str, ErrorSummary]) -> str:
+    rows = [
+        f"| {head} | TPOT: rows | median | mean | TTFT: rows | median | mean | throughput: rows | median | mean |",
+        "|---|" + "--:|" * 9,
+    ]
+    for name, group in groups.items():
+        cells = [
+            f"{one.rows} | {one.median_abs_error:.1%} | {one.mean_abs_error:.1%}" if one else " | | "
+            for one in (group.tpot, group.ttft_unsaturated, group.throughput)
+        ]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def devices() -> str:
     """Errors of speeds on devices: of the shipped figures, of fits that left models or chips out, and of equal rows."""
     result = validate_device()
@@ -276,6 +318,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "plots": plots,
     "memory": memory,
     "worst": worst,
+    "serving": serving,
     "devices": devices,
 }
 

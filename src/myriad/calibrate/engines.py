@@ -222,8 +222,13 @@ def _left_out(
     target: Array,
     spreads: Array,
 ) -> Array:
-    """Ln estimates (3 N,) of every case by the fit to cases of all other names."""
+    """Estimates of every case, as ln (3 N,), by the fit to cases of all other names.
+
+    What the linear fit to the others differs by from the linear fit to all is added to where the fit to all arrived:
+    steps of the whole, not linear, model had to be shorter than the linear fit asked for.
+    """
     found = np.empty((3, len(names)))
+    with_all, _ = solve(scaled, target, spreads, np.ones(len(target)))
     label = np.array(names)
     for name in np.unique(label):
         own = np.tile(label == name, 3)
