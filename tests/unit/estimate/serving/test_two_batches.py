@@ -26,7 +26,7 @@ def _parts(sequences: float, two_batches: bool, model: str = "deepseek-v3", chun
     }
 
 
-@pytest.mark.parametrize(("sequences", "chunks"), [(128.0, 0.0), (0.0, 4.0)])
+@pytest.mark.parametrize(("sequences", "chunks"), [(512.0, 0.0), (0.0, 4.0)])
 def test_exchange_hides_behind_what_the_other_half_computes(sequences: float, chunks: float) -> None:
     apart, together = _parts(sequences, True, chunks=chunks), _parts(sequences, False, chunks=chunks)
     assert apart["ep_comm"] < together["ep_comm"]
