@@ -228,7 +228,7 @@ def _left_out(
     for name in np.unique(label):
         own = np.tile(label == name, 3)
         without, _ = solve(scaled, target, spreads, (~own).astype(float))
-        factors = with_values(parameters, without)
+        factors = with_values(parameters, scaled.at + without - with_all)
         for group in all_groups:
             inside = label[group.places] == name
             if inside.any():

@@ -40,7 +40,7 @@ def compute_precision(accelerator: Accelerator, precision: ServingPrecision) -> 
         case "int8-weights" | "int4-weights":
             return half
         case "mxfp4":
-            return "mxfp8" if accelerator.fp4_flops_per_s is not None else half
+            return "mxfp8" if accelerator.fp4_flops_per_s and accelerator.fp8_flops_per_s else half
         case _:
             return precision
 

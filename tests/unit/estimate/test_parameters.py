@@ -146,7 +146,8 @@ def test_parts_sum_to_the_total(name):
     model = catalog.model(name)
     counts = model_parameters(model)
     layers = sum(block_parameters(model.blocks[kind], model).total for kind in model.layer_kinds())
-    parts = counts.embedding + counts.head + counts.position + counts.final_norm + layers
+    per_layer = counts.per_layer_embedding + counts.per_layer_projections
+    parts = counts.embedding + counts.head + counts.position + per_layer + counts.final_norm + layers
     assert counts.total == pytest.approx(parts, rel=1e-12)
     assert sum(counts.layers.values()) == model.num_layers
     assert 0 < counts.active_without_embedding <= counts.active <= counts.total <= counts.total_with_mtp
