@@ -47,7 +47,7 @@ _PRODUCTS: Final = {"gemm_share": "rate of dense products", "expert_share": "rat
 def _kernels() -> list[Factor]:
     """Precisions, whatever the chip; and chips, whatever the precision."""
     found = [
-        _factor(f"{_PRODUCTS[name]} in {precision} over isolated ones", 0.15, f"kernels/*/serving/{name}/{precision}")
+        _factor(f"{_PRODUCTS[name]} in {precision} over isolated ones", 0.1, f"kernels/*/serving/{name}/{precision}")
         for precision, names in _PRECISIONS.items()
         for name in names
     ]

@@ -11,6 +11,7 @@ from myriad.errors import SpecError
 from myriad.spec.base import Bytes, Count, Seconds, Spec
 from myriad.spec.calibration import Share
 from myriad.spec.serving import Dispatch
+from myriad.spec.serving_kernels import ServingPrecision
 
 Mixing = Literal["mixed", "prefill-first"]
 """What one iteration holds: prefill beside decode, or either of them, prefill as soon as there is any."""
@@ -49,6 +50,8 @@ class ServingEngine(Spec):
     """Rate of its decode attention over the accelerator's."""
     decode_on: dict[str, Share] = Field(default={})
     """The same on the chips of one kernels entry, beside it: engines have kernels of their own for some."""
+    quantise_s: dict[str, dict[ServingPrecision, Seconds]] = Field(default={})
+    """Fixed time of quantising the input of one product, by kernels entry and precision; one launch where not given."""
     stream_passes: Share = 1.0
     """Time of element-wise work over that of the usual fused kernels."""
     exchange_share: Share = 1.0

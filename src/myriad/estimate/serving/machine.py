@@ -36,6 +36,14 @@ class WeightBytes:
 
 
 @dataclass(frozen=True)
+class Quantising:
+    """Fixed time of quantising the input of one product, in seconds, by part of the model."""
+
+    dense: float
+    projection: float
+
+
+@dataclass(frozen=True)
 class Rates:
     """Rates of products in running engines over isolated ones, by part of the model."""
 
@@ -66,6 +74,7 @@ class Machine:
     weight_bytes: WeightBytes
     rates: Rates
     """The engine's share among them."""
+    quantise_s: Quantising
     cluster: Cluster
     engine: ServingEngine
     dispatch: Dispatch
@@ -108,6 +117,7 @@ def machine(
         plain=engine.gemm_share * share.get(plain, 1.0),
         decode=kernels.serving.decode_share * engine.decode_share * engine.decode_on.get(kernels_id, 1.0),
     )
+    quantising = engine.quantise_s.get(kernels_id, {})
     return Machine(
         dense=bound(work.precision),
         expert=bound(expert),
@@ -118,6 +128,10 @@ def machine(
         cache_bytes=CACHE_BYTES[work.kv_precision],
         weight_bytes=WeightBytes(WEIGHT_BYTES[work.precision], WEIGHT_BYTES[expert], WEIGHT_BYTES[projection]),
         rates=rates,
+        quantise_s=Quantising(
+            dense=quantising.get(work.precision, kernels.launch_s),
+            projection=quantising.get(projection, kernels.launch_s),
+        ),
         cluster=cluster,
         engine=engine,
         dispatch=work.dispatch or engine.dispatch,

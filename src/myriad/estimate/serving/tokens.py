@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from myriad.estimate.collectives import all_gather_s, place, reduce_scatter_s
-from myriad.estimate.device import Device
 from myriad.estimate.experts import experts_hit, routed_experts_s
 from myriad.estimate.kernels import gemm_s, memory_bound_s
 from myriad.estimate.peers import engine_all_reduce_s, expert_exchange_s
@@ -26,6 +26,9 @@ from myriad.spec.model import (
     Model,
     MultiLatentAttention,
 )
+
+Part = Literal["dense", "projection"]
+"""Feed-forward parts that every token meets, or products around attention."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,16 @@ def block_token_parts(block: Block, model: Model, cut: Cut, new: Tokens, machine
     return found
 
 
-def _product(m: Array, n: npt.ArrayLike, k: npt.ArrayLike, device: Device, rate: float, machine: Machine) -> Parts:
+def _product(m: Array, n: npt.ArrayLike, k: npt.ArrayLike, part: Part, machine: Machine) -> Parts:
     """A dense product, and the quantisation of its input where activations narrow too."""
+    device = machine.dense if part == "dense" else machine.projection
+    rate = machine.rates.dense if part == "dense" else machine.rates.projection
     found = {"gemm": gemm_s(m, n, k, device) / rate}
     if device.operand_bytes < ACTIVATION_BYTES:
         moved = m * np.asarray(k, float) * (ACTIVATION_BYTES + device.operand_bytes)
-        add(found, _stream(moved, 1.0, machine))
+        add(found, _stream(moved, 0.0, machine))
+        fixed_s = machine.quantise_s.dense if part == "dense" else machine.quantise_s.projection
+        add(found, {"memory_bound": fixed_s + 0.0 * m})
     return found
 
 
@@ -98,7 +105,7 @@ def _projections(mixer: Mixer, hidden: float, cut: Cut, tokens: Array, machine: 
     found: Parts = {}
 
     def product(n: npt.ArrayLike, k: npt.ArrayLike) -> None:
-        add(found, _product(tokens, n, k, machine.projection, machine.rates.projection, machine))
+        add(found, _product(tokens, n, k, "projection", machine))
 
     def stream(elements: Array, kernels: float = 1.0) -> None:
         add(found, _stream(2 * ACTIVATION_BYTES * tokens * elements, kernels, machine))
@@ -153,9 +160,9 @@ def _projections(mixer: Mixer, hidden: float, cut: Cut, tokens: Array, machine: 
 
 def _feed_forward(width: Array, gated: bool, hidden: float, tokens: Array, machine: Machine) -> Parts:
     wide = 2.0 if gated else 1.0
-    found = _product(tokens, wide * width, hidden, machine.dense, machine.rates.dense, machine)
+    found = _product(tokens, wide * width, hidden, "dense", machine)
     add(found, _stream((wide + 1.0) * ACTIVATION_BYTES * tokens * width, 1.0, machine))
-    add(found, _product(tokens, hidden, width, machine.dense, machine.rates.dense, machine))
+    add(found, _product(tokens, hidden, width, "dense", machine))
     return found
 
 
@@ -180,8 +187,8 @@ def _experts(moe: MixtureOfExperts, hidden: float, cut: Cut, new: Tokens, machin
     add(found, {"gemm": gemm_s(tokens, float(moe.experts), hidden, machine.plain) / machine.rates.plain})
     add(found, _expert_exchange(moe, width, cut, new, machine))
     if moe.latent_dim:
-        add(found, _product(tokens, width, hidden, machine.dense, machine.rates.dense, machine))
-        add(found, _product(tokens, hidden, width, machine.dense, machine.rates.dense, machine))
+        add(found, _product(tokens, width, hidden, "dense", machine))
+        add(found, _product(tokens, hidden, width, "dense", machine))
     for dense_width in (moe.shared_width, moe.dense_width):
         if dense_width:
             add(found, _feed_forward(dense_width / cut.tp, moe.gated, hidden, tokens, machine))
