@@ -103,3 +103,13 @@ def test_wrong_input_is_one_line(myriad, arguments, said):
     assert said in done.err
     assert done.err.count("\n") == 1
     assert not list(Path().iterdir())
+
+
+def test_what_was_found_can_be_launched(myriad):
+    found = myriad(*SEARCH, "--precisions", "bf16", "--kv-precisions", "bf16", "--launch", "best.yaml")
+    assert found.code == 0, found.err
+    assert "launch: best.yaml" in found.err
+    files = myriad("launch", "best.yaml", "--dry-run")
+    assert files.code == 0, files.err
+    assert "vllm serve" in files.out
+    assert "--max-model-len 5000" in files.out

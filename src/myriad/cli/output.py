@@ -35,6 +35,13 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def yaml_text(values: object) -> str:
+    """Values as YAML, keys in their order."""
+    import yaml
+
+    return str(yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True))
+
+
 def json_text(value: Any) -> str:
     """The value as JSON text with its last line ended. A number that is not finite is our own bug."""
     import json

@@ -10,7 +10,7 @@ import typer
 
 from myriad.cli import completion
 from myriad.cli.options import CLUSTER, MODEL, JsonFile, LanguageCode, at, check_language, read_flag, read_flags
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, say, show, write
+from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, say, show, write, yaml_text
 from myriad.errors import SpecError
 
 if TYPE_CHECKING:
@@ -145,12 +145,15 @@ def search(
     json_file: JsonFile = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page with the front.")] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write all listed points as CSV.")] = None,
+    launch: Annotated[
+        Path | None, typer.Option("--launch", metavar="FILE", help="Write the best as what `myriad launch` reads.")
+    ] = None,
     lang: LanguageCode = "en",
 ) -> None:
     """Search deployments for the best that keeps promised latency."""
     given = {name: value for name, value in locals().items() if value is not None}
     check_language(lang)
-    check_outputs({"--json": json_file, "--html": html, "--csv": csv})
+    check_outputs({"--json": json_file, "--html": html, "--csv": csv, "--launch": launch})
     from myriad import api, catalog
     from myriad.report.serving_csv import points_csv
     from myriad.report.serving_page import serving_html
@@ -184,11 +187,14 @@ def search(
         write(csv, points_csv(result))
     if html is not None:
         write(html, serving_html(result, *names, lang))
+    if launch is not None:
+        started = api.launch_of(result.best.deployment, asked.input_tokens + asked.output_tokens)
+        write(launch, yaml_text(started.model_dump(mode="json", exclude_defaults=True)))
     if json_file is not None:
         write(json_file, json_text(result.model_dump(mode="json")))
     if json_file != STANDARD_OUTPUT:
         show(search_text(result, *names, lang))
-    for name, path in (("points", csv), ("page", html)):
+    for name, path in (("points", csv), ("page", html), ("launch", launch)):
         if path is not None:
             say(f"{name}: {path}")
 
