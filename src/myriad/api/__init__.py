@@ -24,7 +24,8 @@ from myriad.estimate.device_or_cloud import device_or_cloud
 __all__ = [
     "best_split", "check_deployment", "device_or_cloud", "device_speeds", "entry_of", "estimate_serving",
     "estimate_training", "explain_plan", "explain_row", "explain_training", "fleet_of", "import_model",
-    "launch_files", "launch_of", "list_entries", "mix_training", "model_entry_text", "operations_of", "parameters_of",
-    "plan", "price_check", "search_entries", "search_serving", "search_training", "shortened", "simulate_serving",
-    "sweep", "timeline_of", "timeline_of_plan", "validate_device", "validate_ranking", "validate_serving", "validate_training",
+    "launch_files", "launch_of", "list_entries", "mix_training", "model_entry_text", "operations_of",
+    "parameters_of", "plan", "price_check", "search_entries", "search_serving", "search_training", "shortened",
+    "simulate_serving", "sweep", "timeline_of", "timeline_of_plan", "validate_device", "validate_ranking",
+    "validate_serving", "validate_training",
 ]  # fmt: skip
