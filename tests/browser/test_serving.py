@@ -12,6 +12,7 @@ from myriad import api
 from myriad.report.serving_page import serving_html
 from myriad.spec.serving import Objective, Requests, ServingWork
 from myriad.spec.serving_search import ServingSearch
+from page_fixtures import opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -38,17 +39,8 @@ def serving_page(
 
 @pytest.fixture
 def page(browser: Browser, serving_page: Path) -> Iterator[Page]:
-    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-    requests: list[str] = []
-    complaints: list[str] = []
-    page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(serving_page.as_uri())
-    yield page
-    assert complaints == []
-    assert requests == [serving_page.as_uri()]
-    page.context.close()
+    with opened(browser, serving_page) as page:
+        yield page
 
 
 def test_every_point_of_every_front_is_drawn(page: Page, found: ServingSearch) -> None:

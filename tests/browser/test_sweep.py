@@ -10,6 +10,7 @@ import pytest
 
 import sweep_fixtures
 from myriad.report.sweep_page import sweep_html
+from page_fixtures import opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -26,17 +27,8 @@ def sweep_page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def page(browser: Browser, sweep_page: Path) -> Iterator[Page]:
-    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-    requests: list[str] = []
-    complaints: list[str] = []
-    page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(sweep_page.as_uri())
-    yield page
-    assert complaints == []
-    assert requests == [sweep_page.as_uri()]
-    page.context.close()
+    with opened(browser, sweep_page) as page:
+        yield page
 
 
 def choose(page: Page, x: str, y: str, colour: str) -> None:

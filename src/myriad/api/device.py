@@ -10,7 +10,7 @@ from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.estimate.device_load import load
 from myriad.estimate.on_device import borrowed, decode_tokens_per_s, prefill_s, rates, work_of
 from myriad.spec.accelerator import Accelerator
-from myriad.spec.model import MixtureOfExperts, Model
+from myriad.spec.model import Model
 from myriad.spec.on_device import USABLE_MEMORY_FRACTION, ComputeUnit, DeviceSpeed, DeviceUse, RuntimeFit
 
 _OWN_MEMORY = ("datacentre", "workstation")
@@ -65,14 +65,10 @@ def _choices(
     for one in there:
         units = [unit for unit in one.units if use.unit in (None, unit)]
         names = [catalog.entry("quantisations", use.quantisation).id] if use.quantisation else list(one.quantisations)
-        if use.quantisation is None and not _has_experts(model):
+        if use.quantisation is None and not model.routed_experts():
             # A format for experts says nothing of models without.
             names = [name for name in names if catalog.quantisation(name).expert_bits is None]
         yield from ((one, unit, name) for unit in units for name in names)
-
-
-def _has_experts(model: Model) -> bool:
-    return any(isinstance(block.feed_forward, MixtureOfExperts) for block in model.blocks.values())
 
 
 def speed_on(

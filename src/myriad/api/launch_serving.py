@@ -8,7 +8,6 @@ from pathlib import Path
 from myriad import catalog
 from myriad.errors import MissingDataError, SpecError
 from myriad.launch.serving import File, render
-from myriad.spec.model import MixtureOfExperts
 from myriad.spec.serving import Deployment
 from myriad.spec.serving_launch import Checkpoint, Server, ServingLaunch
 
@@ -49,5 +48,4 @@ def has_experts(launch: ServingLaunch) -> bool:
             find(getattr(launch.deployment, key))
         except SpecError as error:
             raise SpecError(f"deployment.{key}: {error}") from None
-    blocks = catalog.model(launch.deployment.model).blocks.values()
-    return any(isinstance(block.feed_forward, MixtureOfExperts) for block in blocks)
+    return bool(catalog.model(launch.deployment.model).routed_experts())

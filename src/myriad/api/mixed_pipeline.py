@@ -14,8 +14,9 @@ from myriad.estimate.mixed.crossing import Crossing
 from myriad.estimate.mixed.pipeline import CrossingTable, costs_of, crossing_table, room_for_layers, step_bound_s
 from myriad.estimate.operations import Array
 from myriad.estimate.setting import Setting
+from myriad.search.divisors import Mask
 from myriad.search.rank import Progress
-from myriad.search.rules import Case, Mask, Rule
+from myriad.search.rules import Case, Rule
 from myriad.search.space import default_space, enumerate_layouts
 from myriad.spec.layout import IntArray, LayoutTable
 from myriad.spec.mixed import LongLink, MixedEstimate, MixPart

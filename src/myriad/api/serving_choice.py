@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from myriad.api.serving_search import search_serving
 from myriad.errors import InfeasibleError, MissingDataError
-from myriad.search.serving_rules import experts_of
 from myriad.spec.cluster import Cluster
 from myriad.spec.model import Model
 from myriad.spec.serving import Objective, Requests, ServingPrecision, ServingWork
@@ -31,7 +30,7 @@ def cheapest(
     keeps the promise, MissingDataError where the accelerator lacks all precisions.
     """
     ways = [work.model_copy(update={"precision": precision}) for precision in precisions or (work.precision,)]
-    if experts_of(model) and not work.two_batches:
+    if model.routed_experts() and not work.two_batches:
         ways += [way.model_copy(update={"two_batches": True}) for way in ways]
     found: list[ServingEstimate] = []
     reasons: list[InfeasibleError | MissingDataError] = []

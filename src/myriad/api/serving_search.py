@@ -15,7 +15,7 @@ from myriad.api.serving import estimate_serving, machine_of
 from myriad.errors import InfeasibleError, MissingDataError, SpecError, unknown_name
 from myriad.search.serving import Passed, Ranked, first_pass, rank_deployments
 from myriad.search.serving_front import Front, fronts
-from myriad.search.serving_rules import ServingCase, division_problem, experts_of
+from myriad.search.serving_rules import ServingCase, division_problem
 from myriad.search.serving_space import enumerate_serving_layouts
 from myriad.search.serving_states import GPU_TIME_PARTS, Deployments, Kinds
 from myriad.search.serving_units import Choice, Question
@@ -143,7 +143,7 @@ def _choices(
             raise SpecError(unknown_name("precision", str(precision), SERVING_PRECISIONS))
         for cache in caches:
             # Tokens travel to experts as the engine does by default, or each to the ranks of its experts alone.
-            for dispatch in (work.dispatch,) if work.dispatch or not experts_of(model) else (None, "all-to-all"):
+            for dispatch in (work.dispatch,) if work.dispatch or not model.routed_experts() else (None, "all-to-all"):
                 run = work.model_copy(
                     update={"precision": precision, "kv_precision": cache, "dispatch": dispatch, "max_sequences": None,
                             "max_batched_tokens": None}

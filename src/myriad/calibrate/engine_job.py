@@ -6,15 +6,14 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 
 from myriad import catalog
 from myriad.calibrate.engine_parameters import engine_parameters
 from myriad.calibrate.engines import EngineFit, Group, estimate, fit, groups
 from myriad.calibrate.entries import DATE
+from myriad.calibrate.written import counted, fit_text
 from myriad.errors import InfeasibleError, MissingDataError
 from myriad.spec.fitted import Factor, ServingFit
 from myriad.spec.serving_validation import ERROR_KINDS, SERVING_LEFT_OUT_KINDS
@@ -84,33 +83,10 @@ def calibration(cases: Sequence[ServingCase], fitted: EngineFit) -> ServingFit:
         fitted_by=COMMAND,
         rows=len(cases),
         median_abs_errors={kind: float(np.nanmedian(errors[i])) for i, kind in enumerate(ERROR_KINDS)},
-        engines=_counted([case.deployment.replicas.work.software for case in cases]),
-        accelerators=_counted([case.cluster.accelerator_id for case in cases]),
+        engines=counted([case.deployment.replicas.work.software for case in cases]),
+        accelerators=counted([case.cluster.accelerator_id for case in cases]),
         factors=fitted.factors,
     )
-
-
-def _counted(names: Sequence[str]) -> dict[str, int]:
-    return {name: names.count(name) for name in sorted(set(names))}
-
-
-def written(fit_: ServingFit) -> str:
-    """The YAML text of the calibration file."""
-
-    def rounded(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: rounded(inner) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [rounded(inner) for inner in value]
-        return float(f"{value:.4g}") if isinstance(value, float) else value
-
-    head = (
-        f"# Written by `{COMMAND} --write`; do not edit. Each factor multiplies the figures that it names, which were\n"
-        "# assumed or derived; spread is how far it was allowed to move (standard deviation of its logarithm), and\n"
-        "# uncertainty what is left of that. serving-held-out.csv has errors of all runs by fits that left them out.\n"
-    )
-    body = rounded(fit_.model_dump(mode="json", by_alias=True))
-    return head + yaml.safe_dump(body, sort_keys=False, default_flow_style=None, width=200)
 
 
 def held_out_text(cases: Sequence[ServingCase], fitted: EngineFit) -> str:
@@ -127,5 +103,5 @@ def held_out_text(cases: Sequence[ServingCase], fitted: EngineFit) -> str:
 
 def write(folder: Path, cases: Sequence[ServingCase], fitted: EngineFit) -> None:
     """Writes `serving.yaml` and `serving-held-out.csv`."""
-    (folder / "serving.yaml").write_text(written(calibration(cases, fitted)), "utf-8")
+    (folder / "serving.yaml").write_text(fit_text(calibration(cases, fitted), COMMAND, "serving-held-out.csv"), "utf-8")
     (folder / "serving-held-out.csv").write_text(held_out_text(cases, fitted), "utf-8")

@@ -32,6 +32,8 @@ Array = npt.NDArray[np.float64]
 NOISES = {"tpot": 0.08, "ttft": 0.2, "throughput": 0.06}
 STEP = 0.03
 """Change of ln factor for slopes."""
+STEEPEST = 1.5
+"""Largest slope that counts: no latency answers a factor more strongly, but whole iterations and prompts jump."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def linearise(
         for i, k in enumerate(own):
             moved = parameters[k].model_copy(update={"factor": here[k].factor * float(np.exp(STEP))})
             there = _ln(estimate(group, [*mine[:i], moved, *mine[i + 1 :]]))
-            slopes[:, group.places, k] = (there - base[:, group.places]) / STEP
+            slopes[:, group.places, k] = np.clip((there - base[:, group.places]) / STEP, -STEEPEST, STEEPEST)
         progress()
     return Linear(ln_factors.copy(), base.ravel(), slopes.reshape(3 * count, -1)), saturated
 

@@ -7,16 +7,15 @@ import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 
 from myriad import catalog
 from myriad.calibrate.bands import HeldOut, bands, coverage
 from myriad.calibrate.entries import DATE
 from myriad.calibrate.parameters import parameters
 from myriad.calibrate.training import Array, Fit, Linear, Measured, fit, linearise, measured
+from myriad.calibrate.written import counted, fit_text
 from myriad.errors import InfeasibleError, MissingDataError
 from myriad.estimate.table import estimate_table
 from myriad.spec.fitted import Factor, TrainingFit
@@ -107,35 +106,12 @@ def calibration(runs: Sequence[Measured], fitted: Fit) -> TrainingFit:
         fitted_by=COMMAND,
         rows=len(runs),
         mean_abs_error=float(np.abs(errors).mean()),
-        stacks=_counted(groups["stack"]),
-        accelerators=_counted(groups["accelerator"]),
+        stacks=counted(groups["stack"]),
+        accelerators=counted(groups["accelerator"]),
         bands=bands(held),
         coverage=coverage(held),
         factors=fitted.factors,
     )
-
-
-def _counted(names: Sequence[str]) -> dict[str, int]:
-    return {name: names.count(name) for name in sorted(set(names))}
-
-
-def written(fit_: TrainingFit) -> str:
-    """The YAML text of the calibration file."""
-
-    def rounded(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: rounded(inner) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [rounded(inner) for inner in value]
-        return float(f"{value:.4g}") if isinstance(value, float) else value
-
-    head = (
-        f"# Written by `{COMMAND} --write`; do not edit. Each factor multiplies the figures that it names, which were\n"
-        "# assumed or derived; spread is how far it was allowed to move (standard deviation of its logarithm), and\n"
-        "# uncertainty what is left of that. held-out.csv has the error of every run by fits that left it out.\n"
-    )
-    body = rounded(fit_.model_dump(mode="json", by_alias=True))
-    return head + yaml.safe_dump(body, sort_keys=False, default_flow_style=None, width=200)
 
 
 def held_out_text(runs: Sequence[Measured], fitted: Fit) -> str:
@@ -151,7 +127,7 @@ def held_out_text(runs: Sequence[Measured], fitted: Fit) -> str:
 
 def write(folder: Path, runs: Sequence[Measured], fitted: Fit) -> None:
     """Writes `training.yaml` and `held-out.csv`."""
-    (folder / "training.yaml").write_text(written(calibration(runs, fitted)), "utf-8")
+    (folder / "training.yaml").write_text(fit_text(calibration(runs, fitted), COMMAND, "held-out.csv"), "utf-8")
     (folder / "held-out.csv").write_text(held_out_text(runs, fitted), "utf-8")
 
 

@@ -14,22 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from myriad.estimate.placement import predicts_apart, split_problem
+from myriad.search.divisors import Mask, any_remainder, tensor_sizes
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import PIPELINE_SCHEDULES, RECOMPUTE_MODULES, Layout, LayoutTable
 from myriad.spec.model import (
-    Block,
-    CompressedAttention,
-    DenseFeedForward,
-    GatedDeltaNet,
     GroupedQueryAttention,
-    Mamba2,
-    MixtureOfExperts,
     Model,
-    MultiLatentAttention,
 )
-
-Mask = npt.NDArray[np.bool_]
 
 _ZERO_BUBBLE, _DUALPIPE, _ZB_V = map(PIPELINE_SCHEDULES.index, ("zero-bubble", "dualpipe", "zb-v"))
 
@@ -66,35 +58,8 @@ def _block_parts(model: Model, *kinds: type) -> list[object]:
     return found
 
 
-def _experts(model: Model) -> list[MixtureOfExperts]:
-    return [b.feed_forward for b in model.blocks.values() if isinstance(b.feed_forward, MixtureOfExperts)]
-
-
-def _split_sizes(block: Block) -> list[int]:
-    """Sizes of a block that tensor parallelism must divide."""
-    sizes: list[int] = []
-    match block.mixer:
-        case GroupedQueryAttention() | MultiLatentAttention() | CompressedAttention() | Mamba2() as mixer:
-            sizes.append(mixer.heads)
-        case GatedDeltaNet() as mixer:
-            sizes += [mixer.key_heads, mixer.value_heads]
-    match block.feed_forward:
-        case DenseFeedForward() as ff:
-            sizes.append(ff.width)
-        case MixtureOfExperts() as ff:
-            sizes += [width for width in (ff.shared_width, ff.dense_width) if width]
-    return sizes
-
-
-def _any_remainder(sizes: list[int], divisor: npt.NDArray[np.int64]) -> Mask:
-    bad = np.zeros(len(divisor), dtype=bool)
-    for size in set(sizes):
-        bad |= size % divisor != 0
-    return bad
-
-
 def _tp_divides(case: Case, x: LayoutTable) -> Mask:
-    return _any_remainder([s for b in case.model.blocks.values() for s in _split_sizes(b)], x.tp)
+    return any_remainder(tensor_sizes(case.model), x.tp)
 
 
 def _kv_heads_divide(case: Case, x: LayoutTable) -> Mask:
@@ -111,11 +76,11 @@ def _sequence_divides(case: Case, x: LayoutTable) -> Mask:
 
 
 def _experts_divide(case: Case, x: LayoutTable) -> Mask:
-    return _any_remainder([m.experts for m in _experts(case.model)], x.ep)
+    return any_remainder([m.experts for m in case.model.routed_experts()], x.ep)
 
 
 def _expert_width_divides(case: Case, x: LayoutTable) -> Mask:
-    return _any_remainder([m.expert_width for m in _experts(case.model)], x.etp)
+    return any_remainder([m.expert_width for m in case.model.routed_experts()], x.etp)
 
 
 def _micro_batches(case: Case, x: LayoutTable) -> npt.NDArray[np.int64]:
@@ -143,7 +108,9 @@ DIVISION_RULES: tuple[Rule, ...] = (
         lambda c, x: c.work.global_batch % (x.micro_batch * x.dp) != 0,
     ),
     _rule(
-        "the model has no experts to spread", "ep etp", lambda c, x: (x.ep * x.etp > 1) & (not _experts(c.model)),
+        "the model has no experts to spread",
+        "ep etp",
+        lambda c, x: (x.ep * x.etp > 1) & (not c.model.routed_experts()),
     ),
     _rule("ep does not divide the experts", "ep", _experts_divide),
     _rule("etp does not divide the expert width", "etp", _expert_width_divides),
@@ -202,7 +169,7 @@ FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
         _rule("parameter sharding excludes pipeline stages", "zero pp", lambda _, x: (x.zero == 3) & (x.pp > 1)),
         _rule(
             "tensor parallel with experts needs sequence parallelism", "tp sp",
-            lambda c, x: (x.tp > 1) & (x.sp == 0) & bool(_experts(c.model)),
+            lambda c, x: (x.tp > 1) & (x.sp == 0) & bool(c.model.routed_experts()),
         ),
         _rule("schedule is not offered", "schedule", lambda _, x: x.schedule != 0),
         _rule(

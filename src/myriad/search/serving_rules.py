@@ -9,24 +9,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from myriad.estimate.serving.machine import Array, Cut
+from myriad.estimate.serving.machine import Cut
+from myriad.search.divisors import Mask, any_remainder, tensor_sizes
 from myriad.spec.cluster import Cluster
 from myriad.spec.model import (
-    Block,
-    CompressedAttention,
     DenseFeedForward,
-    GatedDeltaNet,
     GroupedQueryAttention,
-    Mamba2,
     MixtureOfExperts,
     Model,
-    MultiLatentAttention,
 )
 from myriad.spec.serving import ServingLayout, ServingWork
-
-Mask = npt.NDArray[np.bool_]
 
 SCALE_BLOCK = 128
 """Rows and columns that share a scale under `fp8-block`."""
@@ -49,36 +42,8 @@ class ServingRule:
     violated: Callable[[ServingCase, Cut], Mask]
 
 
-def experts_of(model: Model) -> list[MixtureOfExperts]:
-    """The kinds of routed experts that the model has."""
-    return [b.feed_forward for b in model.blocks.values() if isinstance(b.feed_forward, MixtureOfExperts)]
-
-
-def _split_sizes(block: Block) -> list[int]:
-    """Sizes of a block that tensor parallelism must divide."""
-    sizes: list[int] = []
-    match block.mixer:
-        case GroupedQueryAttention() | MultiLatentAttention() | CompressedAttention() | Mamba2() as mixer:
-            sizes.append(mixer.heads)
-        case GatedDeltaNet() as mixer:
-            sizes += [mixer.key_heads, mixer.value_heads]
-    match block.feed_forward:
-        case DenseFeedForward() as ff:
-            sizes.append(ff.width)
-        case MixtureOfExperts() as ff:
-            sizes += [width for width in (ff.shared_width, ff.dense_width) if width]
-    return sizes
-
-
-def _any_remainder(sizes: Iterable[int], divisor: Array) -> Mask:
-    bad = np.zeros(len(divisor), dtype=bool)
-    for size in set(sizes):
-        bad |= size % divisor != 0
-    return bad
-
-
 def _tp_divides(case: ServingCase, x: Cut) -> Mask:
-    return _any_remainder([s for b in case.model.blocks.values() for s in _split_sizes(b)], x.tp)
+    return any_remainder(tensor_sizes(case.model), x.tp)
 
 
 def _kv_heads_divide(case: ServingCase, x: Cut) -> Mask:
@@ -109,14 +74,14 @@ DIVISION_RULES: tuple[ServingRule, ...] = (
     ServingRule("tp does not divide the attention heads or feed-forward width", _tp_divides),
     ServingRule("tp and kv heads do not divide one another", _kv_heads_divide),
     ServingRule("fewer layers than pipeline stages", lambda c, x: x.pp > c.model.num_layers),
-    ServingRule("the model has no experts to spread", lambda c, x: (x.ep > 1) & (not experts_of(c.model))),
+    ServingRule("the model has no experts to spread", lambda c, x: (x.ep > 1) & (not c.model.routed_experts())),
     ServingRule(
         "ep does not divide the experts",
-        lambda c, x: _any_remainder([m.experts for m in experts_of(c.model)], x.ep),
+        lambda c, x: any_remainder([m.experts for m in c.model.routed_experts()], x.ep),
     ),
     ServingRule(
         "the ranks that share an expert do not divide its width",
-        lambda c, x: _any_remainder([m.expert_width for m in experts_of(c.model)], x.moe_tp),
+        lambda c, x: any_remainder([m.expert_width for m in c.model.routed_experts()], x.moe_tp),
     ),
     ServingRule("fp8-block: pieces of a feed-forward are no whole blocks of scales", _scales_cut),
 )
@@ -126,7 +91,7 @@ SENSE_RULES: tuple[ServingRule, ...] = (
     ServingRule("tp reaches beyond the scale-up domain", lambda c, x: x.tp > c.cluster.scale_up_domain),
     ServingRule(
         "data-parallel attention without experts is more replicas",
-        lambda c, x: (x.dp > 1) & (not experts_of(c.model)),
+        lambda c, x: (x.dp > 1) & (not c.model.routed_experts()),
     ),
     ServingRule(
         "all-to-all dispatch needs every rank to own different experts",

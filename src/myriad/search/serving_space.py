@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from myriad.estimate.serving.machine import Array, Cut
-from myriad.search.serving_rules import ServingCase, experts_of, rules_of, violations
+from myriad.search.serving_rules import ServingCase, rules_of, violations
 
 MOST_TENSOR, MOST_STAGES = 64, 16
 FEWEST_AT_ONCE, MOST_AT_ONCE = 0.25, 8192.0
@@ -38,7 +38,7 @@ def enumerate_serving_layouts(case: ServingCase, num_gpus: int) -> EnumeratedLay
     tp and pp are powers of two, dp also the divisors of the number of accelerators; ep divides tp * dp. For a model
     without experts, data-parallel attention and ep are looked at once, at 2, so that they are counted but cost nothing.
     """
-    sparse = bool(experts_of(case.model))
+    sparse = bool(case.model.routed_experts())
     rows = [
         (tp, pp, dp, ep)
         for tp in _powers(min(MOST_TENSOR, num_gpus))

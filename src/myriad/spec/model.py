@@ -238,6 +238,11 @@ class Model(Spec):
             found[kind] = found.get(kind, 0) + count
         return found
 
+    def routed_experts(self) -> list[MixtureOfExperts]:
+        """The kinds of routed experts that its blocks have; empty for a dense model."""
+        parts = [block.feed_forward for block in self.blocks.values()]
+        return [part for part in parts if isinstance(part, MixtureOfExperts)]
+
     def block_kinds(self) -> tuple[str, ...]:
         """The kinds of blocks, each once: of the layers as they come, then of multi-token prediction."""
         own = [kind for kind, _ in self.layers]
