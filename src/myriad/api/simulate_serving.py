@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from myriad import catalog
+from myriad import __version__, catalog
 from myriad.api.serving import machine_of
 from myriad.errors import InfeasibleError, MissingDataError
 from myriad.estimate.serving.table import iteration_table
@@ -68,7 +68,7 @@ def simulate_serving(
     SpecError for unknown names, MissingDataError for figures that the catalog lacks, InfeasibleError where weights
     leave no room for a cache or no request fits.
     """
-    from myriad.sim.serving import simulate  # loads numba, where that is installed
+    from myriad.sim.serving import Simulated, simulate  # loads numba, where that is installed
 
     found = catalog.model(model) if isinstance(model, str) else model
     machines = catalog.cluster(cluster) if isinstance(cluster, str) else cluster
@@ -85,4 +85,5 @@ def simulate_serving(
         if table.cache_tokens < table.block_tokens:
             raise InfeasibleError(f"{found.name} on {replicas.layout.text()}: weights leave no room for a cache")
         tables.append(table)
-    return simulate(fleet, tuple(tables), arrivals, objective, seed, warm_up, progress)
+    result, records = simulate(fleet, tuple(tables), arrivals, objective, seed, warm_up, progress)
+    return Simulated(result.model_copy(update={"version": __version__}), records)

@@ -28,6 +28,8 @@ class Distribution(Spec):
     p90: Estimate
     p95: Estimate
     p99: Estimate
+    percentiles: tuple[float, ...]
+    """The 0th to the 100th, 101 in all: a curve to draw."""
 
 
 class FleetTimeline(Spec):
@@ -45,6 +47,8 @@ class FleetTimeline(Spec):
 class ServingSimulation(Spec):
     """Requests that met a fleet."""
 
+    version: str = ""
+    """Of Myriad; `api.simulate_serving` fills it in."""
     seed: int
     fleet: Fleet
     objective: Objective | None

@@ -19,6 +19,7 @@ LEAST_REQUESTS = 20 * BATCHES
 STUDENT_95 = 2.093
 """Of 19 degrees of freedom, two-sided 95 %."""
 PERCENTILES = (50, 90, 95, 99)
+CURVE = tuple(range(101))
 SAMPLES = 241
 
 
@@ -91,15 +92,17 @@ def _estimate(value: float, batches: Floats) -> Estimate:
 def _distribution(values: Floats) -> Distribution:
     """Mean and percentiles, all percentiles of a batch at once."""
     whole = np.append(np.percentile(values, PERCENTILES), values.mean())
+    curve = np.percentile(values, CURVE).tolist()
     if len(values) < LEAST_REQUESTS:
-        return _named([Estimate(value=float(value)) for value in whole])
+        return _named([Estimate(value=float(value)) for value in whole], curve)
     parts = np.array_split(values, BATCHES)
     batches = np.array([np.append(np.percentile(part, PERCENTILES), part.mean()) for part in parts])
-    return _named([_estimate(float(value), batches[:, place]) for place, value in enumerate(whole)])
+    return _named([_estimate(float(value), batches[:, place]) for place, value in enumerate(whole)], curve)
 
 
-def _named(figures: list[Estimate]) -> Distribution:
-    return Distribution(p50=figures[0], p90=figures[1], p95=figures[2], p99=figures[3], mean=figures[4])
+def _named(figures: list[Estimate], curve: list[float]) -> Distribution:
+    p50, p90, p95, p99, mean = figures
+    return Distribution(p50=p50, p90=p90, p95=p95, p99=p99, mean=mean, percentiles=tuple(curve))
 
 
 def _gaps(run: Run, warm_up: float) -> Distribution | None:
@@ -111,16 +114,21 @@ def _gaps(run: Run, warm_up: float) -> Distribution | None:
         return None
     centres = at.GAP_LEAST_S * np.exp((np.arange(at.GAP_BINS) + 0.5) / at.GAP_BINS_PER_E)
 
+    def percentiles(total: Floats, which: tuple[int, ...]) -> list[float]:
+        # A 0th percentile is the first bin that holds anything.
+        wanted = [max(p / 100 * total[-1], 1e-9) for p in which]
+        return [float(centres[place]) for place in np.searchsorted(total, wanted)]
+
     def figures(histogram: Floats) -> list[float]:
         total = histogram.cumsum()
-        places = np.searchsorted(total, [p / 100 * total[-1] for p in PERCENTILES])
-        return [*(float(centres[place]) for place in places), float(histogram @ centres / total[-1])]
+        return [*percentiles(total, PERCENTILES), float(histogram @ centres / total[-1])]
 
-    whole = figures(counts.sum(axis=0))
+    every = counts.sum(axis=0)
+    whole, curve = figures(every), percentiles(every.cumsum(), CURVE)
     if len(counts) < BATCHES or len(run.requests) < LEAST_REQUESTS or not counts.any(axis=1).all():
-        return _named([Estimate(value=value) for value in whole])
+        return _named([Estimate(value=value) for value in whole], curve)
     batches = np.array([figures(batch) for batch in counts])
-    return _named([_estimate(value, batches[:, place]) for place, value in enumerate(whole)])
+    return _named([_estimate(value, batches[:, place]) for place, value in enumerate(whole)], curve)
 
 
 def _times(run: Run, fleet: Fleet) -> tuple[float, float, float]:
