@@ -71,7 +71,7 @@ def summary(
         requeued=int(run.ints[at.REQUEUED]),
         output_tokens=outputs,
         events=int(run.ints[at.EVENTS]),
-        timeline=_timeline(run, records, fleet, duration_s),
+        timeline=_timeline(run, fleet, duration_s),
     )
 
 
@@ -153,14 +153,14 @@ def _meets(objective: Objective, ttft_s: Floats, tpot_s: Floats) -> bool:
     )
 
 
-def _timeline(run: Run, records: Records, fleet: Fleet, duration_s: float) -> FleetTimeline:
+def _timeline(run: Run, fleet: Fleet, duration_s: float) -> FleetTimeline:
     at_s = np.linspace(0.0, duration_s, SAMPLES)
-    answered = ~records.refused
+    answered = run.requests[:, at.REFUSED] == 0
 
-    def so_far(times_s: Floats) -> npt.NDArray[np.int64]:
-        return np.searchsorted(np.sort(times_s[answered]), at_s, side="right")
+    def so_far(field: int) -> npt.NDArray[np.int64]:
+        return np.searchsorted(np.sort(run.times_s[answered, field]), at_s, side="right")
 
-    arrived, begun, done = so_far(records.arrival_s), so_far(records.admitted_s), so_far(records.finished_s)
+    arrived, begun, done = so_far(at.ARRIVAL_S), so_far(at.ADMITTED_S), so_far(at.FINISHED_S)
     ready = []
     for number, pool in enumerate(fleet.pools):
         own = run.changed_pool == number
