@@ -11,13 +11,22 @@ DRAWN = (*BASE, "--rate", "4", "--input-tokens", "1k", "--output-tokens", "50", 
 
 
 def test_drawn_requests_give_latencies_and_files(myriad):
-    done = myriad(*DRAWN, "--ttft", "2s", "--out", "requests.csv", "--json", "result.json")
+    done = myriad(*DRAWN, "--ttft", "2s", "--out", "requests.csv", "--json", "result.json", "--html", "page.html")
     assert done.code == 0, done.err
     assert "time to first token" in done.out
     assert "Requests: 60, refused: 0" in done.out
     assert "The promised latency is kept" in done.out
     assert max(map(len, done.out.splitlines())) <= 80
     result = json.loads(Path("result.json").read_text("utf-8"))
+    assert "page: page.html" in done.err
+    page = Path("page.html").read_text("utf-8")
+    inside = page.split('id="plan-data">')[1].split("</script>")[0]
+    assert json.loads(inside) == result
+    assert f"Myriad {result['version']}" in page
+    curve = result["ttft"]["percentiles"]
+    assert len(curve) == 101
+    assert curve == sorted(curve)
+    assert curve[50] == result["ttft"]["p50"]["value"]
     with Path("requests.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert result["requests"] == len(rows) == 60
@@ -52,6 +61,7 @@ def test_a_trace_a_closed_loop_and_separate_prefill(myriad):
         ((*DRAWN, "--router", "random"), "--router: "),
         ((*DRAWN, "--engine", "vlm"), "--engine: "),
         ((*DRAWN, "--warm-up", "1"), "--warm-up: found 1"),
+        ((*DRAWN, "--html", "pages/page.html"), "--html: pages/page.html: there is no folder"),
         ((*DRAWN, "--out", "requests.txt"), "--out: requests.txt: expected a name"),
         ((*BASE, "--trace", "none.csv"), "none.csv: no such file"),
         ((*BASE, "--rate", "1", "--input-tokens", "100M", "--output-tokens", "9"), "no request fits"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from myriad import catalog
+from myriad import __version__, catalog
 from myriad.api.serving import machine_of
 from myriad.errors import InfeasibleError, MissingDataError
 from myriad.estimate.serving.table import iteration_table
@@ -64,11 +64,15 @@ def simulate_serving(
 ) -> Simulated:
     """What requests meet in a deployment: latencies, throughput, goodput, and each request.
 
+    Times to the first token, per token and of the whole request are those of a client: beside what is simulated they
+    have the engine's `request_s` and `request_token_s` and the work's `stream_interval` (of replicas that decode), as
+    an estimate has them.
+
     `fleet` says what a deployment does not: routing, batching, scaling, failures; without it, `fleet_of`. Raises
     SpecError for unknown names, MissingDataError for figures that the catalog lacks, InfeasibleError where weights
     leave no room for a cache or no request fits.
     """
-    from myriad.sim.serving import simulate  # loads numba, where that is installed
+    from myriad.sim.serving import Simulated, Way, simulate  # loads numba, where that is installed
 
     found = catalog.model(model) if isinstance(model, str) else model
     machines = catalog.cluster(cluster) if isinstance(cluster, str) else cluster
@@ -85,4 +89,7 @@ def simulate_serving(
         if table.cache_tokens < table.block_tokens:
             raise InfeasibleError(f"{found.name} on {replicas.layout.text()}: weights leave no room for a cache")
         tables.append(table)
-    return simulate(fleet, tuple(tables), arrivals, objective, seed, warm_up, progress)
+    engine, interval = catalog.engine(deployment.replicas.work.engine), deployment.replicas.work.stream_interval
+    way = Way(engine.request_s, engine.request_token_s, interval)
+    result, records = simulate(fleet, tuple(tables), arrivals, objective, seed, warm_up, progress, way)
+    return Simulated(result.model_copy(update={"version": __version__}), records)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from myriad.cli.options import MODEL, JsonFile, LanguageCode, at, check_language, read_flag, read_flags
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
+from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, say, show, write
 from myriad.errors import SpecError
 
 if TYPE_CHECKING:
@@ -65,14 +65,16 @@ def simulate(
     warm_up: Annotated[float, _option("Share of the first requests that is not counted.", "SHARE")] = 0.0,
     seed: Annotated[int, _option("Of what is drawn.")] = 0,
     out: Annotated[Path | None, _option("Write every request: .csv or .jsonl.", "FILE")] = None,
+    html: Annotated[Path | None, _option("Write a page with charts.", "FILE")] = None,
     json_file: JsonFile = None,
     lang: LanguageCode = "en",
 ) -> None:
     """Simulate requests one by one: queues, batches, caches, replicas."""
     given = {name: value for name, value in locals().items() if value is not None}
     check_language(lang)
-    check_outputs({"--out": out, "--json": json_file}, *([trace] if trace is not None else []))
+    check_outputs({"--out": out, "--html": html, "--json": json_file}, *([trace] if trace is not None else []))
     from myriad import api, catalog
+    from myriad.report.serving_simulation_page import simulation_html
     from myriad.report.serving_simulation_text import serving_simulation_text
     from myriad.sim.serving import records_text
     from myriad.sim.serving.records import FORMATS
@@ -85,7 +87,7 @@ def simulate(
     if not 0 <= warm_up < 1:
         raise SpecError(f"--warm-up: found {warm_up:g}, expected a share from 0 to below 1")
     with at("--model"):
-        catalog.model(model)
+        named = catalog.model(model)
     with at("--accelerator"):
         cluster = catalog.cluster(accelerator)
     deployment = _deployment(given, cluster.num_accelerators, cluster.accelerator_id)
@@ -106,10 +108,14 @@ def simulate(
         )
     if out is not None:
         write(out, records_text(simulated.records, out.suffix))
+    if html is not None:
+        write(html, simulation_html(simulated.result, named.name, cluster.accelerator.name, lang))
     if json_file is not None:
         write(json_file, json_text(simulated.result.model_dump(mode="json")))
     if json_file != STANDARD_OUTPUT:
         show(serving_simulation_text(simulated.result, lang))
+    if html is not None:
+        say(f"page: {html}")
 
 
 def _deployment(given: Mapping[str, Any], gpus: int, accelerator_id: str) -> Deployment:

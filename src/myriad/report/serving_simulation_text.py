@@ -16,6 +16,12 @@ def serving_simulation_text(result: ServingSimulation, lang: str = "en") -> Rend
     """Latencies with the intervals of their percentiles, then rates and what was used."""
     words = language(lang)
     numbers = Numbers(words)
+    lines = simulation_words(result, words, numbers)
+    return Group(_latencies(result, words, numbers), *(Text(line) for line in lines))
+
+
+def simulation_words(result: ServingSimulation, words: Language, numbers: Numbers) -> list[str]:
+    """The answer in sentences: how many requests, rates, what was used, whether the promise is kept."""
     lines = [
         words(
             "simulation.counted",
@@ -47,7 +53,26 @@ def serving_simulation_text(result: ServingSimulation, lang: str = "en") -> Rend
             )
         )
         lines.append(words("simulation.met" if result.meets_objective else "simulation.missed"))
-    return Group(_latencies(result, words, numbers), *(Text(line) for line in lines))
+    return lines
+
+
+def times_by_name(result: ServingSimulation) -> dict[str, Distribution]:
+    """The distributions that there are, by the key of their name."""
+    every: dict[str, Distribution | None] = {
+        "simulation.ttft": result.ttft,
+        "simulation.tpot": result.tpot,
+        "simulation.inter_token": result.inter_token,
+        "simulation.end_to_end": result.end_to_end,
+        "simulation.queueing": result.queueing,
+    }
+    return {name: times for name, times in every.items() if times is not None}
+
+
+def interval_text(estimate: Estimate, numbers: Numbers) -> str:
+    """Both ends of the interval of a time; empty where there is none."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{numbers.seconds(estimate.low)} - {numbers.seconds(estimate.high)}"
 
 
 def _latencies(result: ServingSimulation, words: Language, numbers: Numbers) -> Table:
@@ -56,25 +81,10 @@ def _latencies(result: ServingSimulation, words: Language, numbers: Numbers) -> 
         *((words("simulation.mean") if name == "mean" else name, "right") for name in ("mean", "p50", "p90", "p99")),
         (words("simulation.interval"), "right"),
     )
-    rows: dict[str, Distribution | None] = {
-        "simulation.ttft": result.ttft,
-        "simulation.tpot": result.tpot,
-        "simulation.inter_token": result.inter_token,
-        "simulation.end_to_end": result.end_to_end,
-        "simulation.queueing": result.queueing,
-    }
-    for name, times in rows.items():
-        if times is None:
-            continue
+    for name, times in times_by_name(result).items():
         plain = [numbers.seconds(one.value) for one in (times.mean, times.p50, times.p90, times.p99)]
-        table.add_row(words(name), *plain, _between(times.p95, numbers))
+        table.add_row(words(name), *plain, interval_text(times.p95, numbers) or numbers.seconds(times.p95.value))
     return table
-
-
-def _between(estimate: Estimate, numbers: Numbers) -> str:
-    if estimate.low is None or estimate.high is None:
-        return numbers.seconds(estimate.value)
-    return f"{numbers.seconds(estimate.low)} - {numbers.seconds(estimate.high)}"
 
 
 def _percent(estimate: Estimate, numbers: Numbers) -> str:

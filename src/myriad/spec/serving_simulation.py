@@ -28,6 +28,8 @@ class Distribution(Spec):
     p90: Estimate
     p95: Estimate
     p99: Estimate
+    percentiles: tuple[float, ...]
+    """The 0th to the 100th, 101 in all: a curve to draw."""
 
 
 class FleetTimeline(Spec):
@@ -45,6 +47,8 @@ class FleetTimeline(Spec):
 class ServingSimulation(Spec):
     """Requests that met a fleet."""
 
+    version: str = ""
+    """Of Myriad; `api.simulate_serving` fills it in."""
     seed: int
     fleet: Fleet
     objective: Objective | None
@@ -54,18 +58,20 @@ class ServingSimulation(Spec):
     counted: int
     """Requests in the latencies: those answered, without the warm-up."""
     duration_s: float
-    """From time 0 to the last answer."""
+    """From time 0 until the engines are done with the last answer."""
     mean_gpus: float
     """Accelerators that were on (or starting, or being repaired), over the duration."""
     ttft: Distribution
-    """From arrival to the first token. Disaggregated: when prefill ends."""
+    """From arrival to the first token at the client: with the way to and from the engine, and tokens that are gathered
+    before they are sent. Disaggregated: the engine has it when prefill ends."""
     tpot: Distribution | None
-    """Mean time per output token after the first, of each request that has more than one."""
+    """Mean time per output token after the first at the client, of each request that has more than one."""
     inter_token: Distribution | None
-    """Times between tokens as they come, of all requests. Several that one iteration yields count once."""
+    """Times between tokens as the engine makes them, of all requests. Several that one iteration yields count once."""
     end_to_end: Distribution
+    """From arrival to the last token at the client."""
     queueing: Distribution
-    """From arrival to the first admission."""
+    """From arrival to the first admission, without the way to the engine."""
     requests_per_s: float
     input_tokens_per_s_per_gpu: float
     output_tokens_per_s_per_gpu: float

@@ -162,6 +162,54 @@
         })),
       };
     },
+    /* How many requests took at most so long; a promise lies across in time and in share. */
+    distribution(chart, colours, width) {
+      const promised = chart.promised === null ? [] : [
+        { xAxis: chart.promised, label: { formatter: chart.promised_name + " " + format.format(chart.promised) + " " + chart.unit } },
+        { yAxis: chart.percentile, label: { formatter: "p" + format.format(chart.percentile) } },
+      ];
+      const power = (value, round) => 10 ** round(Math.log10(value));
+      return {
+        tooltip: {
+          trigger: "axis", axisPointer: { type: "line", lineStyle: { color: colours.soft } },
+          formatter: (items) => line(items[0].marker, chart.name, format.format(items[0].value[0]) + " " + chart.unit)
+            + line("", chart.share_axis, format.format(items[0].value[1])),
+        },
+        grid: { left: width < narrow ? 40 : 48, right: 48, top: 52, bottom: 46 },
+        xAxis: axis(colours, Object.assign(
+          { name: chart.axis, nameLocation: "middle", nameGap: 26, axisLabel: { color: colours.soft, hideOverlap: true, formatter: (v) => format.format(v) } },
+          chart.logarithmic
+            ? { type: "log", min: power(chart.least, Math.floor), max: power(chart.most, Math.ceil) }
+            : { type: "value", min: 0, max: (v) => (v.max < chart.most ? 1.1 * chart.most : null) },
+        )),
+        yAxis: axis(colours, { type: "value", min: 0, max: 100, name: chart.share_axis, nameGap: 30, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
+        series: [{
+          name: chart.name, type: "line", color: chart.colour, showSymbol: false, data: chart.points, lineStyle: { width: 2 },
+          areaStyle: { opacity: 0.08 },
+          markLine: {
+            silent: true, symbol: "none", animation: false, precision: 9, data: promised,
+            lineStyle: { color: colours.bad, type: "dashed", width: 1.2 }, label: { color: colours.bad, position: "end" },
+          },
+        }],
+      };
+    },
+    /* Numbers that change from one moment to the next. */
+    over_time(chart, colours, width) {
+      return {
+        tooltip: {
+          trigger: "axis", axisPointer: { type: "line", lineStyle: { color: colours.soft } },
+          formatter: (items) => line("", chart.time_axis, format.format(items[0].value[0]))
+            + items.map((i) => line(i.marker, i.seriesName, format.format(i.value[1]))).join(""),
+        },
+        legend: { type: "scroll", bottom: 0, left: "center", textStyle: { color: colours.soft }, itemWidth: 16, itemHeight: 8 },
+        grid: { left: width < narrow ? 46 : 56, right: 24, top: 30, bottom: 68 },
+        xAxis: axis(colours, { type: "value", min: 0, max: chart.end, name: chart.time_axis, nameLocation: "middle", nameGap: 26, axisLabel: { color: colours.soft, hideOverlap: true, showMaxLabel: false } }),
+        yAxis: axis(colours, { type: "value", min: 0, minInterval: 1, name: chart.axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
+        series: chart.series.map((s) => ({
+          name: s.name, type: "line", step: "end", color: s.colour, showSymbol: false, data: s.points, lineStyle: { width: 1.5 },
+        })),
+      };
+    },
     sensitivity(chart, colours, width) {
       return {
         tooltip: { trigger: "axis", axisPointer: { type: "shadow" }, formatter: (items) => line("", items[0].name, format.format(items[0].value) + " %") },

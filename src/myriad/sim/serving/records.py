@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,10 @@ FORMATS = (".csv", ".jsonl")
 
 @dataclass(frozen=True)
 class Records:
-    """One value per request, in the order of arrival; times in seconds, NaN where a request never came so far."""
+    """One value per request, in the order of arrival; times in seconds, NaN where a request never came so far.
+
+    The first token and the end are when a client has them (`seen`), the admission when the engine makes it.
+    """
 
     arrival_s: Floats
     admitted_s: Floats
@@ -64,6 +68,41 @@ def records_of(run: Run) -> Records:
         preemptions=run.requests[:, at.PREEMPTIONS],
         refused=refused,
     )
+
+
+@dataclass(frozen=True)
+class Way:
+    """What lies between engine and client, and takes time of no iteration."""
+
+    request_s: float = 0.0
+    """To the queue, and back with each answer's first token."""
+    request_token_s: float = 0.0
+    """The same per prompt token."""
+    stream_interval: int = 1
+    """Tokens that are gathered before they are sent."""
+
+
+NO_WAY: Final = Way()
+
+
+def seen(records: Records, way: Way) -> Records:
+    """The requests as clients see them, by the formula of the steady state (`estimate.serving.load.as_seen`).
+
+        way_s         = request_s + request_token_s * input tokens
+        finished_s    = finished_s in the engine + way_s
+        first_token_s = first_token_s in the engine + way_s + (min(stream_interval, output) - 1) * TPOT of the request
+
+    Left out: the part of the way before the queue delays no admission, though all of them by nearly the same time; in
+    a closed loop the next request is sent when the engine, not the client, has the answer; the tokens of a request
+    are taken to come evenly.
+    """
+    way_s = way.request_s + way.request_token_s * records.input_tokens
+    gathered = np.minimum(way.stream_interval, records.output_tokens) - 1
+    share = gathered / np.maximum(records.output_tokens - 1, 1)
+    finished_s = records.finished_s + way_s
+    first_token_s = records.first_token_s + way_s + share * (records.finished_s - records.first_token_s)
+    # Where all tokens are sent at once both are the same time, but for rounding.
+    return replace(records, first_token_s=np.minimum(first_token_s, finished_s), finished_s=finished_s)
 
 
 def records_text(records: Records, suffix: str) -> str:

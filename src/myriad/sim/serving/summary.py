@@ -19,6 +19,7 @@ LEAST_REQUESTS = 20 * BATCHES
 STUDENT_95 = 2.093
 """Of 19 degrees of freedom, two-sided 95 %."""
 PERCENTILES = (50, 90, 95, 99)
+CURVE = tuple(range(101))
 SAMPLES = 241
 
 
@@ -70,7 +71,7 @@ def summary(
         requeued=int(run.ints[at.REQUEUED]),
         output_tokens=outputs,
         events=int(run.ints[at.EVENTS]),
-        timeline=_timeline(run, records, fleet, duration_s),
+        timeline=_timeline(run, fleet, duration_s),
     )
 
 
@@ -91,15 +92,17 @@ def _estimate(value: float, batches: Floats) -> Estimate:
 def _distribution(values: Floats) -> Distribution:
     """Mean and percentiles, all percentiles of a batch at once."""
     whole = np.append(np.percentile(values, PERCENTILES), values.mean())
+    curve = np.percentile(values, CURVE).tolist()
     if len(values) < LEAST_REQUESTS:
-        return _named([Estimate(value=float(value)) for value in whole])
+        return _named([Estimate(value=float(value)) for value in whole], curve)
     parts = np.array_split(values, BATCHES)
     batches = np.array([np.append(np.percentile(part, PERCENTILES), part.mean()) for part in parts])
-    return _named([_estimate(float(value), batches[:, place]) for place, value in enumerate(whole)])
+    return _named([_estimate(float(value), batches[:, place]) for place, value in enumerate(whole)], curve)
 
 
-def _named(figures: list[Estimate]) -> Distribution:
-    return Distribution(p50=figures[0], p90=figures[1], p95=figures[2], p99=figures[3], mean=figures[4])
+def _named(figures: list[Estimate], curve: list[float]) -> Distribution:
+    p50, p90, p95, p99, mean = figures
+    return Distribution(p50=p50, p90=p90, p95=p95, p99=p99, mean=mean, percentiles=tuple(curve))
 
 
 def _gaps(run: Run, warm_up: float) -> Distribution | None:
@@ -111,16 +114,21 @@ def _gaps(run: Run, warm_up: float) -> Distribution | None:
         return None
     centres = at.GAP_LEAST_S * np.exp((np.arange(at.GAP_BINS) + 0.5) / at.GAP_BINS_PER_E)
 
+    def percentiles(total: Floats, which: tuple[int, ...]) -> list[float]:
+        # A 0th percentile is the first bin that holds anything.
+        wanted = [max(p / 100 * total[-1], 1e-9) for p in which]
+        return [float(centres[place]) for place in np.searchsorted(total, wanted)]
+
     def figures(histogram: Floats) -> list[float]:
         total = histogram.cumsum()
-        places = np.searchsorted(total, [p / 100 * total[-1] for p in PERCENTILES])
-        return [*(float(centres[place]) for place in places), float(histogram @ centres / total[-1])]
+        return [*percentiles(total, PERCENTILES), float(histogram @ centres / total[-1])]
 
-    whole = figures(counts.sum(axis=0))
+    every = counts.sum(axis=0)
+    whole, curve = figures(every), percentiles(every.cumsum(), CURVE)
     if len(counts) < BATCHES or len(run.requests) < LEAST_REQUESTS or not counts.any(axis=1).all():
-        return _named([Estimate(value=value) for value in whole])
+        return _named([Estimate(value=value) for value in whole], curve)
     batches = np.array([figures(batch) for batch in counts])
-    return _named([_estimate(value, batches[:, place]) for place, value in enumerate(whole)])
+    return _named([_estimate(value, batches[:, place]) for place, value in enumerate(whole)], curve)
 
 
 def _times(run: Run, fleet: Fleet) -> tuple[float, float, float]:
@@ -145,14 +153,14 @@ def _meets(objective: Objective, ttft_s: Floats, tpot_s: Floats) -> bool:
     )
 
 
-def _timeline(run: Run, records: Records, fleet: Fleet, duration_s: float) -> FleetTimeline:
+def _timeline(run: Run, fleet: Fleet, duration_s: float) -> FleetTimeline:
     at_s = np.linspace(0.0, duration_s, SAMPLES)
-    answered = ~records.refused
+    answered = run.requests[:, at.REFUSED] == 0
 
-    def so_far(times_s: Floats) -> npt.NDArray[np.int64]:
-        return np.searchsorted(np.sort(times_s[answered]), at_s, side="right")
+    def so_far(field: int) -> npt.NDArray[np.int64]:
+        return np.searchsorted(np.sort(run.times_s[answered, field]), at_s, side="right")
 
-    arrived, begun, done = so_far(records.arrival_s), so_far(records.admitted_s), so_far(records.finished_s)
+    arrived, begun, done = so_far(at.ARRIVAL_S), so_far(at.ADMITTED_S), so_far(at.FINISHED_S)
     ready = []
     for number, pool in enumerate(fleet.pools):
         own = run.changed_pool == number
