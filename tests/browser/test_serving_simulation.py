@@ -13,6 +13,7 @@ from myriad.sim.serving import simulate
 from myriad.spec.fleet import Autoscaling, Fleet, ReplicaPool
 from myriad.spec.serving import Objective
 from myriad.spec.serving_simulation import ServingSimulation
+from page_fixtures import opened
 from serving_tables import curved_table, mixed_requests
 
 if TYPE_CHECKING:
@@ -40,17 +41,8 @@ def simulation_page(
 
 @pytest.fixture
 def page(browser: Browser, simulation_page: Path) -> Iterator[Page]:
-    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-    requests: list[str] = []
-    complaints: list[str] = []
-    page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(simulation_page.as_uri())
-    yield page
-    assert complaints == []
-    assert requests == [simulation_page.as_uri()]
-    page.context.close()
+    with opened(browser, simulation_page) as page:
+        yield page
 
 
 def test_every_chart_is_drawn(page: Page) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-BASE = ("serving", "simulate", "--model", "qwen3-32b", "--accelerator", "h200:4", "--tp", "2")
+BASE = ("serving", "simulate", "--model", "qwen3-32b", "--cluster", "h200:4", "--tp", "2")
 DRAWN = (*BASE, "--rate", "4", "--input-tokens", "1k", "--output-tokens", "50", "--requests", "60")
 
 
@@ -55,7 +55,7 @@ def test_a_trace_a_closed_loop_and_separate_prefill(myriad):
         (BASE, "expected one of --trace, --rate and --concurrency"),
         ((*BASE, "--rate", "1"), "--input-tokens: is missing"),
         ((*DRAWN, "--concurrency", "3"), "expected one of"),
-        ((*DRAWN, "--pp", "3"), "--accelerator: 4 accelerators are not a whole number of replicas of 6"),
+        ((*DRAWN, "--pp", "3"), "--cluster: 4 accelerators are not a whole number of replicas of 6"),
         ((*DRAWN, "--prefill", "2"), "--prefill: 2 of 2 replicas leave none to decode"),
         ((*DRAWN, "--link", "1 GB/s"), "--link: goes with --prefill"),
         ((*DRAWN, "--router", "random"), "--router: "),

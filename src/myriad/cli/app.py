@@ -44,7 +44,7 @@ One question at a time:
     --input 4000 --output 1000 --ttft 2s --tpot 50ms
   myriad explain --row mb-254
   myriad launch deployment.yaml --to launch
-  myriad serving simulate --model qwen3-32b --accelerator h200:8 --tp 2 --trace trace.csv
+  myriad serving simulate --model qwen3-32b --cluster h200:8 --tp 2 --trace trace.csv
   myriad validate training
   myriad catalog show gb200-nvl72"""
 

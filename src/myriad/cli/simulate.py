@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from myriad.cli.options import MODEL, JsonFile, LanguageCode, at, check_language, read_flag, read_flags
+from myriad.cli.options import MODEL, ClusterName, JsonFile, LanguageCode, at, check_language, read_flag, read_flags
 from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, say, show, write
 from myriad.errors import SpecError
 
 if TYPE_CHECKING:
     from myriad.sim.serving import Arrivals
+    from myriad.spec.fleet import Fleet, ReplicaPool
     from myriad.spec.serving import Deployment
 
 EXAMPLES: Final = """\b
 Examples:
-  myriad serving simulate --model qwen3-32b --accelerator h200:8 --tp 2
+  myriad serving simulate --model qwen3-32b --cluster h200:8 --tp 2
     --trace trace.csv --ttft 2s --tpot 50ms
-  myriad serving simulate --model qwen3-32b --accelerator h200:8 --tp 2 --rate 3
+  myriad serving simulate --model qwen3-32b --cluster h200:8 --tp 2 --rate 3
     --input-tokens 4k --output-tokens 500 --variation 1 --requests 5000
-  myriad serving simulate --model qwen3-32b --accelerator h200:8 --tp 2
-    --prefill 1 --concurrency 64 --input-tokens 4k --output-tokens 500"""
+  myriad serving simulate --model qwen3-32b --cluster h200:8 --tp 2
+    --prefill 1 --concurrency 64 --input-tokens 4k --output-tokens 500
+  myriad serving simulate --model qwen3-32b --cluster h200:8 --tp 2
+    --trace trace.csv --target-requests 32 --mtbf 12h --repair 10min"""
 
 
 def _option(help_text: str, metavar: str = "COUNT", **more: Any) -> Any:
@@ -32,7 +35,7 @@ def _option(help_text: str, metavar: str = "COUNT", **more: Any) -> Any:
 
 def simulate(
     model: Annotated[str, MODEL],
-    accelerator: Annotated[str, _option("Accelerators or nodes, and how many in all: h200:8.", "NAME:COUNT")],
+    cluster: ClusterName,
     tp: Annotated[str | None, _option("Tensor parallel size of a replica.")] = None,
     pp: Annotated[str | None, _option("Pipeline stages of a replica.")] = None,
     dp: Annotated[str | None, _option("Copies of attention in a replica.")] = None,
@@ -46,6 +49,13 @@ def simulate(
     max_batched_tokens: Annotated[str | None, _option("Most tokens of an iteration of a copy.")] = None,
     batching: Annotated[str | None, _option("chunked (default) or prefill-first.", "NAME")] = None,
     router: Annotated[str | None, _option("least-loaded (default), round-robin, prefix-aware.", "NAME")] = None,
+    target_requests: Annotated[
+        str | None, _option("Start and stop replicas, aiming at so many unfinished requests on each.", "NUMBER")
+    ] = None,
+    least_replicas: Annotated[str | None, _option("Replicas of each kind that always run (default: 1).")] = None,
+    start_up: Annotated[str | None, _option("Until a started replica answers (default: 2 min).", "TIME")] = None,
+    mtbf: Annotated[str | None, _option("Mean time of one replica until it fails (default: never).", "TIME")] = None,
+    repair: Annotated[str | None, _option("Of a failed replica.", "TIME")] = None,
     order: Annotated[str | None, _option("fcfs (default) or priority.", "NAME")] = None,
     prefix_cache: Annotated[bool | None, typer.Option("--prefix-cache/--no-prefix-cache", help="Default on.")] = None,
     trace: Annotated[Path | None, _option("Requests: Azure, Mooncake or own, .csv or .jsonl(.gz).", "FILE")] = None,
@@ -88,14 +98,14 @@ def simulate(
         raise SpecError(f"--warm-up: found {warm_up:g}, expected a share from 0 to below 1")
     with at("--model"):
         named = catalog.model(model)
-    with at("--accelerator"):
-        cluster = catalog.cluster(accelerator)
-    deployment = _deployment(given, cluster.num_accelerators, cluster.accelerator_id)
+    with at("--cluster"):
+        machines = catalog.cluster(cluster)
+    deployment = _deployment(given, machines.num_accelerators, machines.accelerator_id)
     like = read_flags(
         ReplicaPool, {name: given[name] for name in ("batching", "router", "prefix_cache") if name in given}
     )
     between = None if link is None else Link(bandwidth=read_flag("--link", link, BytesPerS))
-    fleet = api.fleet_of(cluster, deployment, like, between)
+    fleet = _living(given, api.fleet_of(machines, deployment, like, between))
     if order is not None:
         fleet = read_flags(Fleet, {**fleet.model_dump(), "order": order})
     limits: dict[str, Any] = {name: given[name] for name in ("ttft", "tpot") if name in given}
@@ -104,12 +114,12 @@ def simulate(
     label = f"simulating {model}"
     with progress(label, rate="requests/s") as step:
         simulated = api.simulate_serving(
-            model, cluster, deployment, arrivals, objective, fleet, seed, warm_up, step(label)
+            model, machines, deployment, arrivals, objective, fleet, seed, warm_up, step(label)
         )
     if out is not None:
         write(out, records_text(simulated.records, out.suffix))
     if html is not None:
-        write(html, simulation_html(simulated.result, named.name, cluster.accelerator.name, lang))
+        write(html, simulation_html(simulated.result, named.name, machines.accelerator.name, lang))
     if json_file is not None:
         write(json_file, json_text(simulated.result.model_dump(mode="json")))
     if json_file != STANDARD_OUTPUT:
@@ -130,7 +140,7 @@ def _deployment(given: Mapping[str, Any], gpus: int, accelerator_id: str) -> Dep
         catalog.engine(work.engine)
     if gpus % layout.gpus:
         raise SpecError(
-            f"--accelerator: {gpus} accelerators are not a whole number of replicas of {layout.gpus} ({layout.text()})"
+            f"--cluster: {gpus} accelerators are not a whole number of replicas of {layout.gpus} ({layout.text()})"
         )
     count = gpus // layout.gpus
     of_prefill = read_flag("--prefill", given["prefill"], Count) if "prefill" in given else 0
@@ -144,6 +154,32 @@ def _deployment(given: Mapping[str, Any], gpus: int, accelerator_id: str) -> Dep
         replicas=Replicas(layout=layout, work=work, count=count - of_prefill),
         prefill=Replicas(layout=layout, work=work, count=of_prefill) if of_prefill else None,
     )
+
+
+def _living(given: Mapping[str, Any], fleet: Fleet) -> Fleet:
+    """The fleet, whose replicas start and stop with the load, fail and are repaired, where that is asked for."""
+    from myriad.spec.base import Count
+    from myriad.spec.fleet import Autoscaling, Failures
+
+    def pool(steady: ReplicaPool) -> ReplicaPool:
+        more: dict[str, Any] = {}
+        if "target_requests" in given:
+            named = {"target_requests": given["target_requests"], "least": given.get("least_replicas", 1)}
+            named |= {name: given[name] for name in ("start_up",) if name in given}
+            if not (least := read_flag("--least-replicas", str(named["least"]), Count)) <= steady.replicas:
+                raise SpecError(f"--least-replicas: found {least}, there are {steady.replicas}")
+            more["autoscaling"] = read_flags(Autoscaling, {**named, "most": steady.replicas})
+        if "mtbf" in given:
+            more["failures"] = read_flags(Failures, {"mtbf": given["mtbf"], "repair": given["repair"]})
+        return steady.model_copy(update=more)
+
+    for flag, needed in (
+        ("least_replicas", "target_requests"), ("start_up", "target_requests"), ("mtbf", "repair"), ("repair", "mtbf"),
+    ):  # fmt: skip
+        if flag in given and needed not in given:
+            raise SpecError(f"--{flag.replace('_', '-')}: goes with --{needed.replace('_', '-')}")
+    pools = {name: pool(value) for name in ("replicas", "prefill") if (value := getattr(fleet, name)) is not None}
+    return fleet.model_copy(update=pools)
 
 
 def _arrivals(given: Mapping[str, Any]) -> Arrivals:
