@@ -7,6 +7,7 @@ estimate is below saturation, throughput where it states no latencies.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +31,9 @@ Array = npt.NDArray[np.float64]
 
 #: Standard deviation of ln between runs of one configuration, by kind.
 NOISES = {"tpot": 0.08, "ttft": 0.2, "throughput": 0.06}
+SHARED = 0.1
+"""Share of the variance of ln errors that runs of one model, chip and engine have in common: they miss alike, so that
+fifty of them say far less than fifty runs of fifty models."""
 STEP = 0.03
 """Change of ln factor for slopes."""
 STEEPEST = 1.5
@@ -58,17 +62,27 @@ class Observations:
 
 
 def observations(cases: Sequence[ServingCase], saturated: npt.NDArray[np.bool_]) -> Observations:
-    """Of latencies where they are stated, else of throughput; TTFT only below saturation."""
+    """Of latencies where they are stated, else of throughput; TTFT only below saturation.
+
+    A run among n of its model, chip and engine counts 1 / (1 + `SHARED` (n - 1)): the design effect of samples that
+    come in clusters.
+    """
+    kinds = [
+        (case.model.name, catalog.kernels_entry(case.cluster.accelerator_id).id, case.deployment.replicas.work.engine)
+        for case in cases
+    ]
+    alike = Counter(kinds)
+    counts = [(1.0 + SHARED * (alike[kind] - 1)) ** -0.5 for kind in kinds]
     values, scales = [], []
     for kind in ("tpot", "ttft", "throughput"):
-        for case, full in zip(cases, saturated.tolist(), strict=True):
+        for case, count, full in zip(cases, counts, saturated.tolist(), strict=True):
             value = {
                 "tpot": case.measured.tpot_s,
                 "ttft": None if full else case.measured.ttft_s,
                 "throughput": case.measured.tokens_per_s_per_gpu if case.measured.tpot_s is None else None,
             }[kind]
             values.append(np.log(value) if value else 0.0)
-            scales.append(NOISE / NOISES[kind] if value else 0.0)
+            scales.append(count * NOISE / NOISES[kind] if value else 0.0)
     return Observations(np.array(values), np.array(scales))
 
 
