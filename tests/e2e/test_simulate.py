@@ -49,6 +49,19 @@ def test_a_trace_a_closed_loop_and_separate_prefill(myriad):
     assert "首词元时间" in done.out
 
 
+def test_replicas_start_stop_fail_and_come_back(myriad):
+    done = myriad(
+        *DRAWN, "--target-requests", "4", "--start-up", "5s", "--mtbf", "20s", "--repair", "5s", "--json", "-"
+    )
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    pool = result["fleet"]["replicas"]
+    assert (pool["autoscaling"]["least"], pool["autoscaling"]["most"], pool["autoscaling"]["start_up"]) == (1, 2, 5.0)
+    assert pool["failures"] == {"mtbf": 20.0, "repair": 5.0}
+    steady = json.loads(myriad(*DRAWN, "--json", "-").out)
+    assert result["end_to_end"]["p99"]["value"] > steady["end_to_end"]["p99"]["value"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -57,6 +70,9 @@ def test_a_trace_a_closed_loop_and_separate_prefill(myriad):
         ((*DRAWN, "--concurrency", "3"), "expected one of"),
         ((*DRAWN, "--pp", "3"), "--cluster: 4 accelerators are not a whole number of replicas of 6"),
         ((*DRAWN, "--prefill", "2"), "--prefill: 2 of 2 replicas leave none to decode"),
+        ((*DRAWN, "--mtbf", "1h"), "--mtbf: goes with --repair"),
+        ((*DRAWN, "--start-up", "1min"), "--start-up: goes with --target-requests"),
+        ((*DRAWN, "--target-requests", "8", "--least-replicas", "3"), "--least-replicas: found 3, there are 2"),
         ((*DRAWN, "--link", "1 GB/s"), "--link: goes with --prefill"),
         ((*DRAWN, "--router", "random"), "--router: "),
         ((*DRAWN, "--engine", "vlm"), "--engine: "),
