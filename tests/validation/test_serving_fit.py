@@ -1,4 +1,4 @@
-"""The shipped calibration of serving estimates, held to the errors that it reached: ratchets, lowered but never raised."""
+"""The shipped calibration of serving estimates, held to the errors that it reached: may be lowered, never raised."""
 
 from __future__ import annotations
 
