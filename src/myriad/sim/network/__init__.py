@@ -1,0 +1,1 @@
+"""What traffic gets from a network: flows that share links fairly, until all have arrived."""
