@@ -72,7 +72,8 @@ class DrawnLink(Spec):
     bytes_per_s: float
     """Of all of them, one way."""
     weight: float
-    """Share of the widest line, from 0 to 1: grows with the bandwidth between one switch and the other box."""
+    """Share of the widest line, from 0 to 1: bandwidth between one thing of a box and the other box, in fat trees of the
+    lower of two switches, elsewhere between one thing and one other."""
     bend: float = 0.0
     """Pixels that the middle of the line lies beside the straight one, to the right as seen from `lower`."""
     use: LinkUse | None = None

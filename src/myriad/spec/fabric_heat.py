@@ -48,26 +48,28 @@ class HotLink(Spec):
 
 
 class HeatMap(Spec):
-    """Use of the links of one class one way: a row per switch below, a column per switch that it reaches above.
+    """Use of the links of one class one way, switch by switch.
 
-    Where there are more than fit, neighbouring rows or columns share one, and a cell shows the fullest of its links.
-    For `out`, a column per link of a switch.
+    Each switch of the tier below has a line of cells, one for each switch that it reaches above in the order of their
+    numbers; for `out`, one for each of its links. Where there are more than fit, neighbours share a cell, which shows
+    the fullest of its links.
     """
 
     link_class: str
     direction: Direction
-    row_tier: str
-    column_tier: str
-    rows: int
-    """Switches that are rows, before folding."""
-    columns: int
-    """The most that one of them reaches, before folding."""
-    rows_per_cell: int
-    columns_per_cell: int
+    tier: str
+    """Of the switches with lines; `chip` for accelerators that are their own switches."""
+    reached_tier: str
+    switches: int
+    """Lines, before folding."""
+    reached: int
+    """The most cells of one of them, before folding."""
+    switches_per_cell: int
+    reached_per_cell: int
     cells: tuple[tuple[float | None, ...], ...]
-    """Row by row: peak use as a share; `None` where no link is, -1 where all links are dead."""
-    row_mean: tuple[float, ...]
-    """Mean use of each row's links that are not dead."""
+    """Line by line: peak use as a share; `None` where no link is, -1 where all links are down."""
+    means: tuple[float, ...]
+    """Mean use of each line's links that are not down."""
 
 
 class FabricHeat(Spec):

@@ -5,23 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
 from myriad.estimate.fabric.drawn_flat import drawn_direct, drawn_groups, drawn_slim_fly, drawn_torus
 from myriad.estimate.fabric.drawn_tree import drawn_tree
-from myriad.estimate.fabric.folding import Folded, Use, bundles, counted, moved
-from myriad.estimate.fabric.network import Network
+from myriad.estimate.fabric.folding import Folded, bundles, counted, moved
+from myriad.estimate.fabric.network import Array, Network
 from myriad.spec.fabric import Direct, FatTree, SlimFly, Topology, Torus
 from myriad.spec.fabric_drawing import ClassSum, DrawnLink, FabricDrawing
 
-_AROUND: Final = 30.0
+_AROUND: Final = 34.0
 
 
-def draw(network: Network, topology: Topology, use: Use | None = None) -> FabricDrawing:
-    """The picture of a network that was built for this topology, with how full its links were where `use` says so."""
+def draw(network: Network, topology: Topology, utilisation: Array | None = None) -> FabricDrawing:
+    """The picture of a network that was built for this topology.
+
+    `utilisation` (2 L,) of directed links, as shares of what they carry, says how full they were; a link without
+    bandwidth is down.
+    """
     folded = _folded(network, topology)
     folded = _framed(replace(folded, boxes=counted(network, folded)))
-    links = bundles(network, folded.boxes, folded.box_of, use)
+    links = bundles(network, folded.boxes, folded.box_of, isinstance(topology, FatTree), utilisation)
     of_class = [network.links(name) for name in network.link_classes]
     return FabricDrawing(
         kind=topology.kind,
@@ -37,7 +39,7 @@ def draw(network: Network, topology: Topology, use: Use | None = None) -> Fabric
         tiers={name: len(network.switches(name)) for name in network.tiers},
         hosts=network.num_hosts,
         endpoints=network.num_endpoints,
-        folded=any(sum(box.switches.values()) > 1 for box in folded.boxes),
+        folded=any(box.tier != "host" and max(box.alike, *box.switches.values(), 1) > 1 for box in folded.boxes),
     )
 
 
@@ -65,13 +67,14 @@ def _framed(folded: Folded) -> Folded:
 def _bent(link: DrawnLink, folded: Folded) -> DrawnLink:
     """The link, bent where a straight one would run through other boxes of its row or column."""
     a, b = folded.boxes[link.lower], folded.boxes[link.upper]
-    middle = np.array([(a.x + b.x) / 2, (a.y + b.y) / 2])
-    across = abs(b.x - a.x) < 1.0 or abs(b.y - a.y) < 1.0
-    length = float(np.hypot(b.x - a.x, b.y - a.y))
-    passed = across and any(
-        abs(box.x - middle[0]) < abs(b.x - a.x) / 2 + 1 - (a.width if abs(b.x - a.x) > 1 else 0)
-        and abs(box.y - middle[1]) < abs(b.y - a.y) / 2 + 1 - (a.height if abs(b.y - a.y) > 1 else 0)
+    upright, level = abs(b.x - a.x) < 1.0, abs(b.y - a.y) < 1.0
+    if link.link_class == "global" or not (upright or (level and link.link_class in ("neighbour", "local"))):
+        return link
+    left, right, top, bottom = min(a.x, b.x), max(a.x, b.x), min(a.y, b.y), max(a.y, b.y)
+    passed = sum(
+        left - 1 < box.x < right + 1 and top - 1 < box.y < bottom + 1
         for box in folded.boxes
         if box is not a and box is not b
     )
-    return link.model_copy(update={"bend": round(0.16 * length + 8, 1)}) if passed else link
+    beside = a.width if upright else a.height
+    return link.model_copy(update={"bend": beside / 2 + 5.0 + 4.0 * passed}) if passed else link

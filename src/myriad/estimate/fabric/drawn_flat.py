@@ -15,6 +15,7 @@ from myriad.spec.fabric_drawing import DrawnBox, DrawnFrame
 ONE_WIDE: Final = 44.0
 FOLDED_WIDE: Final = 66.0
 HIGH: Final = 28.0
+_TALL: Final = 42.0
 _WHOLE_SWITCHES: Final = 50
 _GROUPS: Final = 20
 _COLUMNS: Final = 16
@@ -56,7 +57,7 @@ def drawn_groups(network: Network) -> Folded:
     alike = np.bincount(places).tolist()
     if not whole:
         boxes = [
-            DrawnBox(x=x, y=y, width=FOLDED_WIDE, height=HIGH, tier="group", first=first[at], alike=alike[at])
+            DrawnBox(x=x, y=y, width=FOLDED_WIDE, height=_TALL, tier="group", first=first[at], alike=alike[at])
             for at, (x, y) in enumerate(middle)
         ]
         return _folded(boxes, [], _with_endpoints(network, places[network.switch_group]))
@@ -92,12 +93,12 @@ def drawn_slim_fly(network: Network) -> Folded:
     places = folded_places(q, _COLUMNS)
     shown = int(places.max()) + 1
     across = FOLDED_WIDE + 8
-    alike = (np.bincount(places) * q).tolist()
+    alike = np.bincount(places).tolist()
     for block in range(2):
         for place in range(shown):
             first = int(np.flatnonzero(places == place)[0])
             box = _box(place * across, 280.0 * block, "column", first, alike[place])
-            boxes.append(box.model_copy(update={"height": 44.0}))
+            boxes.append(box.model_copy(update={"height": _TALL}))
     frames = [_block(block, 0.0, (shown - 1) * across, 280.0 * block, 280.0 * block) for block in range(2)]
     return _folded(boxes, frames, _with_endpoints(network, half * shown + places[column]))
 
@@ -114,19 +115,21 @@ def _block(number: int, left: float, wide: float, top: float, bottom: float) -> 
 
 
 def drawn_torus(network: Network, topology: Torus) -> Folded:
-    """The first two dimensions as a grid; what lies along the others shares a box."""
+    """A ring, or the first two dimensions as a grid; what lies along the others shares a box."""
     lengths = [length for length in topology.dimensions if length > 1] or [1]
-    rows, columns = (1, lengths[0]) if len(lengths) == 1 else (lengths[0], lengths[1])
+    if len(lengths) == 1:
+        return _ring(lengths[0])
+    rows, columns = lengths[0], lengths[1]
     deep = network.num_endpoints // (rows * columns)
-    of_row, of_column = folded_places(rows, _ALONG), folded_places(columns, _ALONG if rows > 1 else 2 * _ALONG)
+    of_row, of_column = folded_places(rows, _ALONG), folded_places(columns, _ALONG)
     across = int(of_column.max()) + 1
     row, column = np.divmod(np.arange(network.num_endpoints) // deep, columns)
     box_of = of_row[row] * across + of_column[column]
     alike = np.bincount(box_of).tolist()
     boxes = [
         DrawnBox(
-            x=at % across * (FOLDED_WIDE + 38.0),
-            y=at // across * (HIGH + 46.0),
+            x=at % across * (FOLDED_WIDE + 44.0),
+            y=at // across * (HIGH + 44.0),
             width=FOLDED_WIDE,
             height=HIGH,
             tier="chip",
@@ -136,6 +139,18 @@ def drawn_torus(network: Network, topology: Torus) -> Folded:
         for at, count in enumerate(alike)
     ]
     return _folded(boxes, [], box_of)
+
+
+def _ring(length: int) -> Folded:
+    places = folded_places(length, 2 * _ALONG)
+    alike = np.bincount(places).tolist()
+    radius = 26.0 + 15.0 * len(alike)
+    boxes = []
+    for at, count in enumerate(alike):
+        angle = 2 * math.pi * at / len(alike) - math.pi / 2
+        first = int(np.flatnonzero(places == at)[0])
+        boxes.append(_box(1.25 * radius * math.cos(angle), radius * math.sin(angle), "chip", first, count))
+    return _folded(boxes, [], places)
 
 
 def drawn_direct(network: Network) -> Folded:

@@ -63,7 +63,7 @@ def drawn_tree(network: Network, topology: FatTree) -> Folded:
     leaf_box, spine_box, core_box, boxes, frames, wide = _switches(copy, limits, units, len(network.tiers))
     size = len(boxes)
     in_copy = np.concatenate([leaf_box, spine_box, core_box])
-    shift = wide + 2 * APART
+    shift = wide + 2 * APART + 18.0
     all_boxes = [
         box.model_copy(update={"x": box.x + number * shift}) for number in range(beside) for box in boxes
     ]
@@ -73,7 +73,7 @@ def drawn_tree(network: Network, topology: FatTree) -> Folded:
     if copies > 1:
         all_frames = [*_copy_frames(topology, boxes, copies, beside, wide, shift), *all_frames]
     order = np.tile(in_copy, copies) + size * (network.switch_plane if beside == copies else 0)
-    host_boxes, endpoint_box = _hosts(network, all_boxes, order, (shift * beside - 2 * APART) / 2)
+    host_boxes, endpoint_box = _hosts(network, all_boxes, order, (shift * (beside - 1) + wide) / 2)
     folded = Folded(
         boxes=(*all_boxes, *host_boxes),
         frames=tuple(all_frames),
@@ -163,15 +163,15 @@ def _switches(
         if spread > 1:
             first = int(np.flatnonzero(block == unit)[0]) // rails
             frames.append(_frame("unit", left, right, leaf_y, leaf_y + ROW, first, int(alike_blocks[unit])))
-        pod_ends[pod] = (left - inset, right + inset)
+        before = pod_ends.get(pod, (left - inset, right + inset))
+        pod_ends[pod] = (min(before[0], left - inset), max(before[1], right + inset))
         x += inset + APART + (GAP if tiers == 3 or spread > 1 else 0)
     wide_all = max(end for _, end in pod_ends.values())
     spine_box = core_box = np.zeros(0, int)
     if tiers > 1:
         spine_place = folded_places(int(copy.spine_in_pod.max()) + 1, limits.spines)
-        ends = pod_ends if tiers == 3 else {0: (min(a for a, _ in pod_ends.values()), wide_all)}
         spine_at = len(boxes)
-        for left, right in ends.values():
+        for left, right in pod_ends.values():
             boxes += _row(spine_place, (left + right) / 2, leaf_y - ROW, "spine")
         spine_box = spine_at + pod_place[copy.spine_pod] * (int(spine_place.max()) + 1)
         spine_box = spine_box + spine_place[copy.spine_in_pod]

@@ -22,14 +22,6 @@ class Folded:
     height: float
 
 
-@dataclass(frozen=True)
-class Use:
-    """How full links are: `fraction` (2 L,) by directed link, of the whole link; `dead` (L,) those that are down."""
-
-    fraction: Array
-    dead: IntArray
-
-
 def folded_places(count: int, shown: int) -> IntArray:
     """For each of `count` things the place among at most `shown`: all, or the first ones, the rest, and the last.
 
@@ -66,8 +58,14 @@ def counted(network: Network, folded: Folded) -> tuple[DrawnBox, ...]:
     )
 
 
-def bundles(network: Network, boxes: tuple[DrawnBox, ...], box_of: IntArray, use: Use | None) -> list[DrawnLink]:
-    """One link per class and pair of boxes that are joined, with the sums of its links."""
+def bundles(
+    network: Network, boxes: tuple[DrawnBox, ...], box_of: IntArray, rows: bool, utilisation: Array | None
+) -> list[DrawnLink]:
+    """One link per class and pair of boxes that are joined, with the sums of its links.
+
+    Folding must not widen lines. Where tiers are `rows`, a line is as wide as what one switch has towards all of the
+    other box, so that widths above and below a leaf compare; else as what one thing has towards one other.
+    """
     number = len(boxes)
     lower, upper = box_of[network.lower], box_of[network.upper]
     between = np.flatnonzero(lower != upper)
@@ -75,13 +73,18 @@ def bundles(network: Network, boxes: tuple[DrawnBox, ...], box_of: IntArray, use
     keys, bundle = np.unique(key, return_inverse=True)
     links = np.bincount(bundle, minlength=len(keys))
     rate = np.bincount(bundle, weights=network.bytes_per_s[between], minlength=len(keys))
-    uses = [None] * len(keys) if use is None else _uses(bundle, len(keys), between, use)
+    uses = [None] * len(keys) if utilisation is None else _uses(network, bundle, len(keys), between, utilisation)
     found = []
     for index, packed in enumerate(keys.tolist()):
         rest, high = divmod(packed, number)
         link_class, low = divmod(rest, number)
-        # What one switch has towards the other box, so that folding does not widen a line.
-        one_of = boxes[high if link_class == 0 and boxes[low].tier == "host" else low]
+        if rows:
+            one_of = boxes[low] if link_class else boxes[high]
+            share = max(1, sum(one_of.switches.values()))
+        elif boxes[low].tier == "chip":
+            share = min(boxes[low].alike, boxes[high].alike)
+        else:
+            share = boxes[low].alike * boxes[high].alike
         found.append(
             DrawnLink(
                 lower=low,
@@ -89,7 +92,7 @@ def bundles(network: Network, boxes: tuple[DrawnBox, ...], box_of: IntArray, use
                 link_class=network.link_classes[link_class],
                 links=int(links[index]),
                 bytes_per_s=float(rate[index]),
-                weight=float(rate[index]) / max(1, sum(one_of.switches.values()) or one_of.alike),
+                weight=float(rate[index]) / share,
                 use=uses[index],
             )
         )
@@ -97,12 +100,14 @@ def bundles(network: Network, boxes: tuple[DrawnBox, ...], box_of: IntArray, use
     return [link.model_copy(update={"weight": round(link.weight / widest, 4)}) for link in found]
 
 
-def _uses(bundle: IntArray, number: int, between: IntArray, use: Use) -> list[LinkUse | None]:
-    dead = use.dead[between].astype(bool)
+def _uses(
+    network: Network, bundle: IntArray, number: int, between: IntArray, utilisation: Array
+) -> list[LinkUse | None]:
+    dead = network.bytes_per_s[between] <= 0
     alive = np.maximum(np.bincount(bundle[~dead], minlength=number), 1)
     ways: list[Array] = []
     for way in (0, 1):
-        fraction = np.where(dead, 0.0, use.fraction[2 * between + way])
+        fraction = np.where(dead, 0.0, utilisation[2 * between + way])
         peak = np.zeros(number)
         np.maximum.at(peak, bundle, fraction)
         ways += [np.bincount(bundle, weights=fraction, minlength=number) / alive, peak]

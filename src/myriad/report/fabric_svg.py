@@ -1,0 +1,257 @@
+"""A drawn fabric and its heat as SVG, in the colours of the page that it stands in and without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from markupsafe import Markup, escape
+
+from myriad.report.language import Language
+from myriad.report.numbers import Numbers, significant
+from myriad.report.palette import USE_COLOURS
+from myriad.spec.fabric_drawing import ClassSum, DrawnBox, DrawnFrame, DrawnLink, FabricDrawing
+from myriad.units import format_si
+
+LEFT, RIGHT = 132.0, 176.0
+"""Pixels beside the picture: names of tiers, and sums of links."""
+_NARROWEST: Final = 0.6
+_WIDEST_IN_ROWS: Final = 7.0
+"""Pixels of lines."""
+_BAR: Final = 120.0
+"""Pixels of the bar of the class of links with the most bandwidth."""
+_STEPS: Final = len(USE_COLOURS)
+_WITH_SECOND_LINE: Final = ("group", "column")
+"""Boxes that hold several switches even where they stand for themselves: number, and how many are in it."""
+
+
+def drawing_svg(drawing: FabricDrawing, place: str, words: Language, numbers: Numbers) -> Markup:
+    """The picture of a fabric; `place` is an id for its title that no other picture of the page has.
+
+    A reader that cannot see it is told the counts by tier and class; boxes, frames and lines say theirs when pointed
+    at. With use, lines take the colour of their fullest link.
+    """
+    rows = _rows(drawing)
+    left, right = (LEFT, RIGHT) if rows else (0.0, 0.0)
+    width = drawing.width + left + right
+    parts = [
+        *(_frame(frame, words) for frame in drawing.frames),
+        *(_link(link, drawing, words, numbers) for link in drawing.links),
+        *(_frame_name(frame, words) for frame in drawing.frames),
+        *(_box(box, drawing, words, numbers) for box in drawing.boxes),
+    ]
+    sides = [*_tier_names(drawing, rows, words, numbers), *_class_sums(drawing, rows, left, words, numbers)]
+    described = "; ".join(describe(drawing, words, numbers))
+    return Markup(
+        f'<svg class="fabric" viewBox="0 0 {width:.0f} {drawing.height:.0f}" style="max-width:{width * 1.15:.0f}px" '
+        f'role="img" aria-labelledby="{place}-title {place}-desc"><title id="{place}-title">'
+        f'{escape(title_words(drawing, words, numbers))}</title><desc id="{place}-desc">{escape(described)}</desc>'
+        f'<g transform="translate({left:.0f} 0)">{"".join(parts)}</g>{"".join(sides)}</svg>'
+    )
+
+
+def scale_svg(words: Language, numbers: Numbers, dead: bool) -> Markup:
+    """The scale of colours of use, and the mark of links that are down where there are any."""
+    wide = 34
+    steps = "".join(
+        f'<rect class="use-{step}" x="{step * wide}" y="0" width="{wide}" height="10"/>' for step in range(_STEPS)
+    )
+    ticks = "".join(
+        f'<text x="{share * _STEPS * wide:.0f}" y="25" text-anchor="{anchor}">{escape(numbers.change(share))}</text>'
+        for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
+    )
+    end = _STEPS * wide
+    mark = f'<rect class="dead" x="{end + 24}" y="0" width="10" height="10"/><text x="{end + 40}" y="9.5">{escape(words("heat.dead"))}</text>'
+    return Markup(
+        f'<svg class="fabric scale" viewBox="0 0 {end + 150} 30" style="width:{end + 150}px" role="img" '
+        f'aria-label="{escape(words("heat.scale"))}">{steps}{ticks}{mark if dead else ""}</svg>'
+    )
+
+
+def step_of(fraction: float) -> int:
+    """The step of the colour scale that a share of use falls on."""
+    return min(int(fraction * _STEPS), _STEPS - 1)
+
+
+def title_words(drawing: FabricDrawing, words: Language, numbers: Numbers) -> str:
+    """What is drawn, in one line."""
+    return words(
+        "drawing.title",
+        kind=words(f"topology.{drawing.kind.replace('-', '_')}"),
+        hosts=numbers.integer(drawing.hosts),
+        endpoints=numbers.integer(drawing.endpoints),
+        switches=numbers.integer(sum(drawing.tiers.values())),
+        links=numbers.integer(sum(one.links for one in drawing.classes)),
+    )
+
+
+def describe(drawing: FabricDrawing, words: Language, numbers: Numbers) -> list[str]:
+    """Counts by tier and by class of links, and where bandwidth narrows."""
+    told = [
+        words("drawing.tier", count=numbers.integer(count), tier=words(f"tier.{tier}"))
+        for tier, count in drawing.tiers.items()
+    ]
+    for one in drawing.classes:
+        told.append(f"{class_name(one.link_class, words)}: {links_words(one, words, numbers)}")
+    for upper, ratio in narrowing(drawing).items():
+        told.append(words("drawing.oversubscribed", name=class_name(upper, words), ratio=significant(ratio)))
+    return told
+
+
+def class_name(link_class: str, words: Language) -> str:
+    """The name of a class of links."""
+    return words(f"link.{link_class.replace('-', '_')}")
+
+
+def links_words(one: ClassSum, words: Language, numbers: Numbers) -> str:
+    """Number and bandwidth of a class of links."""
+    return words("drawing.links", count=numbers.integer(one.links), rate=rate_words(one.bytes_per_s))
+
+
+def rate_words(bytes_per_s: float) -> str:
+    """A bandwidth in bits, as networks are sold."""
+    return format_si(8 * bytes_per_s, "b/s")
+
+
+def narrowing(drawing: FabricDrawing) -> dict[str, float]:
+    """Class of links -> bandwidth of the class below over its own, where that is above 1, in tiered fabrics."""
+    if drawing.kind != "fat-tree":
+        return {}
+    pairs = zip(drawing.classes, drawing.classes[1:], strict=False)
+    return {
+        upper.link_class: lower.bytes_per_s / upper.bytes_per_s
+        for lower, upper in pairs
+        if lower.bytes_per_s > 1.005 * upper.bytes_per_s
+    }
+
+
+def _rows(drawing: FabricDrawing) -> dict[str, float]:
+    """Tier -> height of its row, from the top; empty where tiers are no rows."""
+    if drawing.kind != "fat-tree":
+        return {}
+    return {box.tier: box.y for box in sorted(drawing.boxes, key=lambda box: box.y)}
+
+
+def _tier_names(drawing: FabricDrawing, rows: dict[str, float], words: Language, numbers: Numbers) -> Iterable[str]:
+    for tier, y in rows.items():
+        count = drawing.hosts if tier == "host" else drawing.tiers[tier]
+        yield (
+            f'<text class="count" x="{LEFT - 8:.0f}" y="{y - 1:.1f}" text-anchor="end">{numbers.integer(count)}</text>'
+            f'<text class="soft" x="{LEFT - 8:.0f}" y="{y + 14:.1f}" text-anchor="end">{escape(words(f"tier.{tier}"))}</text>'
+        )
+
+
+def _class_sums(
+    drawing: FabricDrawing, rows: dict[str, float], left: float, words: Language, numbers: Numbers
+) -> Iterable[str]:
+    """Beside the lines of every class its sum, and a bar as long as its bandwidth."""
+    if not rows:
+        return
+    most = max(one.bytes_per_s for one in drawing.classes)
+    upwards = sorted(rows.values(), reverse=True)
+    ratios = narrowing(drawing)
+    x = left + drawing.width + 6
+    for one, below, above in zip(drawing.classes, upwards, upwards[1:], strict=False):
+        y = (below + above) / 2
+        ratio = ratios.get(one.link_class)
+        told = words("drawing.oversubscribed", name=class_name(one.link_class, words), ratio=significant(ratio or 1))
+        beside = "" if ratio is None else f'<text class="ratio" x="{x + _BAR * one.bytes_per_s / most + 6:.1f}" y="{y + 4:.1f}">{significant(ratio)} : 1<title>{escape(told)}</title></text>'
+        yield (
+            f'<text class="count" x="{x:.1f}" y="{y - 9:.1f}">{escape(rate_words(one.bytes_per_s))}</text>'
+            f'<rect class="bar" x="{x:.1f}" y="{y - 4:.1f}" width="{_BAR * one.bytes_per_s / most:.1f}" height="8"/>{beside}'
+            f'<text class="soft" x="{x:.1f}" y="{y + 20:.1f}">'
+            f"{numbers.integer(one.links)} · {escape(class_name(one.link_class, words))}</text>"
+        )
+
+
+def _frame(frame: DrawnFrame, words: Language) -> str:
+    x, y = frame.x - frame.width / 2, frame.y - frame.height / 2
+    size = f'width="{frame.width:.1f}" height="{frame.height:.1f}" rx="8"'
+    behind = (8, 4) if frame.alike > 1 else ()
+    shapes = "".join(f'<rect x="{x + by:.1f}" y="{y - by:.1f}" {size}/>' for by in (*behind, 0))
+    return f'<g class="frame">{shapes}</g>'
+
+
+def _frame_name(frame: DrawnFrame, words: Language) -> str:
+    name = words(f"frame.{frame.kind}", number=_span(frame.first, frame.alike))
+    if frame.alike > 1:
+        name = words("frame.alike", name=name, count=frame.alike)
+    x, y = frame.x - frame.width / 2, frame.y - frame.height / 2 - (14 if frame.alike > 1 else 5)
+    return f'<text class="soft frame-name" x="{x + 6:.1f}" y="{y:.1f}">{escape(name[:1].upper() + name[1:])}</text>'
+
+
+def _span(first: int, alike: int) -> str:
+    """Numbers as people count: `3`, or `3–15`."""
+    return f"{first + 1}–{first + alike}" if alike > 1 else f"{first + 1}"
+
+
+def _box(box: DrawnBox, drawing: FabricDrawing, words: Language, numbers: Numbers) -> str:
+    x, y = box.x - box.width / 2, box.y - box.height / 2
+    size = f'width="{box.width:.1f}" height="{box.height:.1f}" rx="4"'
+    behind = (5, 2.5) if box.alike > 1 or box.tier in _WITH_SECOND_LINE else ()
+    shapes = "".join(f'<rect class="behind" x="{x + by:.1f}" y="{y - by:.1f}" {size}/>' for by in behind)
+    if box.tier in _WITH_SECOND_LINE:
+        switches = sum(box.switches.values())
+        label = (
+            f'<text x="{box.x:.1f}" y="{box.y - 2:.1f}">{_span(box.first, box.alike)}</text>'
+            f'<text class="soft" x="{box.x:.1f}" y="{box.y + 13:.1f}">× {numbers.integer(switches)}</text>'
+        )
+    else:
+        name = f"× {numbers.integer(box.alike)}" if box.alike > 1 else _span(box.first, 1)
+        label = f'<text x="{box.x:.1f}" y="{box.y + 4.2:.1f}">{name}</text>'
+    return (
+        f'<g class="box {box.tier}"><title>{escape(box_words(box, drawing, words, numbers))}</title>{shapes}'
+        f'<rect x="{x:.1f}" y="{y:.1f}" {size}/>{label}</g>'
+    )
+
+
+def box_words(box: DrawnBox, drawing: FabricDrawing, words: Language, numbers: Numbers) -> str:
+    """What a box stands for."""
+    told = [words(f"tierone.{box.tier}", number=_span(box.first, box.alike))]
+    if box.tier == "host":
+        hosts = box.endpoints * drawing.hosts // drawing.endpoints
+        told = [words("drawing.box", count=numbers.integer(hosts), tier=words("tier.host"))] if hosts > 1 else told
+    told += [
+        words("drawing.box", count=numbers.integer(count), tier=words(f"tier.{tier}"))
+        for tier, count in box.switches.items()
+        if count > 1
+    ]
+    if box.endpoints:
+        told.append(words("drawing.endpoints", count=numbers.integer(box.endpoints)))
+    if box.inner_links:
+        told.append(words("drawing.inner", count=numbers.integer(box.inner_links)))
+    return words("words.comma").join(told)
+
+
+def _link(link: DrawnLink, drawing: FabricDrawing, words: Language, numbers: Numbers) -> str:
+    a, b = drawing.boxes[link.lower], drawing.boxes[link.upper]
+    path = f"M{a.x:.1f} {a.y:.1f}L{b.x:.1f} {b.y:.1f}"
+    if link.bend:
+        length = max(1.0, ((b.x - a.x) ** 2 + (b.y - a.y) ** 2) ** 0.5)
+        # A cubic curve passes three quarters as far from the straight line as its control points lie.
+        by_x, by_y = (a.y - b.y) / length * link.bend / -0.75, (b.x - a.x) / length * link.bend / -0.75
+        path = (
+            f"M{a.x:.1f} {a.y:.1f}C{a.x + by_x:.1f} {a.y + by_y:.1f} {b.x + by_x:.1f} {b.y + by_y:.1f} {b.x:.1f} {b.y:.1f}"
+        )
+    most = _WIDEST_IN_ROWS if drawing.kind == "fat-tree" else min(5.0, max(1.2, 250 / len(drawing.links)))
+    wide = max(_NARROWEST, most * link.weight**0.5)
+    kind = "link"
+    if link.use is not None:
+        use = link.use
+        kind += " dead" if use.dead == link.links else f" use-{step_of(max(use.up_peak, use.down_peak))}"
+    return (
+        f'<path class="{kind}" d="{path}" stroke-width="{wide:.2f}">'
+        f"<title>{escape(link_words(link, words, numbers))}</title></path>"
+    )
+
+
+def link_words(link: DrawnLink, words: Language, numbers: Numbers) -> str:
+    """What a line stands for, and how full it is."""
+    counted = words("drawing.links", count=numbers.integer(link.links), rate=rate_words(link.bytes_per_s))
+    told = [f"{class_name(link.link_class, words)}: {counted}"]
+    if (use := link.use) is not None:
+        for way, mean, peak in (("up", use.up_mean, use.up_peak), ("down", use.down_mean, use.down_peak)):
+            told.append(words(f"drawing.{way}", mean=numbers.percent(mean), peak=numbers.percent(peak)))
+        if use.dead:
+            told.append(words("drawing.dead", count=numbers.integer(use.dead)))
+    return "\n".join(told)
