@@ -35,7 +35,7 @@ def drawing_svg(drawing: FabricDrawing, place: str, words: Language, numbers: Nu
     left, right = (LEFT, RIGHT) if rows else (0.0, 0.0)
     width = drawing.width + left + right
     parts = [
-        *(_frame(frame, words) for frame in drawing.frames),
+        *(_frame(frame) for frame in drawing.frames),
         *(_link(link, drawing, words, numbers) for link in drawing.links),
         *(_frame_name(frame, words) for frame in drawing.frames),
         *(_box(box, drawing, words, numbers) for box in drawing.boxes),
@@ -50,22 +50,24 @@ def drawing_svg(drawing: FabricDrawing, place: str, words: Language, numbers: Nu
     )
 
 
-def scale_svg(words: Language, numbers: Numbers, dead: bool) -> Markup:
-    """The scale of colours of use, and the mark of links that are down where there are any."""
-    wide = 34
+def scale_svg(words: Language, numbers: Numbers) -> Markup:
+    """The scale of colours of use, and the mark of links that are down."""
+    wide, end = 34, 34 * _STEPS
     steps = "".join(
         f'<rect class="use-{step}" x="{step * wide}" y="0" width="{wide}" height="10"/>' for step in range(_STEPS)
     )
-    ticks = "".join(
-        f'<text x="{share * _STEPS * wide:.0f}" y="25" text-anchor="{anchor}">{escape(numbers.change(share))}</text>'
-        for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
-    )
-    end = _STEPS * wide
-    mark = f'<rect class="dead" x="{end + 24}" y="0" width="10" height="10"/><text x="{end + 40}" y="9.5">{escape(words("heat.dead"))}</text>'
+    marks = ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
+    ticks = "".join(_text(share * end, 25, numbers.change(share), anchor) for share, anchor in marks)
+    down = f'<rect class="dead" x="{end + 24}" y="0" width="10" height="10"/>{_text(end + 40, 9.5, words("heat.dead"))}'
     return Markup(
         f'<svg class="fabric scale" viewBox="0 0 {end + 150} 30" style="width:{end + 150}px" role="img" '
-        f'aria-label="{escape(words("heat.scale"))}">{steps}{ticks}{mark if dead else ""}</svg>'
+        f'aria-label="{escape(words("heat.scale"))}">{steps}{ticks}{down}</svg>'
     )
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "") -> str:
+    named = f' class="{kind}"' if kind else ""
+    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def step_of(fraction: float) -> int:
@@ -135,36 +137,29 @@ def _rows(drawing: FabricDrawing) -> dict[str, float]:
 def _tier_names(drawing: FabricDrawing, rows: dict[str, float], words: Language, numbers: Numbers) -> Iterable[str]:
     for tier, y in rows.items():
         count = drawing.hosts if tier == "host" else drawing.tiers[tier]
-        yield (
-            f'<text class="count" x="{LEFT - 8:.0f}" y="{y - 1:.1f}" text-anchor="end">{numbers.integer(count)}</text>'
-            f'<text class="soft" x="{LEFT - 8:.0f}" y="{y + 14:.1f}" text-anchor="end">{escape(words(f"tier.{tier}"))}</text>'
-        )
+        yield _text(LEFT - 8, y - 1, numbers.integer(count), "end", "count")
+        yield _text(LEFT - 8, y + 14, words(f"tier.{tier}"), "end", "soft")
 
 
 def _class_sums(
     drawing: FabricDrawing, rows: dict[str, float], left: float, words: Language, numbers: Numbers
 ) -> Iterable[str]:
     """Beside the lines of every class its sum, and a bar as long as its bandwidth."""
-    if not rows:
-        return
     most = max(one.bytes_per_s for one in drawing.classes)
     upwards = sorted(rows.values(), reverse=True)
     ratios = narrowing(drawing)
     x = left + drawing.width + 6
     for one, below, above in zip(drawing.classes, upwards, upwards[1:], strict=False):
-        y = (below + above) / 2
-        ratio = ratios.get(one.link_class)
-        told = words("drawing.oversubscribed", name=class_name(one.link_class, words), ratio=significant(ratio or 1))
-        beside = "" if ratio is None else f'<text class="ratio" x="{x + _BAR * one.bytes_per_s / most + 6:.1f}" y="{y + 4:.1f}">{significant(ratio)} : 1<title>{escape(told)}</title></text>'
-        yield (
-            f'<text class="count" x="{x:.1f}" y="{y - 9:.1f}">{escape(rate_words(one.bytes_per_s))}</text>'
-            f'<rect class="bar" x="{x:.1f}" y="{y - 4:.1f}" width="{_BAR * one.bytes_per_s / most:.1f}" height="8"/>{beside}'
-            f'<text class="soft" x="{x:.1f}" y="{y + 20:.1f}">'
-            f"{numbers.integer(one.links)} · {escape(class_name(one.link_class, words))}</text>"
-        )
+        y, long = (below + above) / 2, _BAR * one.bytes_per_s / most
+        yield _text(x, y - 9, rate_words(one.bytes_per_s), kind="count")
+        yield f'<rect class="bar" x="{x:.1f}" y="{y - 4:.1f}" width="{long:.1f}" height="8"/>'
+        if ratio := ratios.get(one.link_class):
+            yield _text(x + long + 6, y + 4, words("drawing.ratio", ratio=significant(ratio)), kind="ratio")
+        name = class_name(one.link_class, words)
+        yield _text(x, y + 20, f"{numbers.integer(one.links)} · {name}", kind="soft")
 
 
-def _frame(frame: DrawnFrame, words: Language) -> str:
+def _frame(frame: DrawnFrame) -> str:
     x, y = frame.x - frame.width / 2, frame.y - frame.height / 2
     size = f'width="{frame.width:.1f}" height="{frame.height:.1f}" rx="8"'
     behind = (8, 4) if frame.alike > 1 else ()
@@ -230,9 +225,8 @@ def _link(link: DrawnLink, drawing: FabricDrawing, words: Language, numbers: Num
         length = max(1.0, ((b.x - a.x) ** 2 + (b.y - a.y) ** 2) ** 0.5)
         # A cubic curve passes three quarters as far from the straight line as its control points lie.
         by_x, by_y = (a.y - b.y) / length * link.bend / -0.75, (b.x - a.x) / length * link.bend / -0.75
-        path = (
-            f"M{a.x:.1f} {a.y:.1f}C{a.x + by_x:.1f} {a.y + by_y:.1f} {b.x + by_x:.1f} {b.y + by_y:.1f} {b.x:.1f} {b.y:.1f}"
-        )
+        controls = f"{a.x + by_x:.1f} {a.y + by_y:.1f} {b.x + by_x:.1f} {b.y + by_y:.1f}"
+        path = f"M{a.x:.1f} {a.y:.1f}C{controls} {b.x:.1f} {b.y:.1f}"
     most = _WIDEST_IN_ROWS if drawing.kind == "fat-tree" else min(5.0, max(1.2, 250 / len(drawing.links)))
     wide = max(_NARROWEST, most * link.weight**0.5)
     kind = "link"

@@ -84,6 +84,8 @@ def _colours() -> str:
         return ":root{" + "".join(f"--{name}:{colour};" for name, colour in named.items()) + "}"
 
     steps = range(len(USE_COLOURS))
-    classes = "".join(f".use-{one}{{fill:var(--use-{one})}}.fabric .link.use-{one}{{stroke:var(--use-{one})}}" for one in steps)
+    classes = "".join(
+        f".use-{one}{{fill:var(--use-{one})}}.fabric .link.use-{one}{{stroke:var(--use-{one})}}" for one in steps
+    )
     dark = "@media screen and (prefers-color-scheme:dark){" + properties(DARK, USE_COLOURS_DARK) + "}\n"
     return properties(LIGHT, USE_COLOURS) + dark + classes

@@ -22,7 +22,7 @@ class DrawnBox(Spec):
     width: float
     height: float
     tier: str
-    """A tier of switches, `host`, `chip` (accelerators that are their own switches), `group` (all switches of a group) or
+    """A tier of switches, `host`, `chip` (accelerators that are their own switches), `group` (all switches of one) or
     `column` (of a block of a Slim Fly)."""
     first: int
     """Number of its first thing among those of its tier and frame, from 0."""
@@ -72,8 +72,8 @@ class DrawnLink(Spec):
     bytes_per_s: float
     """Of all of them, one way."""
     weight: float
-    """Share of the widest line, from 0 to 1: bandwidth between one thing of a box and the other box, in fat trees of the
-    lower of two switches, elsewhere between one thing and one other."""
+    """Share of the widest line, from 0 to 1: bandwidth between one thing of a box and all of the other (in fat trees,
+    of the lower of two switches), elsewhere between one thing and one other."""
     bend: float = 0.0
     """Pixels that the middle of the line lies beside the straight one, to the right as seen from `lower`."""
     use: LinkUse | None = None

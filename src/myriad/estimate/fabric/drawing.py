@@ -10,7 +10,7 @@ from myriad.estimate.fabric.drawn_tree import drawn_tree
 from myriad.estimate.fabric.folding import Folded, bundles, counted, moved
 from myriad.estimate.fabric.network import Array, Network
 from myriad.spec.fabric import Direct, FatTree, SlimFly, Topology, Torus
-from myriad.spec.fabric_drawing import ClassSum, DrawnLink, FabricDrawing
+from myriad.spec.fabric_drawing import ClassSum, DrawnBox, DrawnFrame, DrawnLink, FabricDrawing
 
 _AROUND: Final = 34.0
 
@@ -57,7 +57,7 @@ def _folded(network: Network, topology: Topology) -> Folded:
 
 def _framed(folded: Folded) -> Folded:
     """The picture moved to positive places, with room around it."""
-    shapes = [*folded.boxes, *folded.frames]
+    shapes: list[DrawnBox | DrawnFrame] = [*folded.boxes, *folded.frames]
     left, right = min(one.x - one.width / 2 for one in shapes), max(one.x + one.width / 2 for one in shapes)
     top, bottom = min(one.y - one.height / 2 for one in shapes), max(one.y + one.height / 2 for one in shapes)
     room = moved(folded, _AROUND - left, _AROUND - top)

@@ -64,24 +64,22 @@ def drawn_tree(network: Network, topology: FatTree) -> Folded:
     size = len(boxes)
     in_copy = np.concatenate([leaf_box, spine_box, core_box])
     shift = wide + 2 * APART + 18.0
-    all_boxes = [
-        box.model_copy(update={"x": box.x + number * shift}) for number in range(beside) for box in boxes
-    ]
+    all_boxes = [box.model_copy(update={"x": box.x + number * shift}) for number in range(beside) for box in boxes]
     all_frames = [
         frame.model_copy(update={"x": frame.x + number * shift}) for number in range(beside) for frame in frames
     ]
     if copies > 1:
         all_frames = [*_copy_frames(topology, boxes, copies, beside, wide, shift), *all_frames]
-    order = np.tile(in_copy, copies) + size * (network.switch_plane if beside == copies else 0)
-    host_boxes, endpoint_box = _hosts(network, all_boxes, order, (shift * (beside - 1) + wide) / 2)
-    folded = Folded(
+    first_of: IntArray = network.switch_plane * (size if beside == copies else 0)
+    box_of: IntArray = np.tile(in_copy, copies) + first_of
+    host_boxes, endpoint_box = _hosts(network, all_boxes, box_of, (shift * (beside - 1) + wide) / 2)
+    return Folded(
         boxes=(*all_boxes, *host_boxes),
         frames=tuple(all_frames),
-        box_of=np.concatenate([endpoint_box + len(all_boxes), order]),
+        box_of=np.concatenate([endpoint_box + len(all_boxes), box_of]),
         width=0.0,
         height=0.0,
     )
-    return folded
 
 
 def _one(network: Network) -> _Copy:
@@ -145,8 +143,9 @@ def _switches(
     middles: list[float] = []
     pod_ends: dict[int, tuple[float, float]] = {}
     alike_pods = np.bincount(pod_place)
-    spines_alike = np.bincount(folded_places(int(copy.spine_in_pod.max()) + 1, limits.spines)) if tiers > 1 else []
-    above = sum(_wide(int(one)) + GAP for one in spines_alike) - GAP
+    in_pod = int(copy.spine_in_pod.max(initial=-1)) + 1
+    spine_place = folded_places(in_pod, limits.spines)
+    above = sum(_wide(int(one)) + GAP for one in np.bincount(spine_place)) - GAP
     for key, row in _runs([divmod(int(one), width) for one in used]):
         pod, unit = divmod(key, spread)
         wide = sum(_wide(int(alike_leaves[one])) + GAP for one in row) - GAP
@@ -169,7 +168,6 @@ def _switches(
     wide_all = max(end for _, end in pod_ends.values())
     spine_box = core_box = np.zeros(0, int)
     if tiers > 1:
-        spine_place = folded_places(int(copy.spine_in_pod.max()) + 1, limits.spines)
         spine_at = len(boxes)
         for left, right in pod_ends.values():
             boxes += _row(spine_place, (left + right) / 2, leaf_y - ROW, "spine")
@@ -260,10 +258,8 @@ def _hosts(
 ) -> tuple[list[DrawnBox], IntArray]:
     """Boxes of hosts that reach the same boxes of leaves, and the one of every endpoint, from 0."""
     host = np.arange(network.num_endpoints) // network.nics_per_host
-    if network.num_hosts <= _WHOLE_HOSTS:
-        of_host = np.arange(network.num_hosts)
-    else:
-        of_host = _alike_hosts(network, switch_box)
+    few = network.num_hosts <= _WHOLE_HOSTS
+    of_host: IntArray = np.arange(network.num_hosts) if few else _alike_hosts(network, switch_box)
     number = int(of_host.max()) + 1
     access = network.links("host-leaf")
     x_of = np.array([box.x for box in boxes])[switch_box[network.upper[access] - network.num_endpoints]]
