@@ -27,8 +27,10 @@ from myriad.catalog.reading import located, read_spec
 from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import Spec
+from myriad.spec.bill import BillRules
 from myriad.spec.calibration import Kernels, Stack, software_and_release
 from myriad.spec.cluster import Node
+from myriad.spec.fabric_parts import LinkPart
 from myriad.spec.model import Model
 from myriad.spec.on_device import Quantisation
 from myriad.spec.price import PriceList, TokenPrice
@@ -44,6 +46,7 @@ __all__ = [
     "Source",
     "accelerator",
     "assumed",
+    "bill_rules",
     "cluster",
     "cluster_of",
     "device_fit",
@@ -56,6 +59,7 @@ __all__ = [
     "kernels",
     "kernels_entry",
     "launched_releases",
+    "link_parts",
     "load",
     "located",
     "long_link",
@@ -121,6 +125,16 @@ def engine(name: str) -> ServingEngine:
 def quantisation(name: str) -> Quantisation:
     """How a model of this quantisation is stored. Raises SpecError with the nearest names."""
     return _spec("quantisations", name, Quantisation)
+
+
+def link_parts() -> dict[str, LinkPart]:
+    """All transceivers, cables and fibres by id."""
+    return {one.id: one.spec for one in entries("optics") if isinstance(one.spec, LinkPart)}
+
+
+def bill_rules(name: str) -> BillRules:
+    """The rules of bills of materials with this id or alias. Raises SpecError with the nearest names."""
+    return _spec("bills", name, BillRules)
 
 
 def price_list(name: str) -> PriceList:
