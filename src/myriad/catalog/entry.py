@@ -21,7 +21,8 @@ from myriad.spec.base import Spec
 from myriad.spec.bill import BillRules
 from myriad.spec.calibration import Kernels, Stack
 from myriad.spec.cluster import Node as ClusterNode
-from myriad.spec.fabric_parts import LinkPart
+from myriad.spec.fabric import Fabric
+from myriad.spec.fabric_parts import LinkPart, Switch
 from myriad.spec.fitted import Factor
 from myriad.spec.model import Model
 from myriad.spec.on_device import Quantisation
@@ -29,7 +30,7 @@ from myriad.spec.price import PriceList
 from myriad.spec.serving_engine import ServingEngine
 
 Kind = Literal[
-    "accelerators", "nodes", "models", "stacks", "engines", "kernels", "prices", "quantisations",
+    "accelerators", "nodes", "models", "stacks", "engines", "kernels", "prices", "quantisations", "switches", "fabrics",
     "optics", "bills",
 ]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -44,7 +45,7 @@ FITTED_KINDS: Final[tuple[Kind, ...]] = ("stacks", "engines", "kernels")
 _SPECS: Final[dict[Kind, type[Spec]]] = {
     "accelerators": Accelerator, "nodes": ClusterNode, "models": Model,
     "stacks": Stack, "engines": ServingEngine, "kernels": Kernels, "prices": PriceList, "quantisations": Quantisation,
-    "optics": LinkPart, "bills": BillRules,
+    "switches": Switch, "fabrics": Fabric, "optics": LinkPart, "bills": BillRules,
 }  # fmt: skip
 _FIGURE_KEYS: Final = frozenset({"value", "source", "kind", "note", "conflict", "uncertainty"})
 
@@ -221,9 +222,15 @@ def _folders() -> tuple[Path, ...]:
 
 
 def _singular(kind: Kind) -> str:
-    return {"kernels": "kernels entry", "prices": "price list", "engines": "serving engine"}.get(
-        kind, kind.removesuffix("s")
-    )
+    named = {
+        "kernels": "kernels entry",
+        "prices": "price list",
+        "engines": "serving engine",
+        "switches": "switch",
+        "optics": "part of links",
+        "bills": "rules of bills",
+    }
+    return named.get(kind, kind.removesuffix("s"))
 
 
 @lru_cache(maxsize=64)

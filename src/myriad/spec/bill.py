@@ -163,7 +163,9 @@ class Bill(Spec):
     def without_power(self) -> tuple[BillLine, ...]:
         """Switches and machines whose power no source gives; the power of the whole leaves it out."""
         machines = ("node", "switch", "manager", "server")
-        return tuple(line for line in self.lines if line.watts is None and line.sort in machines and line.group != "spares")
+        return tuple(
+            line for line in self.lines if line.watts is None and line.sort in machines and line.group != "spares"
+        )
 
     def group_usd(self, group: Group) -> float:
         """Sum of a group's lines that have a price."""

@@ -109,7 +109,9 @@ def _ends(priced: PricedNetwork, links: IntArray, rules: BillRules) -> Iterator[
             _, switch = priced.tier_switches[name]
             used = np.bincount(vertices[of_tier], weights=rates[of_tier] / switch.port_bandwidth)
             ports = np.ceil(used - 1e-6)
-            yield _End(f"{name} switches", switch.port_bandwidth, int(ports.sum()), *_cages(ports, switch.ports_per_cage))
+            yield _End(
+                f"{name} switches", switch.port_bandwidth, int(ports.sum()), *_cages(ports, switch.ports_per_cage)
+            )
 
 
 def _cages(ports: Array | IntArray, per_cage: int) -> tuple[int, int]:

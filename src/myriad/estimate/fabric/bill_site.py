@@ -28,7 +28,9 @@ def rack_lines(num_nodes: int, node: Node, switch_units: int, rules: BillRules, 
         yield _racks("node rack", -(-num_nodes // each), f"{each} nodes a rack", shop)
     if rules.switch_units_per_rack and switch_units:
         count = -(-switch_units // rules.switch_units_per_rack)
-        yield _racks("switch rack", count, f"{switch_units:,} rack units of switches, {rules.switch_units_per_rack} a rack", shop)
+        yield _racks(
+            "switch rack", count, f"{switch_units:,} rack units of switches, {rules.switch_units_per_rack} a rack", shop
+        )
 
 
 def _racks(name: str, count: int, basis: str, shop: Shop) -> BillLine:
