@@ -27,23 +27,23 @@ class ItemPrices(Spec):
     prices: dict[str, Amount]
 
 
-def rules_of(name_or_file: str, prices: Path | None = None) -> BillRules:
-    """Rules of the catalog, or of a file laid over the usual ones; prices of a second file come on top.
+def rules_of(name_or_file: str) -> BillRules:
+    """Rules of the catalog, or of a file laid over the usual ones.
 
     Raises SpecError for a name that is neither, or a file that is wrong.
     """
     if catalog.find("bills", name_or_file) is not None:
-        rules = catalog.bill_rules(name_or_file)
-    elif Path(name_or_file).suffix or Path(name_or_file).exists():
-        own = catalog.read_spec(Path(name_or_file), BillRules)
-        given = {name: getattr(own, name) for name in own.model_fields_set}
-        rules = catalog.bill_rules(USUAL_RULES).model_copy(update=given)
-    else:
+        return catalog.bill_rules(name_or_file)
+    if not Path(name_or_file).suffix and not Path(name_or_file).exists():
         raise SpecError(unknown_name("rules of bills", name_or_file, catalog.names("bills")))
-    if prices is None:
-        return rules
-    own_prices = catalog.read_spec(prices, ItemPrices).prices
-    return rules.model_copy(update={"prices": {**rules.prices, **own_prices}})
+    own = catalog.read_spec(Path(name_or_file), BillRules)
+    given = {name: getattr(own, name) for name in own.model_fields_set}
+    return catalog.bill_rules(USUAL_RULES).model_copy(update=given)
+
+
+def prices_of(path: Path) -> dict[str, Money]:
+    """The unit prices in a file, by item. Raises SpecError with file and line."""
+    return catalog.read_spec(path, ItemPrices).prices
 
 
 def bill_of(
@@ -53,6 +53,7 @@ def bill_of(
     num_nodes: int,
     rules: BillRules | str = USUAL_RULES,
     *,
+    prices: Mapping[str, Money] | None = None,
     cluster: str = "",
     fabric_name: str = "",
     sites: Sites | None = None,
@@ -60,11 +61,13 @@ def bill_of(
 ) -> Bill:
     """What nodes and their network are bought as, line by line, in US dollars.
 
-    Prices are the rules' own, else the latest of the catalog; an item without one stands there without an amount.
+    A price is one of `prices`, else the rules' own, else the latest of the catalog; an item without one stands there
+    without an amount.
     Raises SpecError for a rule that names a switch that the catalog lacks, or prices an item that is not bought.
     """
     name = rules if isinstance(rules, str) else ""
     known = rules_of(rules) if isinstance(rules, str) else rules
+    known = known.model_copy(update={"prices": {**known.prices, **(prices or {})}})
     rates = {"USD": 1.0, **catalog.usd_per_currency(), **(usd_per_currency or {})}
     tiers = switch_of_tiers(fabric.topology, network.tiers)
     node = catalog.node(node_id)
@@ -81,9 +84,8 @@ def bill_of(
         other_switches={name: catalog.switch(name) for name in (known.storage_switch, known.in_band_switch) if name},
         sites=sites,
     )
-    prices = _unit_prices(known, node, rates)
-    found = bill(purchase, known, Shop(catalog.link_parts(), prices), name)
-    _check_used(known.prices, found)
+    found = bill(purchase, known, Shop(catalog.link_parts(), _unit_prices(known, node, rates)), name)
+    _check_used(prices or {}, found)
     return found
 
 

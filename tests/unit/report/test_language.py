@@ -8,12 +8,14 @@ import yaml
 
 import myriad.report
 from myriad.errors import SpecError
+from myriad.report.bill_file import COLUMNS as BILL_COLUMNS
 from myriad.report.language import LANGUAGES, language
 from myriad.report.price_views import KINDS
 from myriad.report.service_views import SideName
 from myriad.report.serving_views import MEMORY_USES, SPENT_PARTS
 from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
+from myriad.spec.bill import GROUPS
 from myriad.spec.mixed import Join
 from myriad.spec.money import CostLine
 from myriad.spec.result import (
@@ -59,6 +61,8 @@ NAMED = {
     "use": MEMORY_USES,
     "price": (*KINDS, "by_cache_axis", "by_utilisation_axis"),
     "service": (*KINDS, "blended", *get_args(SideName)),
+    "group": GROUPS,
+    "bought": BILL_COLUMNS,
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 

@@ -86,13 +86,13 @@ def _node_lines(purchase: Purchase, rules: BillRules, shop: Shop) -> Iterator[Bi
         yield BillLine(
             group="compute", sort="backplane", item="backplane", name="backplane copper cable", place="scale-up",
             quantity=domains * node.backplane_cables, price=IN_NODE,
-            basis=f"{node.backplane_cables:,} in each of {domains:,} racks",
+            basis=f"{node.backplane_cables:,} a rack, {domains:,} racks",
         )  # fmt: skip
     cards = purchase.network.num_endpoints
     yield BillLine(
         group="compute", sort="nic", item=rules.nic or "network-card", name="network card", quantity=cards,
         price=shop.prices.get(rules.nic) if rules.nic else IN_NODE,
-        basis=f"{purchase.network.nics_per_host} in each of {purchase.network.num_hosts:,} nodes",
+        basis=f"{purchase.network.nics_per_host} a node, {purchase.network.num_hosts:,} nodes",
     )  # fmt: skip
 
 

@@ -68,9 +68,12 @@ def _class_lines(
     if medium is not None and shop.parts[chosen[0]].part == "cable":
         yield _line(priced, link_class, chosen[0], "cable", count, f"one for each of {of}", shop)
         return
-    for end, item in zip(ends, chosen, strict=True):
-        basis = f"for {end.ports:,} ports of {end.owner}, {end.per_cage} a transceiver, {of}"
-        yield _line(priced, link_class, item, "transceiver", end.pieces, basis, shop)
+    for (item, powered), alike in _by_part(ends, chosen).items():
+        owners = " and ".join(end.owner for end in alike)
+        ports = sum(end.ports for end in alike)
+        basis = f"for {ports:,} ports of {owners}, {alike[0].per_cage} a transceiver, {of}"
+        pieces = sum(end.pieces for end in alike)
+        yield _line(priced, link_class, item, "transceiver", pieces, basis, shop, powered)
     fibres = (key for key, part in sorted(shop.parts.items()) if medium in part.carries and part.reach >= length_m)
     fibre = next(fibres, f"fibre of {length_m:g} m")
     ends_text = f", {shop.parts[fibre].connector} at both ends" if fibre in shop.parts else ""
@@ -89,6 +92,8 @@ class _End:
     per_cage: int
     pieces: int
     """Transceivers: cages that are used, a part of one counting whole."""
+    power_known: bool
+    """Whether the machine's power is known; it holds that of its transceivers."""
 
 
 def _ends(priced: PricedNetwork, links: IntArray, rules: BillRules) -> Iterator[_End]:
@@ -100,7 +105,7 @@ def _ends(priced: PricedNetwork, links: IntArray, rules: BillRules) -> Iterator[
         if hosts.any():
             per_cage = rules.nic_ports_per_cage or int(np.bincount(side[hosts]).max())
             used = np.bincount(side[hosts] // network.nics_per_host)
-            yield _End("network cards", float(rates[hosts].min()), int(hosts.sum()), *_cages(used, per_cage))
+            yield _End("network cards", float(rates[hosts].min()), int(hosts.sum()), *_cages(used, per_cage), True)
         for tier, name in enumerate(network.tiers):
             vertices = side - network.num_endpoints
             of_tier = ~hosts & (network.switch_tier[np.maximum(vertices, 0)] == tier)
@@ -110,7 +115,11 @@ def _ends(priced: PricedNetwork, links: IntArray, rules: BillRules) -> Iterator[
             used = np.bincount(vertices[of_tier], weights=rates[of_tier] / switch.port_bandwidth)
             ports = np.ceil(used - 1e-6)
             yield _End(
-                f"{name} switches", switch.port_bandwidth, int(ports.sum()), *_cages(ports, switch.ports_per_cage)
+                f"{name} switches",
+                switch.port_bandwidth,
+                int(ports.sum()),
+                *_cages(ports, switch.ports_per_cage),
+                switch.power_watts is not None,
             )
 
 
@@ -146,17 +155,32 @@ def _fits(part: LinkPart, end: _End) -> bool:
     return part.part == "transceiver" and bool(np.isclose(part.bandwidth, end.bytes_per_s * end.per_cage))
 
 
+def _by_part(ends: list[_End], chosen: list[str]) -> dict[tuple[str, bool], list[_End]]:
+    """Ends that take the same part, in their order; apart those on machines whose power is not known."""
+    found: dict[tuple[str, bool], list[_End]] = {}
+    for end, item in zip(ends, chosen, strict=True):
+        found.setdefault((item, end.power_known), []).append(end)
+    return found
+
+
 def _unknown_name(end: _End, length_m: float) -> str:
     rate = end.bytes_per_s * BITS_PER_BYTE / 1e9
     return f"transceiver of {end.per_cage} x {rate:g} Gb/s over {length_m:g} m"
 
 
 def _line(
-    priced: PricedNetwork, link_class: str, item: str, sort: Sort, pieces: int, basis: str, shop: Shop
+    priced: PricedNetwork,
+    link_class: str,
+    item: str,
+    sort: Sort,
+    pieces: int,
+    basis: str,
+    shop: Shop,
+    power_known: bool = False,
 ) -> BillLine:
     part = shop.parts.get(item)
     watts = None if part is None or part.power_watts is None else pieces * part.power_watts
     return BillLine(
         group=priced.group, sort=sort, item=item, name=part.name if part else item, place=priced.named(link_class),
-        quantity=pieces, price=shop.prices.get(item), watts=watts, powered_by_host=watts is not None, basis=basis,
+        quantity=pieces, price=shop.prices.get(item), watts=watts, powered_by_host=power_known, basis=basis,
     )  # fmt: skip
