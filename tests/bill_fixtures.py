@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from myriad import catalog
-from myriad.estimate.fabric.bill import Purchase, bill, switch_of_tiers
+from myriad.estimate.fabric.bill import Purchase, bill
 from myriad.estimate.fabric.bill_links import Shop
 from myriad.estimate.fabric.fat_tree import fat_tree
 from myriad.spec.bill import Bill, BillRules, UnitPrice
@@ -22,10 +22,9 @@ def tree_bill(
     """The bill of H100 nodes on a fat tree of one kind of switch, called `switch`."""
     tree = FatTree.model_validate({"switch": "switch", **topology})
     network = fat_tree(tree, num_nodes, 8, 50e9, {"switch": switch})
-    names = switch_of_tiers(tree, network.tiers)
     purchase = Purchase(
         cluster="test", fabric="tree", node_id="dgx-h100", node=catalog.node("dgx-h100"), num_nodes=num_nodes,
-        network=network, tier_switches={tier: (name, switch) for tier, name in names.items()},
+        network=network, tier_switches=dict.fromkeys(network.tiers, ("switch", switch)),
         other_switches={"switch": switch},
     )  # fmt: skip
     units = {item: UnitPrice(usd=usd, kind="given", source="test") for item, usd in prices.items()}

@@ -8,8 +8,9 @@ from pathlib import Path
 from myriad import catalog
 from myriad.catalog import Entry
 from myriad.errors import SpecError, unknown_name
-from myriad.estimate.fabric.bill import Purchase, bill, switch_of_tiers
+from myriad.estimate.fabric.bill import Purchase, bill
 from myriad.estimate.fabric.bill_links import Shop
+from myriad.estimate.fabric.counts import tier_switches
 from myriad.estimate.fabric.network import Network
 from myriad.spec.base import Spec
 from myriad.spec.bill import Bill, BillRules, UnitPrice
@@ -69,7 +70,7 @@ def bill_of(
     known = rules_of(rules) if isinstance(rules, str) else rules
     known = known.model_copy(update={"prices": {**known.prices, **(prices or {})}})
     rates = {"USD": 1.0, **catalog.usd_per_currency(), **(usd_per_currency or {})}
-    tiers = switch_of_tiers(fabric.topology, network.tiers)
+    tiers = tier_switches(fabric.topology)
     node = catalog.node(node_id)
     purchase = Purchase(
         cluster=cluster or f"{node_id}:{num_nodes * node.num_accelerators}",

@@ -14,11 +14,12 @@ import numpy as np
 
 from myriad.estimate.fabric.bill_links import PricedNetwork, Shop, link_lines
 from myriad.estimate.fabric.bill_site import nodes_in_a_rack, rack_lines, site_lines
+from myriad.estimate.fabric.counts import switches_by_tier
 from myriad.estimate.fabric.fat_tree import fat_tree
 from myriad.estimate.fabric.network import Network
-from myriad.spec.bill import Bill, BillLine, BillRules, Group, UnitPrice
+from myriad.spec.bill import Bill, BillLine, BillRules, Group, Sort, UnitPrice
 from myriad.spec.cluster import Node, Sites
-from myriad.spec.fabric import FatTree, Topology
+from myriad.spec.fabric import FatTree
 from myriad.spec.fabric_parts import Switch
 
 IN_NODE = UnitPrice(usd=0.0, kind="included", source="the price of the node")
@@ -40,16 +41,6 @@ class Purchase:
     other_switches: Mapping[str, Switch]
     """The switches that the rules name, by catalog id."""
     sites: Sites | None = None
-
-
-def switch_of_tiers(topology: Topology, tiers: tuple[str, ...]) -> dict[str, str]:
-    """Tier -> the name of its switch in the topology; empty where endpoints are joined without switches."""
-    if not isinstance(topology, FatTree):
-        name = getattr(topology, "switch", None)
-        return {} if name is None else dict.fromkeys(tiers, name)
-    spine = topology.spine_switch or topology.switch
-    names = {"leaf": topology.switch, "spine": spine, "core": topology.core_switch or spine}
-    return {tier: names[tier] for tier in tiers}
 
 
 def bill(purchase: Purchase, rules: BillRules, shop: Shop, rules_name: str = "") -> Bill:
@@ -97,8 +88,7 @@ def _node_lines(purchase: Purchase, rules: BillRules, shop: Shop) -> Iterator[Bi
 
 
 def _switch_lines(priced: PricedNetwork, shop: Shop) -> Iterator[BillLine]:
-    counts = np.bincount(priced.network.switch_tier, minlength=len(priced.network.tiers))
-    for tier, count in zip(priced.network.tiers, counts.tolist(), strict=True):
+    for tier, count in switches_by_tier(priced.network).items():
         if not count:
             continue
         item, switch = priced.tier_switches[tier]
@@ -165,35 +155,47 @@ def _storage_lines(purchase: Purchase, rules: BillRules, shop: Shop) -> list[Bil
     return lines
 
 
-def _management_lines(purchase: Purchase, before: list[BillLine], rules: BillRules, shop: Shop) -> Iterator[BillLine]:
-    def machines(item: str, name: str, count: int, sort: str) -> BillLine:
-        given = {"group": "management", "sort": sort, "item": item, "name": name, "quantity": count}
-        return BillLine.model_validate({**given, "price": shop.prices.get(item), "basis": "by the rules"})
+def _management_lines(purchase: Purchase, before: list[BillLine], rules: BillRules, shop: Shop) -> list[BillLine]:
+    def machines(item: str, name: str, count: int, sort: Sort) -> BillLine:
+        return BillLine(
+            group="management", sort=sort, item=item, name=name, quantity=count, price=shop.prices.get(item),
+            basis="by the rules",
+        )  # fmt: skip
 
+    lines = []
     if rules.managers:
-        yield machines("fabric-manager", "fabric manager", rules.managers, "manager")
+        lines.append(machines("fabric-manager", "fabric manager", rules.managers, "manager"))
     if rules.management_servers:
-        yield machines("management-server", "management server", rules.management_servers, "server")
-    servers = sum(line.quantity for line in before if line.sort == "server") + rules.management_servers
-    ports = round(purchase.num_nodes * rules.in_band_ports_per_node + servers)
+        lines.append(machines("management-server", "management server", rules.management_servers, "server"))
+    ports = round(purchase.num_nodes * rules.in_band_ports_per_node + _count([*before, *lines], "server"))
     if rules.in_band_switch and ports:
         switch = purchase.other_switches[rules.in_band_switch]
         side = _side_network(rules.in_band_switch, switch, ports, "management", "in-band")
-        yield from _switch_lines(side, shop)
-        yield from _links(side, purchase, rules, shop)
+        lines += [*_switch_lines(side, shop), *_links(side, purchase, rules, shop)]
     if rules.out_of_band_ports_per_node:
-        switches = sum(line.quantity for line in before if line.sort == "switch")
-        ports = round(purchase.num_nodes * rules.out_of_band_ports_per_node + servers + switches)
-        count = -(-ports // rules.out_of_band_ports_per_switch)
-        item, each = "out-of-band-switch", rules.out_of_band_ports_per_switch
-        yield BillLine(
-            group="management", sort="switch", item=item, name="out-of-band switch", place="out-of-band",
-            quantity=count, price=shop.prices.get(item), basis=f"{each} ports each, {ports:,} endpoints",
-        )  # fmt: skip
-        yield BillLine(
-            group="management", sort="cable", item="out-of-band-cable", name="twisted-pair cable", place="out-of-band",
-            quantity=ports, price=shop.prices.get("out-of-band-cable"), basis=f"{ports:,} links",
-        )  # fmt: skip
+        machines_besides = _count([*before, *lines], "server", "switch")
+        lines += _out_of_band(
+            round(purchase.num_nodes * rules.out_of_band_ports_per_node + machines_besides), rules, shop
+        )
+    return lines
+
+
+def _count(lines: list[BillLine], *sorts: Sort) -> float:
+    return sum(line.quantity for line in lines if line.sort in sorts)
+
+
+def _out_of_band(ports: int, rules: BillRules, shop: Shop) -> Iterator[BillLine]:
+    """Switches and cables to so many service processors."""
+    each = rules.out_of_band_ports_per_switch
+    yield BillLine(
+        group="management", sort="switch", item="out-of-band-switch", name="out-of-band switch", place="out-of-band",
+        quantity=-(-ports // each), price=shop.prices.get("out-of-band-switch"),
+        basis=f"{each} ports each, {ports:,} endpoints",
+    )  # fmt: skip
+    yield BillLine(
+        group="management", sort="cable", item="out-of-band-cable", name="twisted-pair cable", place="out-of-band",
+        quantity=ports, price=shop.prices.get("out-of-band-cable"), basis=f"{ports:,} links",
+    )  # fmt: skip
 
 
 def _switch_units(lines: list[BillLine], purchase: Purchase) -> int:
