@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from myriad import catalog
+
+from myriad.api.fabric import fabric_of, network_of
 from myriad.catalog import Entry
 from myriad.errors import SpecError, unknown_name
 from myriad.estimate.fabric.bill import Purchase, bill
@@ -14,7 +16,7 @@ from myriad.estimate.fabric.counts import tier_switches
 from myriad.estimate.fabric.network import Network
 from myriad.spec.base import Spec
 from myriad.spec.bill import Bill, BillRules, UnitPrice
-from myriad.spec.cluster import Node, Sites
+from myriad.spec.cluster import Node
 from myriad.spec.fabric import Fabric
 from myriad.spec.money import Amount, Money
 from myriad.spec.price import Price, PriceList
@@ -47,6 +49,19 @@ def prices_of(path: Path) -> dict[str, Money]:
     return catalog.read_spec(path, ItemPrices).prices
 
 
+def fabric_bill(fabric: str, cluster: str, rules: str = USUAL_RULES, prices: Mapping[str, Money] | None = None) -> Bill:
+    """The bill of materials of a fabric of the catalog, or of a file, for the cluster `NAME:COUNT`.
+
+    Raises SpecError for wrong names, rules and prices, InfeasibleError where the fabric cannot join so many.
+    """
+    node, number = catalog.counted_node(cluster)
+    described = fabric_of(fabric)
+    network = network_of(described, node, number)
+    node_id = catalog.node_id(cluster.rpartition(":")[0])
+    num_nodes = -(-number // node.num_accelerators)
+    return bill_of(network, described, node_id, num_nodes, rules, prices=prices, cluster=cluster, fabric_name=fabric)
+
+
 def bill_of(
     network: Network,
     fabric: Fabric,
@@ -57,7 +72,6 @@ def bill_of(
     prices: Mapping[str, Money] | None = None,
     cluster: str = "",
     fabric_name: str = "",
-    sites: Sites | None = None,
     usd_per_currency: Mapping[str, float] | None = None,
 ) -> Bill:
     """What nodes and their network are bought as, line by line, in US dollars.
@@ -83,7 +97,6 @@ def bill_of(
             tier: (catalog.entry("switches", switch).id, catalog.switch(switch)) for tier, switch in tiers.items()
         },
         other_switches={name: catalog.switch(name) for name in (known.storage_switch, known.in_band_switch) if name},
-        sites=sites,
     )
     found = bill(purchase, known, Shop(catalog.link_parts(), _unit_prices(known, node, rates)), name)
     _check_used(prices or {}, found)

@@ -7,6 +7,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from myriad.spec.base import Count, CountOrZero, Fraction, Metres, Spec, Watts
+from myriad.spec.cluster import Sites
 from myriad.spec.money import Amount
 
 Group = Literal["compute", "network", "storage", "management", "racks", "site", "spares"]
@@ -111,6 +112,8 @@ class BillRules(Spec):
     """Power of the site over that of its machines."""
     facility_per_node: Amount | None = None
     """Building and operations as a cost sheet counts them, by the node."""
+    sites: Sites | None = None
+    """Places that the nodes are spread over, joined by fibre."""
     long_fibre: Literal["single-mode", "hollow-core"] = "single-mode"
     """Between sites."""
 

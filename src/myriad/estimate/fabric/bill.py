@@ -18,7 +18,7 @@ from myriad.estimate.fabric.counts import switches_by_tier
 from myriad.estimate.fabric.fat_tree import fat_tree
 from myriad.estimate.fabric.network import Network
 from myriad.spec.bill import Bill, BillLine, BillRules, Group, Sort, UnitPrice
-from myriad.spec.cluster import Node, Sites
+from myriad.spec.cluster import Node
 from myriad.spec.fabric import FatTree
 from myriad.spec.fabric_parts import Switch
 
@@ -40,7 +40,6 @@ class Purchase:
     """Tier of the network -> catalog id and switch."""
     other_switches: Mapping[str, Switch]
     """The switches that the rules name, by catalog id."""
-    sites: Sites | None = None
 
 
 def bill(purchase: Purchase, rules: BillRules, shop: Shop, rules_name: str = "") -> Bill:
@@ -51,7 +50,7 @@ def bill(purchase: Purchase, rules: BillRules, shop: Shop, rules_name: str = "")
     lines += _management_lines(purchase, lines, rules, shop)
     lines += rack_lines(purchase.num_nodes, purchase.node, _switch_units(lines, purchase), rules, shop)
     lines += list(_spare_lines(lines, rules))
-    lines += site_lines(lines, purchase.num_nodes, purchase.sites, rules, shop)
+    lines += site_lines(lines, purchase.num_nodes, rules, shop)
     return Bill(
         cluster=purchase.cluster,
         fabric=purchase.fabric,

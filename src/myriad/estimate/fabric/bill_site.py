@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from myriad.estimate.fabric.bill_links import BITS_PER_BYTE, Shop
 from myriad.spec.bill import BillLine, BillRules
-from myriad.spec.cluster import Node, Sites
+from myriad.spec.cluster import Node
 
 FIBRE_PAIR_BYTES_PER_S = 121.6e12 / BITS_PER_BYTE
 """96 wavelengths on one pair of fibres, one way: a published long-haul system (quoted second-hand)."""
@@ -39,9 +39,7 @@ def _racks(name: str, count: int, basis: str, shop: Shop) -> BillLine:
     )
 
 
-def site_lines(
-    lines: list[BillLine], num_nodes: int, sites: Sites | None, rules: BillRules, shop: Shop
-) -> Iterator[BillLine]:
+def site_lines(lines: list[BillLine], num_nodes: int, rules: BillRules, shop: Shop) -> Iterator[BillLine]:
     """The building for the power of all lines, or by the node as a cost sheet has it, and fibre between sites."""
     if rules.data_hall:
         machines_mw = sum(line.watts or 0.0 for line in lines if not line.powered_by_host) / 1e6
@@ -55,7 +53,7 @@ def site_lines(
             group="site", sort="building", item="facility-per-node", name="facility and operations",
             quantity=num_nodes, price=shop.prices.get("facility-per-node"), basis=f"{num_nodes:,} nodes",
         )  # fmt: skip
-    if sites is not None:
+    if (sites := rules.sites) is not None:
         pairs = -(-sites.bandwidth // FIBRE_PAIR_BYTES_PER_S)
         spans = sites.number - 1
         yield BillLine(
