@@ -7,11 +7,11 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
+from myriad.report.fabric_text import bits, links_name
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers, significant
 from myriad.report.palette import USE_COLOURS
 from myriad.spec.fabric_drawing import ClassSum, DrawnBox, DrawnFrame, DrawnLink, FabricDrawing
-from myriad.units import format_si
 
 LEFT, RIGHT = 132.0, 176.0
 """Pixels beside the picture: names of tiers, and sums of links."""
@@ -90,29 +90,19 @@ def title_words(drawing: FabricDrawing, words: Language, numbers: Numbers) -> st
 def describe(drawing: FabricDrawing, words: Language, numbers: Numbers) -> list[str]:
     """Counts by tier and by class of links, and where bandwidth narrows."""
     told = [
-        words("drawing.tier", count=numbers.integer(count), tier=words(f"tier.{tier}"))
+        f"{numbers.integer(count)} {words(f'tiers.{tier}')}"
         for tier, count in drawing.tiers.items()
     ]
     for one in drawing.classes:
-        told.append(f"{class_name(one.link_class, words)}: {links_words(one, words, numbers)}")
+        told.append(f"{links_name(one.link_class, words)}: {links_words(one, words, numbers)}")
     for upper, ratio in narrowing(drawing).items():
-        told.append(words("drawing.oversubscribed", name=class_name(upper, words), ratio=significant(ratio)))
+        told.append(words("drawing.oversubscribed", name=links_name(upper, words), ratio=significant(ratio)))
     return told
-
-
-def class_name(link_class: str, words: Language) -> str:
-    """The name of a class of links."""
-    return words(f"link.{link_class.replace('-', '_')}")
 
 
 def links_words(one: ClassSum, words: Language, numbers: Numbers) -> str:
     """Number and bandwidth of a class of links."""
-    return words("drawing.links", count=numbers.integer(one.links), rate=rate_words(one.bytes_per_s))
-
-
-def rate_words(bytes_per_s: float) -> str:
-    """A bandwidth in bits, as networks are sold."""
-    return format_si(8 * bytes_per_s, "b/s")
+    return words("drawing.links", count=numbers.integer(one.links), rate=bits(one.bytes_per_s))
 
 
 def narrowing(drawing: FabricDrawing) -> dict[str, float]:
@@ -138,7 +128,7 @@ def _tier_names(drawing: FabricDrawing, rows: dict[str, float], words: Language,
     for tier, y in rows.items():
         count = drawing.hosts if tier == "host" else drawing.tiers[tier]
         yield _text(LEFT - 8, y - 1, numbers.integer(count), "end", "count")
-        yield _text(LEFT - 8, y + 14, words(f"tier.{tier}"), "end", "soft")
+        yield _text(LEFT - 8, y + 14, words(f"tiers.{tier}"), "end", "soft")
 
 
 def _class_sums(
@@ -151,11 +141,11 @@ def _class_sums(
     x = left + drawing.width + 6
     for one, below, above in zip(drawing.classes, upwards, upwards[1:], strict=False):
         y, long = (below + above) / 2, _BAR * one.bytes_per_s / most
-        yield _text(x, y - 9, rate_words(one.bytes_per_s), kind="count")
+        yield _text(x, y - 9, bits(one.bytes_per_s), kind="count")
         yield f'<rect class="bar" x="{x:.1f}" y="{y - 4:.1f}" width="{long:.1f}" height="8"/>'
         if ratio := ratios.get(one.link_class):
-            yield _text(x + long + 6, y + 4, words("drawing.ratio", ratio=significant(ratio)), kind="ratio")
-        name = class_name(one.link_class, words)
+            yield _text(x + long + 6, y + 4, f"{significant(ratio)} : 1", kind="ratio")
+        name = links_name(one.link_class, words)
         yield _text(x, y + 20, f"{numbers.integer(one.links)} · {name}", kind="soft")
 
 
@@ -202,12 +192,12 @@ def _box(box: DrawnBox, drawing: FabricDrawing, words: Language, numbers: Number
 
 def box_words(box: DrawnBox, drawing: FabricDrawing, words: Language, numbers: Numbers) -> str:
     """What a box stands for."""
-    told = [words(f"tierone.{box.tier}", number=_span(box.first, box.alike))]
+    told = [words(f"one.{box.tier}", number=_span(box.first, box.alike))]
     if box.tier == "host":
         hosts = box.endpoints * drawing.hosts // drawing.endpoints
-        told = [words("drawing.box", count=numbers.integer(hosts), tier=words("tier.host"))] if hosts > 1 else told
+        told = [f"{numbers.integer(hosts)} {words('tiers.host')}"] if hosts > 1 else told
     told += [
-        words("drawing.box", count=numbers.integer(count), tier=words(f"tier.{tier}"))
+        f"{numbers.integer(count)} {words(f'tiers.{tier}')}"
         for tier, count in box.switches.items()
         if count > 1
     ]
@@ -241,8 +231,8 @@ def _link(link: DrawnLink, drawing: FabricDrawing, words: Language, numbers: Num
 
 def link_words(link: DrawnLink, words: Language, numbers: Numbers) -> str:
     """What a line stands for, and how full it is."""
-    counted = words("drawing.links", count=numbers.integer(link.links), rate=rate_words(link.bytes_per_s))
-    told = [f"{class_name(link.link_class, words)}: {counted}"]
+    counted = words("drawing.links", count=numbers.integer(link.links), rate=bits(link.bytes_per_s))
+    told = [f"{links_name(link.link_class, words)}: {counted}"]
     if (use := link.use) is not None:
         for way, mean, peak in (("up", use.up_mean, use.up_peak), ("down", use.down_mean, use.down_peak)):
             told.append(words(f"drawing.{way}", mean=numbers.percent(mean), peak=numbers.percent(peak)))

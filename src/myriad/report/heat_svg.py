@@ -6,7 +6,8 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
-from myriad.report.fabric_svg import class_name, step_of
+from myriad.report.fabric_svg import step_of
+from myriad.report.fabric_text import links_name
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
 from myriad.spec.fabric_heat import Direction, HeatMap, HotLink, SwitchPlace
@@ -83,7 +84,7 @@ def _line_words(heat: HeatMap, line: int, words: Language, numbers: Numbers) -> 
     known = [cell for cell in heat.cells[line] if cell is not None and cell >= 0]
     return words(
         "heat.line",
-        switch=words(f"tierone.{heat.tier}", number=number),
+        switch=words(f"one.{heat.tier}", number=number),
         mean=numbers.percent(heat.means[line]),
         peak=numbers.percent(max(known, default=0.0)),
     )
@@ -91,7 +92,8 @@ def _line_words(heat: HeatMap, line: int, words: Language, numbers: Numbers) -> 
 
 def way_name(link_class: str, direction: Direction, words: Language) -> str:
     """A class of links, and the way where it has two."""
-    return words(f"heat.{direction}", name=class_name(link_class, words))
+    name = links_name(link_class, words)
+    return name if direction == "out" else words(f"heat.{direction}", name=name)
 
 
 def map_words(heat: HeatMap, words: Language, numbers: Numbers) -> str:
@@ -100,8 +102,8 @@ def map_words(heat: HeatMap, words: Language, numbers: Numbers) -> str:
         "heat.map_out" if heat.direction == "out" else "heat.map",
         name=way_name(heat.link_class, heat.direction, words),
         count=numbers.integer(heat.switches),
-        tier=words(f"tier.{heat.tier}"),
-        reached=words(f"tier.{heat.reached_tier}"),
+        tier=words(f"tiers.{heat.tier}"),
+        reached=words(f"tiers.{heat.reached_tier}"),
     )
     if heat.switches_per_cell * heat.reached_per_cell == 1:
         return told
@@ -111,7 +113,7 @@ def map_words(heat: HeatMap, words: Language, numbers: Numbers) -> str:
 
 def place_words(place: SwitchPlace, words: Language) -> str:
     """Where a switch or a card is."""
-    told = [words(f"tierone.{place.tier}", number=place.number + 1)]
+    told = [words(f"one.{place.tier}", number=place.number + 1)]
     if place.card is not None:
         told.append(words("heat.card", number=place.card + 1))
     if place.group is not None:

@@ -53,6 +53,8 @@ class Node(Spec):
     scale_out_half_bytes: float = Field(default=0.0, ge=0)
     power_watts: Watts | None = None
     """Power of the whole node under load, at the plug."""
+    backplane_cables: Count | None = None
+    """Copper cables of the backplane that joins a scale-up domain within one rack; `None` where there is none."""
 
 
 class Sites(Spec):

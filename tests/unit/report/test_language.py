@@ -8,6 +8,7 @@ import yaml
 
 import myriad.report
 from myriad.errors import SpecError
+from myriad.report.bill_file import COLUMNS as BILL_COLUMNS
 from myriad.report.language import LANGUAGES, language
 from myriad.report.price_views import KINDS
 from myriad.report.service_views import SideName
@@ -15,6 +16,7 @@ from myriad.report.serving_views import MEMORY_USES, SPENT_PARTS
 from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
 from myriad.spec.fabric import LINK_CLASSES, TIERS
+from myriad.spec.bill import GROUPS
 from myriad.spec.mixed import Join
 from myriad.spec.money import CostLine
 from myriad.spec.result import (
@@ -62,6 +64,8 @@ NAMED = {
     "service": (*KINDS, "blended", *get_args(SideName)),
     "tier": {tier for tiers in TIERS.values() for tier in tiers},
     "links": {one.replace("-", "_") for classes in LINK_CLASSES.values() for one in classes},
+    "group": GROUPS,
+    "bought": BILL_COLUMNS,
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 
