@@ -1,0 +1,99 @@
+"""All-to-alls, reductions in switches and placements as flows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from fabric_ranks import RATE, is_partial_permutation, ranks_on, small_tree, volumes
+from myriad.errors import InfeasibleError
+from myriad.sim.network import all_to_all
+from myriad.sim.network.all_to_all import direct_all_to_all, hierarchical_all_to_all, pairwise_all_to_all
+from myriad.sim.network.in_switch import in_switch_all_reduce
+from myriad.sim.network.ranks import full_rate_s, groups_of
+
+BYTES = 1e9
+
+
+def test_rounds_are_permutations_and_add_up():
+    phases = pairwise_all_to_all(ranks_on(6, 1), groups_of(6, 6), BYTES)
+    assert len(phases) == 5
+    assert all(is_partial_permutation(phase) for phase in phases)
+    assert_allclose(volumes(phases, 6)[1], BYTES * 5 / 6)
+
+
+@pytest.mark.parametrize("given", [{}, {"planes": 2}, {"rails": "aligned"}, {"tiers": 3}])
+@pytest.mark.parametrize("form", [direct_all_to_all, hierarchical_all_to_all])
+def test_rows_by_leaves_carry_what_pairs_carry(given, form, monkeypatch):
+    network = small_tree(12, 2, **given)
+    ranks, groups = ranks_on(12, 2), groups_of(24, 12)
+    (pairs,) = form(ranks, groups, BYTES, network)
+    monkeypatch.setattr(all_to_all, "MOST_ROWS", 0)
+    (rows,) = form(ranks, groups, BYTES, network)
+    assert (rows.flows.source >= network.num_endpoints).any()
+    for one, other in zip(volumes((pairs,), 24), volumes((rows,), 24), strict=True):
+        assert_allclose(one, other)
+    assert_allclose(between_leaves(network, rows.flows), between_leaves(network, pairs.flows))
+    assert rows.latency_s == pairs.latency_s
+
+
+def between_leaves(network, flows):
+    """Bytes from leaf to leaf whichever way they are written."""
+    leaf = np.arange(network.num_vertices)
+    joins = network.link_class == 0
+    leaf[network.lower[joins]] = network.upper[joins]
+    planes = len(np.unique(network.switch_plane)) if network.nics_per_host else 1
+    table = np.zeros((network.num_switches, network.num_switches))
+    ends = flows.source < network.num_endpoints, flows.target < network.num_endpoints
+    for source, target, size, members, up, down in zip(
+        flows.source, flows.target, flows.bytes_, flows.members, *ends, strict=True
+    ):
+        if up != down:
+            continue  # from a card to its leaf, or back
+        one, other = leaf[source] - network.num_endpoints, leaf[target] - network.num_endpoints
+        if one != other:
+            table[one % (network.num_switches // planes), other % (network.num_switches // planes)] += size * members
+    return table
+
+
+def test_through_the_host_no_flow_changes_its_rail_and_as_much_arrives():
+    ranks, groups, network = ranks_on(4, 4), groups_of(16, 16), small_tree(4, 4)
+    (rails,) = hierarchical_all_to_all(ranks, groups, BYTES, network)
+    assert (rails.flows.source % 4 == rails.flows.target % 4).all()
+    assert_allclose(volumes((rails,), 16)[1], BYTES * 12 / 16)
+    (direct,) = direct_all_to_all(ranks, groups, BYTES, network)
+    assert_allclose(volumes((direct,), 16)[1], BYTES * 12 / 16)
+
+
+def test_rails_apart_are_reached_through_the_host():
+    network = small_tree(4, 2, rails="separate")
+    ranks = ranks_on(4, 2)
+    apart = type(ranks)(ranks.cards, ranks.domain, 2, RATE, 9 * RATE, rails_apart=True)
+    (phase,) = direct_all_to_all(apart, groups_of(8, 8), BYTES, network)
+    assert (phase.flows.source % 2 == phase.flows.target % 2).all()
+
+
+def test_switches_that_sum_carry_every_byte_once_each_way():
+    network = small_tree(32, 1)
+    (phase,) = in_switch_all_reduce(ranks_on(32, 1), groups_of(32, 32), BYTES, network)
+    sent, received = volumes((phase,), 32)
+    assert_allclose(sent, BYTES)
+    assert_allclose(received, BYTES)
+    leaves = len(network.switches("leaf"))
+    assert len(phase.flows) == 2 * (32 + leaves)
+    assert_allclose(full_rate_s(ranks_on(32, 1), phase.flows), BYTES / RATE)
+
+
+def test_in_three_tiers_branches_meet_below_the_root():
+    network = small_tree(128, 1, tiers=3)
+    (phase,) = in_switch_all_reduce(ranks_on(128, 1), groups_of(128, 128), BYTES, network)
+    pods = len(np.unique(network.switch_group[network.switches("leaf") - network.num_endpoints]))
+    assert len(phase.flows) == 2 * (128 + len(network.switches("leaf")) + pods)
+
+
+def test_no_tree_joins_rails_that_lie_apart():
+    network = small_tree(4, 2, rails="separate")
+    lone = ranks_on(4, 2).take(np.array([0, 3, 4, 7]))
+    with pytest.raises(InfeasibleError, match="no switch of the top tier"):
+        in_switch_all_reduce(lone, groups_of(4, 4), BYTES, network)
