@@ -51,7 +51,7 @@ class StepCollective:
         """What one rank sends per step, in bytes: textbook volume of one run times runs."""
         size = self.groups.shape[1]
         volume = {"send": 1.0, "all-reduce": 2.0 - 2.0 / size}.get(self.operation, 1.0 - 1.0 / size)
-        return volume * self.bytes_ * self.calls
+        return float(volume * self.bytes_ * self.calls)
 
 
 def step_traffic(setting: Setting, layout: Layout, slowest: StageLoad) -> tuple[StepCollective, ...]:

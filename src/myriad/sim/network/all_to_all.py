@@ -74,37 +74,33 @@ def _same(domains: IntArray) -> int:
 
 
 def _by_leaves(network: Network, cards: IntArray, domains: IntArray, part: float) -> Flows:
-    """Flows of `part` bytes between all cards of a group in different domains, counted by pairs of switches.
+    """Flows of `part` bytes between all cards of a group in different domains, counted by pairs of leaves.
 
-    Rows from each card to its leaf and back, and from leaf to leaf, stand for as many flows as pass; parted evenly over
-    the planes of a card. The time is exact where traffic is as even as here: the slowest of these rows is the slowest
-    flow. Members of `cards` and `domains` are (G, n).
+    Rows from each card to its leaf and back, and from leaf to leaf, stand for as many flows as pass; a leaf stands for
+    its likes in all planes. The time is exact where traffic is as even as here: the slowest of these rows is the
+    slowest flow. Members of `cards` and `domains` are (G, n).
     """
-    lower, upper = network.lower[network.link_class == 0], network.upper[network.link_class == 0]
-    ports = np.bincount(lower, minlength=network.num_endpoints)
-    present = np.zeros(network.num_endpoints, bool)
-    present[cards] = True
-    planes = int(ports[present].max())
-    by_card = np.argsort(lower, kind="stable")
-    first = np.concatenate([[0], np.cumsum(ports)])[:-1]
-    found: list[Flows] = []
-    size, group = cards.shape[1], np.repeat(np.arange(len(cards)), cards.shape[1])
-    num_domains = int(domains.max()) + 1
-    card = cards.ravel()
-    _, block = np.unique(group * num_domains + domains.ravel(), return_inverse=True)
-    others = size - np.bincount(block)[block]
-    for plane in range(planes):
-        leaves = upper[by_card[first[card] + np.minimum(plane, ports[card] - 1)]]
-        names, leaf = np.unique(leaves, return_inverse=True)
-        passing = _pairs(group, leaf, len(names)) - _pairs(block, leaf, len(names))
-        np.fill_diagonal(passing, 0.0)  # what stays under one leaf takes the links of both cards only
-        one, other = np.nonzero(passing > 0)
-        found.append(flows_of(names[one], names[other], part / planes, passing[one, other].astype(np.int64)))
-        found.append(flows_of(card, leaves, part / planes, others))
-        found.append(flows_of(leaves, card, part / planes, others))
+    joins = np.flatnonzero(network.link_class == 0)[::-1]
+    leaf_of = np.full(network.num_endpoints, -1)
+    leaf_of[network.lower[joins]] = network.upper[joins]  # of several ports the first stays
+    card, group = cards.ravel(), np.repeat(np.arange(len(cards)), cards.shape[1])
+    _, block = np.unique(group * (int(domains.max()) + 1) + domains.ravel(), return_inverse=True)
+    others = cards.shape[1] - np.bincount(block)[block]
+    names, leaf = np.unique(leaf_of[card], return_inverse=True)
+    passing = _pairs(group, leaf, len(names)) - _pairs(block, leaf, len(names))
+    np.fill_diagonal(passing, 0.0)  # what stays under one leaf takes the links of both cards only
+    one, other = np.nonzero(passing > 0)
+    found = (
+        flows_of(names[one], names[other], part, passing[one, other].astype(np.int64)),
+        flows_of(card, names[leaf], part, others),
+        flows_of(names[leaf], card, part, others),
+    )
     kept = np.concatenate([flows.members for flows in found]) > 0
     return Flows(
-        **{one.name: np.concatenate([getattr(flows, one.name) for flows in found])[kept] for one in fields(Flows)}
+        **{
+            column.name: np.concatenate([getattr(flows, column.name) for flows in found])[kept]
+            for column in fields(Flows)
+        }
     )
 
 

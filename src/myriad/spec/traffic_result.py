@@ -1,0 +1,117 @@
+"""What traffic got from a fabric."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from myriad.spec.base import Spec
+from myriad.spec.traffic import CollectiveTraffic, Conditions
+
+
+class TierUse(Spec):
+    """How busy the links of one class were, one way, as shares of what they could carry in the time."""
+
+    link_class: str
+    direction: Literal["up", "down"]
+    """Away from endpoints or towards them; of equal switches, from the smaller number to the larger."""
+    links: int
+    """That carry anything at all when whole."""
+    mean_fraction: float
+    max_fraction: float
+
+
+class HotLink(Spec):
+    """One of the busiest links."""
+
+    link_class: str
+    lower: str
+    upper: str
+    direction: Literal["up", "down"]
+    used_fraction: float
+
+
+class Run(Spec):
+    """One simulation: how long everything took, and what it loaded."""
+
+    makespan_s: float
+    activity_s: dict[str, float]
+    """End of each activity that ran at once."""
+    use: tuple[TierUse, ...]
+    hottest: tuple[HotLink, ...]
+    flows: int
+    """Rows of flows, of which one may stand for many."""
+    solves: int
+    """Times that fair rates were worked out."""
+    simulated_s: float
+    """Wall time of the simulation."""
+
+
+class TrafficResult(Spec):
+    """A collective on a fabric, beside what links alone would allow."""
+
+    fabric: str
+    cluster: str
+    num_accelerators: int
+    num_hosts: int
+    num_endpoints: int
+    num_switches: int
+    num_links: int
+    traffic: CollectiveTraffic
+    group: int
+    """Ranks per group."""
+    groups: int
+    """Of all jobs."""
+    conditions: Conditions
+    efficiency: float
+    run: Run
+    algorithm_bytes_per_s: float
+    """Size over time, as nccl-tests print it (`algbw`)."""
+    bus_bytes_per_s: float
+    """`busbw`: 2 (n-1)/n times that of an all-reduce, (n-1)/n of gathers, scatters and all-to-alls, else the same."""
+    ideal_s: float
+    """By the estimates' formula for the node's links, which knows no fabric."""
+    ideal_bus_bytes_per_s: float
+
+
+class TrafficChange(Spec):
+    """One collective of a training step, on the whole fabric and as it is."""
+
+    kind: str
+    name: str
+    operation: str
+    algorithm: str
+    group: int
+    groups: int
+    bytes_per_run: float
+    runs_per_step: float
+    sent_bytes_per_step: float
+    """By one rank."""
+    whole_s: float
+    """Of one run through the network alone, nothing broken, sprayed, packed."""
+    changed_s: float
+    ratio: float
+
+
+class StepChange(Spec):
+    """What a fabric's state changes in the step of a planned job."""
+
+    name: str
+    """Of the study."""
+    fabric: str
+    job: str
+    layout: str
+    num_accelerators: int
+    conditions: Conditions
+    collectives: tuple[TrafficChange, ...]
+    slowdown: dict[str, float]
+    """By kind of communication: time of its collectives over that on the whole fabric, weighted by time."""
+    step_s: float
+    changed_step_s: float
+    parts_s: dict[str, float]
+    """Of the changed step, by `spec.result.TIME_PARTS`."""
+    simulated_s: float
+
+    @property
+    def change_fraction(self) -> float:
+        """Growth of the step time, as a share of it."""
+        return self.changed_step_s / self.step_s - 1.0
