@@ -9,6 +9,7 @@ import numpy as np
 
 from myriad.estimate.fabric.network import Network
 from myriad.sim.network.flows import Array, Flows, IntArray, Phase
+from myriad.sim.network.leaves import leaves_of
 from myriad.sim.network.ranks import NO_FLOWS, Ranks, flows_of, lanes, phase, with_near
 
 MOST_ROWS = 1 << 18
@@ -80,13 +81,10 @@ def _by_leaves(network: Network, cards: IntArray, domains: IntArray, part: float
     its likes in all planes. The time is exact where traffic is as even as here: the slowest of these rows is the
     slowest flow. Members of `cards` and `domains` are (G, n).
     """
-    joins = np.flatnonzero(network.link_class == 0)[::-1]
-    leaf_of = np.full(network.num_endpoints, -1)
-    leaf_of[network.lower[joins]] = network.upper[joins]  # of several ports the first stays
     card, group = cards.ravel(), np.repeat(np.arange(len(cards)), cards.shape[1])
     _, block = np.unique(group * (int(domains.max()) + 1) + domains.ravel(), return_inverse=True)
     others = cards.shape[1] - np.bincount(block)[block]
-    names, leaf = np.unique(leaf_of[card], return_inverse=True)
+    names, leaf = np.unique(leaves_of(network)[card], return_inverse=True)
     passing = _pairs(group, leaf, len(names)) - _pairs(block, leaf, len(names))
     np.fill_diagonal(passing, 0.0)  # what stays under one leaf takes the links of both cards only
     one, other = np.nonzero(passing > 0)

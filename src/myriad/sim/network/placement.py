@@ -8,14 +8,12 @@ import numpy as np
 
 from myriad.estimate.fabric.network import Network
 from myriad.sim.network.flows import IntArray
+from myriad.sim.network.leaves import leaves_of
 
 
 def units_of(network: Network, cards_per_domain: int) -> IntArray:
     """Leaf of the first card of each domain, (D,): domains of one number share their leaves (a scalable unit)."""
-    joins = np.flatnonzero(network.link_class == 0)[::-1]
-    leaf = np.zeros(network.num_endpoints, np.int64)
-    leaf[network.lower[joins]] = network.upper[joins]  # of several ports the first stays
-    return leaf[::cards_per_domain]
+    return leaves_of(network)[::cards_per_domain]
 
 
 def pods_of(network: Network, cards_per_domain: int) -> IntArray:
