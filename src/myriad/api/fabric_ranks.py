@@ -21,9 +21,17 @@ def efficiency_of(cluster: Cluster, conditions: Conditions) -> float:
     return _far(cluster).efficiency if conditions.efficiency is None else conditions.efficiency
 
 
-def at_efficiency(network: Network, efficiency: float) -> Network:
-    """The network with links that carry this share of their line rate."""
-    return replace(network, bytes_per_s=network.bytes_per_s * efficiency)
+def domain_size(cluster: Cluster, network: Network) -> tuple[int, int]:
+    """Accelerators and hosts of one scale-up domain, at least a host."""
+    per_host = max(cluster.num_accelerators // network.num_hosts, 1)
+    hosts = max(min(cluster.scale_up_domain, cluster.num_accelerators) // per_host, 1)
+    return hosts * per_host, hosts
+
+
+def num_free(cluster: Cluster, network: Network, conditions: Conditions) -> int:
+    """Accelerators in the scale-up domains that are free."""
+    domain, hosts = domain_size(cluster, network)
+    return _num_free(network.num_hosts // hosts, conditions) * domain
 
 
 def ranks_of(
@@ -34,17 +42,14 @@ def ranks_of(
     `block` is how many ranks the heaviest groups span, for placements that keep them near. Raises InfeasibleError where
     too few hosts are free.
     """
-    per_host = cluster.num_accelerators // network.num_hosts
-    domain = min(cluster.scale_up_domain, cluster.num_accelerators)
-    hosts = max(domain // per_host, 1)
-    domain = hosts * per_host
+    domain, hosts = domain_size(cluster, network)
     cards = hosts * network.nics_per_host
     order = _order(network, conditions, -(-num_ranks // domain), cards, -(-block // domain))
     far = _far(cluster)
     scale_up = next((link for link in cluster.links if link.tier == "scale-up"), far)
     topology = fabric.topology
     ranks = placed_ranks(
-        order, domain, cards, network.nics_per_host, float(card_bytes_per_s(network).max()),
+        order, domain, cards, network.nics_per_host, float(card_bytes_per_s(network).max()) * efficiency_of(cluster, conditions),
         scale_up.bytes_per_s_one_way * scale_up.efficiency, scale_up.latency_s, far.latency_s,
         rails_apart=topology.kind == "fat-tree" and topology.rails == "separate",
     )  # fmt: skip
@@ -58,15 +63,17 @@ def network_only(ranks: Ranks) -> Ranks:
 
 def card_bytes_per_s(network: Network) -> Array:
     """What each card sends over all its ports, one way, in bytes/s, (E,)."""
-    joins = network.link_class == 0
-    total = np.bincount(network.lower[joins], network.bytes_per_s[joins], network.num_endpoints)
-    return total.astype(np.float64)
+    total = np.zeros(network.num_endpoints)
+    for ends in (network.lower, network.upper):
+        joins = ends < network.num_endpoints
+        total += np.bincount(ends[joins], network.bytes_per_s[joins], network.num_endpoints)
+    return total
 
 
 def _order(network: Network, conditions: Conditions, needed: int, cards: int, block: int) -> IntArray:
     """The domains that ranks fill, in turn."""
     number = network.num_endpoints // cards
-    free = some_free(number, int(conditions.free * number + 0.5), conditions.seed)
+    free = some_free(number, _num_free(number, conditions), conditions.seed)
     if needed > len(free):
         raise InfeasibleError(f"{needed:,} scale-up domains are asked for, {len(free):,} of {number:,} are free")
     if conditions.placement == "packed" or not network.tiers:
@@ -77,6 +84,10 @@ def _order(network: Network, conditions: Conditions, needed: int, cards: int, bl
     if conditions.placement == "spread":
         return spread(free, units)[:needed]
     return near(free, needed, (units, pods_of(network, cards)), block)
+
+
+def _num_free(domains: int, conditions: Conditions) -> int:
+    return int(conditions.free * domains + 0.5)
 
 
 def _far(cluster: Cluster) -> Link:

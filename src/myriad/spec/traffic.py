@@ -60,10 +60,12 @@ class Conditions(Spec):
     placement: PlacementName = "packed"
     free: Annotated[Fraction, Field(gt=0)] = 1.0
     """Share of the hosts that are free, drawn by `seed`; below 1 a job lies scattered."""
-    routing: Routing = "spray"
-    flows_per_pair: Count = 1
-    """For ECMP: flows that a message is parted into, each with a hash of its own."""
+    routing: Routing | None = None
+    """`None`: the fabric's."""
+    flows_per_pair: Count | None = None
+    """For ECMP: flows that a message is parted into, each with a hash of its own; `None`: the fabric's."""
     damage: Damage = Damage()
+    """On top of the fabric's own."""
     efficiency: Annotated[Fraction, Field(gt=0)] | None = None
     """Share of the line rate that long messages reach: headers, incast, congestion; `None`: the node's."""
     seed: CountOrZero = 0

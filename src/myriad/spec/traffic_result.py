@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from myriad.spec.base import Spec
+from myriad.spec.fabric import Routing
 from myriad.spec.traffic import CollectiveTraffic, Conditions
 
 
@@ -62,6 +63,8 @@ class TrafficResult(Spec):
     groups: int
     """Of all jobs."""
     conditions: Conditions
+    routing: Routing
+    flows_per_pair: int
     efficiency: float
     run: Run
     algorithm_bytes_per_s: float
