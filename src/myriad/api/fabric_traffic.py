@@ -56,7 +56,9 @@ def simulate_collective(
     ranks = ranks_of(joined, described, network, conditions, each * traffic.jobs, size * traffic.stride)
     started = time.perf_counter()
     activities = [
-        Activity(f"job {job}", phases_of(traffic.collective, traffic.way, ranks, groups + job * each, traffic.size, network))
+        Activity(
+            f"job {job}", phases_of(traffic.collective, traffic.way, ranks, groups + job * each, traffic.size, network)
+        )
         for job in range(traffic.jobs)
     ]
     run = run_on(network, described, activities, conditions, efficiency_of(joined, conditions), progress)
@@ -131,7 +133,9 @@ def summary(network: Network, activities: Sequence[Activity], run: NetworkRun, s
             if len(links)
             for way, direction in enumerate(("up", "down"))
         ),
-        hottest=tuple(_hot(network, int(directed), float(used[directed])) for directed in hottest if used[directed] > 0),
+        hottest=tuple(
+            _hot(network, int(directed), float(used[directed])) for directed in hottest if used[directed] > 0
+        ),
         flows=sum(len(phase.flows) for one in activities for phase in one.phases),
         solves=run.num_solves,
         simulated_s=simulated_s,

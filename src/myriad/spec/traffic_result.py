@@ -76,45 +76,58 @@ class TrafficResult(Spec):
     ideal_bus_bytes_per_s: float
 
 
-class TrafficChange(Spec):
-    """One collective of a training step, on the whole fabric and as it is."""
+class StepTraffic(Spec):
+    """One collective of a training step in the network, run by all its groups side by side."""
 
-    kind: str
+    kind: Literal["cp", "ep", "pp", "dp"]
     name: str
     operation: str
     algorithm: str
     group: int
+    """Ranks per group."""
+    stride: int
+    """Between the first two of a group, in rank order."""
     groups: int
     bytes_per_run: float
     runs_per_step: float
     sent_bytes_per_step: float
-    """By one rank."""
-    whole_s: float
-    """Of one run through the network alone, nothing broken, sprayed, packed."""
-    changed_s: float
-    ratio: float
+    """By one rank, to its own host too."""
+    line_rate_s: float
+    """Of one run if cards alone bound it; 0 where it stays inside hosts."""
+    network_s: float
+    """Of one run on the fabric as it is."""
+
+    @property
+    def ratio(self) -> float:
+        """Time on the fabric over that at line rate."""
+        return self.network_s / self.line_rate_s if self.line_rate_s else 1.0
 
 
-class StepChange(Spec):
-    """What a fabric's state changes in the step of a planned job."""
+class StepOnFabric(Spec):
+    """A planned training step whose traffic meets a fabric."""
 
-    name: str
-    """Of the study."""
+    study: str
+    """What is looked at, in a few words."""
     fabric: str
+    system: str
     job: str
     layout: str
+    pool: str
     num_accelerators: int
+    """Of the job."""
     conditions: Conditions
-    collectives: tuple[TrafficChange, ...]
+    traffic: tuple[StepTraffic, ...]
     slowdown: dict[str, float]
-    """By kind of communication: time of its collectives over that on the whole fabric, weighted by time."""
+    """By kind: time of its collectives on the fabric over that at line rate, weighted by their time in a step."""
+    planned_step_s: float
+    """The estimate's, which takes line rate for granted."""
     step_s: float
-    changed_step_s: float
     parts_s: dict[str, float]
-    """Of the changed step, by `spec.result.TIME_PARTS`."""
+    """Of `step_s`, by `spec.result.TIME_PARTS`."""
     simulated_s: float
+    """Wall time of the simulations."""
 
     @property
     def change_fraction(self) -> float:
-        """Growth of the step time, as a share of it."""
-        return self.changed_step_s / self.step_s - 1.0
+        """Growth of the step time over the plan's, as a share of it."""
+        return self.step_s / self.planned_step_s - 1.0
