@@ -34,6 +34,7 @@ def drawing_svg(drawing: FabricDrawing, place: str, words: Language, numbers: Nu
     rows = _rows(drawing)
     left, right = (LEFT, RIGHT) if rows else (0.0, 0.0)
     width = drawing.width + left + right
+    widest = width * (1.15 if rows else 0.95)
     parts = [
         *(_frame(frame) for frame in drawing.frames),
         *(_link(link, drawing, words, numbers) for link in drawing.links),
@@ -43,7 +44,7 @@ def drawing_svg(drawing: FabricDrawing, place: str, words: Language, numbers: Nu
     sides = [*_tier_names(drawing, rows, words, numbers), *_class_sums(drawing, rows, left, words, numbers)]
     described = "; ".join(describe(drawing, words, numbers))
     return Markup(
-        f'<svg class="fabric" viewBox="0 0 {width:.0f} {drawing.height:.0f}" style="max-width:{width * 1.15:.0f}px" '
+        f'<svg class="fabric" viewBox="0 0 {width:.0f} {drawing.height:.0f}" style="max-width:{widest:.0f}px" '
         f'role="img" aria-labelledby="{place}-title {place}-desc"><title id="{place}-title">'
         f'{escape(title_words(drawing, words, numbers))}</title><desc id="{place}-desc">{escape(described)}</desc>'
         f'<g transform="translate({left:.0f} 0)">{"".join(parts)}</g>{"".join(sides)}</svg>'
@@ -87,12 +88,22 @@ def title_words(drawing: FabricDrawing, words: Language, numbers: Numbers) -> st
     )
 
 
+def has_use(drawing: FabricDrawing) -> bool:
+    """Whether it says how full links are."""
+    return any(link.use is not None for link in drawing.links)
+
+
+def caption_words(drawing: FabricDrawing, words: Language) -> list[str]:
+    """How to read the picture, a sentence each."""
+    told = [words("drawing.folded" if drawing.folded else "drawing.whole")]
+    if has_use(drawing):
+        return [*told, words("drawing.coloured")]
+    return [*told, words("drawing.width")] if drawing.kind == "fat-tree" else told
+
+
 def describe(drawing: FabricDrawing, words: Language, numbers: Numbers) -> list[str]:
     """Counts by tier and by class of links, and where bandwidth narrows."""
-    told = [
-        f"{numbers.integer(count)} {words(f'tiers.{tier}')}"
-        for tier, count in drawing.tiers.items()
-    ]
+    told = [f"{numbers.integer(count)} {words(f'tiers.{tier}')}" for tier, count in drawing.tiers.items()]
     for one in drawing.classes:
         told.append(f"{links_name(one.link_class, words)}: {links_words(one, words, numbers)}")
     for upper, ratio in narrowing(drawing).items():
@@ -196,11 +207,7 @@ def box_words(box: DrawnBox, drawing: FabricDrawing, words: Language, numbers: N
     if box.tier == "host":
         hosts = box.endpoints * drawing.hosts // drawing.endpoints
         told = [f"{numbers.integer(hosts)} {words('tiers.host')}"] if hosts > 1 else told
-    told += [
-        f"{numbers.integer(count)} {words(f'tiers.{tier}')}"
-        for tier, count in box.switches.items()
-        if count > 1
-    ]
+    told += [f"{numbers.integer(count)} {words(f'tiers.{tier}')}" for tier, count in box.switches.items() if count > 1]
     if box.endpoints:
         told.append(words("drawing.endpoints", count=numbers.integer(box.endpoints)))
     if box.inner_links:

@@ -10,7 +10,7 @@ from myriad.report.fabric_svg import step_of
 from myriad.report.fabric_text import links_name
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
-from myriad.spec.fabric_heat import Direction, HeatMap, HotLink, SwitchPlace
+from myriad.spec.fabric_heat import ClassUse, Direction, HeatMap, HotLink, SwitchPlace
 
 _LEFT: Final = 40.0
 _TOP: Final = 22.0
@@ -109,6 +109,15 @@ def map_words(heat: HeatMap, words: Language, numbers: Numbers) -> str:
         return told
     shared = words("heat.shared", switches=heat.switches_per_cell, reached=heat.reached_per_cell)
     return words("words.space").join([told, shared])
+
+
+def bar_svg(one: ClassUse) -> Markup:
+    """Peak and, darker, mean use of a class as one bar."""
+    peak, mean = 100 * one.peak_fraction, 100 * one.mean_fraction
+    return Markup(
+        '<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect width="{peak:.1f}" height="10"/><rect width="{mean:.1f}" height="10"/></svg>'
+    )
 
 
 def place_words(place: SwitchPlace, words: Language) -> str:

@@ -26,8 +26,6 @@ APART: Final = 26.0
 _WHOLE_LEAVES: Final = 16
 _WHOLE_SWITCHES: Final = 40
 _WHOLE_HOSTS: Final = 16
-_WIDEST: Final = 20
-"""Boxes of a row."""
 
 
 @dataclass(frozen=True)
@@ -134,26 +132,29 @@ def _switches(
     width = int(place.max()) + 1
     spread = int(block.max()) + 1
     leaf_box = (pod_place[copy.leaf_pod] * spread + block[copy.leaf_in_pod]) * width + place[copy.leaf_in_pod]
-    used, leaf_box = np.unique(leaf_box, return_inverse=True)
+    used, leaf_box, held = np.unique(leaf_box, return_inverse=True, return_counts=True)
     leaf_y = ROW * (tiers - 1)
     boxes: list[DrawnBox] = []
     frames: list[DrawnFrame] = []
     x = 0.0
-    alike_leaves = np.bincount(in_block)
     middles: list[float] = []
     pod_ends: dict[int, tuple[float, float]] = {}
     alike_pods = np.bincount(pod_place)
     in_pod = int(copy.spine_in_pod.max(initial=-1)) + 1
     spine_place = folded_places(in_pod, limits.spines)
     above = sum(_wide(int(one)) + GAP for one in np.bincount(spine_place)) - GAP
-    for key, row in _runs([divmod(int(one), width) for one in used]):
+    lines: dict[int, list[tuple[int, int]]] = {}
+    for one, number in zip(used.tolist(), held.tolist(), strict=True):
+        lines.setdefault(one // width, []).append((one % width, number))
+    for key, row in lines.items():
         pod, unit = divmod(key, spread)
-        wide = sum(_wide(int(alike_leaves[one])) + GAP for one in row) - GAP
+        frames_alike = int(alike_pods[pod] * alike_blocks[unit])
+        alike_leaves = {one: int(number) // frames_alike for one, number in row}
+        wide = sum(_wide(number) + GAP for number in alike_leaves.values()) - GAP
         inset = max(0.0, (above - wide) / 2) if tiers == 3 else 0.0
         x += inset
         left = x
-        for one in row:
-            alike = int(alike_leaves[one])
+        for one, alike in alike_leaves.items():
             first = int(np.flatnonzero(in_block == one)[0])
             boxes.append(_box(x + _wide(alike) / 2, leaf_y, "leaf", first, alike))
             x += _wide(alike) + GAP
@@ -187,14 +188,6 @@ def _switches(
     boxes = [box.model_copy(update={"x": box.x - left_most}) for box in boxes]
     frames = [frame.model_copy(update={"x": frame.x - left_most}) for frame in frames]
     return leaf_box, spine_box, core_box, boxes, frames, wide_all
-
-
-def _runs(pairs: list[tuple[int, int]]) -> list[tuple[int, list[int]]]:
-    """Second members by their first."""
-    found: dict[int, list[int]] = {}
-    for key, value in pairs:
-        found.setdefault(key, []).append(value)
-    return list(found.items())
 
 
 def _wide(alike: int) -> float:
@@ -256,12 +249,16 @@ def _copy_frames(
 def _hosts(
     network: Network, boxes: list[DrawnBox], switch_box: IntArray, middle: float
 ) -> tuple[list[DrawnBox], IntArray]:
-    """Boxes of hosts that reach the same boxes of leaves, and the one of every endpoint, from 0."""
+    """Boxes of hosts whose first cards reach the same box of leaves, and the one of every endpoint, from 0."""
     host = np.arange(network.num_endpoints) // network.nics_per_host
-    few = network.num_hosts <= _WHOLE_HOSTS
-    of_host: IntArray = np.arange(network.num_hosts) if few else _alike_hosts(network, switch_box)
-    number = int(of_host.max()) + 1
     access = network.links("host-leaf")
+    of_host: IntArray = np.arange(network.num_hosts)
+    if network.num_hosts > _WHOLE_HOSTS:
+        _, first_link = np.unique(host[network.lower[access]], return_index=True)
+        of_host = np.unique(switch_box[network.upper[access[first_link]] - network.num_endpoints], return_inverse=True)[
+            1
+        ]
+    number = int(of_host.max()) + 1
     x_of = np.array([box.x for box in boxes])[switch_box[network.upper[access] - network.num_endpoints]]
     box_of_link = of_host[host[network.lower[access]]]
     at = np.bincount(box_of_link, weights=x_of, minlength=number) / np.bincount(box_of_link, minlength=number)
@@ -277,17 +274,3 @@ def _hosts(
     y = max(box.y for box in boxes) + ROW
     first = [int(np.flatnonzero(of_host == one)[0]) for one in range(number)]
     return [_box(float(at[one]), y, "host", first[one], int(alike[one])) for one in range(number)], of_host[host]
-
-
-def _alike_hosts(network: Network, switch_box: IntArray) -> IntArray:
-    """Of every host the number of its kind: hosts of a kind reach the same boxes."""
-    access = network.links("host-leaf")
-    reached = np.zeros(network.num_hosts, int)
-    host = network.lower[access] // network.nics_per_host
-    np.bitwise_or.at(reached, host, 1 << switch_box[network.upper[access] - network.num_endpoints])
-    _, first, kind = np.unique(reached, return_index=True, return_inverse=True)
-    kind = np.argsort(np.argsort(first))[kind]
-    while kind.max() >= _WIDEST:  # hosts that straddle two leaves join those before them
-        rare = int(np.argmin(np.bincount(kind)))
-        kind = np.where(kind >= max(rare, 1), kind - 1, kind)
-    return kind
