@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from myriad.catalog.clusters import cluster, cluster_of, long_link
+from myriad.catalog.clusters import cluster, cluster_of, counted_node, long_link, node_id_of
 from myriad.catalog.engine_flags import engine_flags, launched_releases
 from myriad.catalog.entry import (
     KINDS,
@@ -50,6 +50,7 @@ __all__ = [
     "bill_rules",
     "cluster",
     "cluster_of",
+    "counted_node",
     "device_fit",
     "engine",
     "engine_flags",
@@ -68,6 +69,7 @@ __all__ = [
     "model",
     "names",
     "node",
+    "node_id_of",
     "price_list",
     "quantisation",
     "read_spec",

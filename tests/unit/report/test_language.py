@@ -16,6 +16,7 @@ from myriad.report.serving_views import MEMORY_USES, SPENT_PARTS
 from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
 from myriad.spec.bill import GROUPS
+from myriad.spec.fabric import LINK_CLASSES, TIERS
 from myriad.spec.mixed import Join
 from myriad.spec.money import CostLine
 from myriad.spec.result import (
@@ -63,6 +64,9 @@ NAMED = {
     "service": (*KINDS, "blended", *get_args(SideName)),
     "group": GROUPS,
     "bought": BILL_COLUMNS,
+    "beside": ("storage", "in_band", "out_of_band", "scale_up"),
+    "tier": {tier for tiers in TIERS.values() for tier in tiers},
+    "links": {one.replace("-", "_") for classes in LINK_CLASSES.values() for one in classes},
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 
