@@ -156,14 +156,18 @@ class Bill(Spec):
     def network_watts(self) -> float | None:
         """Of its switches, with their transceivers; those of network cards are in the nodes' power.
 
-        `None` where the power of a switch is not known.
+        `None` without switches, or where the power of one is not known.
         """
-        known = all(line.watts is not None for line in self._network if line.sort == "switch")
-        return sum(line.watts or 0.0 for line in self._network if not line.powered_by_host) if known else None
+        switches = [line for line in self._network if line.sort == "switch"]
+        if not switches or any(line.watts is None for line in switches):
+            return None
+        return sum(line.watts or 0.0 for line in self._network if not line.powered_by_host)
 
     @property
-    def network_transceivers(self) -> int:
-        """Optical modules of the network that joins accelerators."""
+    def network_transceivers(self) -> int | None:
+        """Optical modules of the network that joins accelerators; `None` where links come with the nodes."""
+        if any(line.price is not None and line.price.kind == "included" for line in self._network):
+            return None
         return round(sum(line.quantity for line in self._network if line.sort == "transceiver"))
 
     @property
