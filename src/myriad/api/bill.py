@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from myriad import catalog
-
-from myriad.api.fabric import fabric_of, network_of
 from myriad.catalog import Entry
 from myriad.errors import SpecError, unknown_name
 from myriad.estimate.fabric.bill import Purchase, bill
@@ -47,19 +45,6 @@ def rules_of(name_or_file: str) -> BillRules:
 def prices_of(path: Path) -> dict[str, Money]:
     """The unit prices in a file, by item. Raises SpecError with file and line."""
     return catalog.read_spec(path, ItemPrices).prices
-
-
-def fabric_bill(fabric: str, cluster: str, rules: str = USUAL_RULES, prices: Mapping[str, Money] | None = None) -> Bill:
-    """The bill of materials of a fabric of the catalog, or of a file, for the cluster `NAME:COUNT`.
-
-    Raises SpecError for wrong names, rules and prices, InfeasibleError where the fabric cannot join so many.
-    """
-    node, number = catalog.counted_node(cluster)
-    described = fabric_of(fabric)
-    network = network_of(described, node, number)
-    node_id = catalog.node_id(cluster.rpartition(":")[0])
-    num_nodes = -(-number // node.num_accelerators)
-    return bill_of(network, described, node_id, num_nodes, rules, prices=prices, cluster=cluster, fabric_name=fabric)
 
 
 def bill_of(

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from myriad.errors import MissingDataError
+from myriad.report.bill_text import place_text
 from myriad.report.language import Language, language
 from myriad.spec.bill import GROUPS, Bill, BillLine
 
@@ -99,8 +100,9 @@ def _write_lines(sheet: Worksheet, bill: Bill, currency: str, usd_per_currency: 
     for row, line in enumerate(bill.lines, FIRST_ROW):
         cells = _cells(line, currency, usd_per_currency)
         cells["group"] = words(f"group.{line.group}")
-        for column in ("name", "place", "basis", "price_terms"):
+        for column in ("name", "basis", "price_terms"):
             cells[column] = words.phrase(str(cells[column]))
+        cells["place"] = place_text(line.place, words)
         cells["amount"] = f'=IF(G{row}="","",E{row}*G{row})'
         sheet.append([cells[column] for column in COLUMNS])
         sheet.cell(row, 7).number_format = sheet.cell(row, 8).number_format = "#,##0.00"

@@ -88,8 +88,17 @@ def counted(line: BillLine, words: Language) -> str:
 
 def line_name(line: BillLine, words: Language) -> str:
     """What it is, and where it is used."""
-    place = f" · {words.phrase(line.place)}" if line.place else ""
-    return words.phrase(line.name) + place
+    place = place_text(line.place, words)
+    return words.phrase(line.name) + (f" · {place}" if place else "")
+
+
+def place_text(place: str, words: Language) -> str:
+    """A tier or class of links in the language, behind the name of the network where it has one."""
+    network, _, part = place.rpartition(" ")
+    for room in ("tier", "links", "beside"):
+        part = words.texts.get(f"{room}.{part.replace('-', '_')}", part)
+    network = words.texts.get(f"beside.{network.replace('-', '_')}", network)
+    return f"{network} {part}".strip()
 
 
 def _table(bill: Bill, words: Language, numbers: Numbers) -> Table:

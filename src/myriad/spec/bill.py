@@ -147,10 +147,38 @@ class Bill(Spec):
         return self.group_usd("network")
 
     @property
+    def network_usd_per_endpoint(self) -> float | None:
+        """Of the network that joins accelerators; `None` where a line has no price, or one within that of nodes."""
+        known = all(line.price is not None and line.price.kind != "included" for line in self._network)
+        return self.network_usd / self.num_endpoints if known else None
+
+    @property
+    def network_watts(self) -> float | None:
+        """Of its switches, with their transceivers; those of network cards are in the nodes' power.
+
+        `None` without switches, or where the power of one is not known.
+        """
+        switches = [line for line in self._network if line.sort == "switch"]
+        if not switches or any(line.watts is None for line in switches):
+            return None
+        return sum(line.watts or 0.0 for line in self._network if not line.powered_by_host)
+
+    @property
+    def network_transceivers(self) -> int | None:
+        """Optical modules of the network that joins accelerators; `None` where links come with the nodes."""
+        if any(line.price is not None and line.price.kind == "included" for line in self._network):
+            return None
+        return round(sum(line.quantity for line in self._network if line.sort == "transceiver"))
+
+    @property
     def transceivers(self) -> int:
         """Optical modules of all networks, without spares."""
         used = (line for line in self.lines if line.group != "spares")
         return round(sum(line.quantity for line in used if line.sort == "transceiver"))
+
+    @property
+    def _network(self) -> tuple[BillLine, ...]:
+        return tuple(line for line in self.lines if line.group == "network")
 
     @property
     def it_watts(self) -> float:

@@ -12,17 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from myriad.estimate.fabric.bill_links import PricedNetwork, Shop, link_lines
+from myriad.estimate.fabric.bill_links import IN_NODE, PricedNetwork, Shop, link_lines
 from myriad.estimate.fabric.bill_site import nodes_in_a_rack, rack_lines, site_lines
 from myriad.estimate.fabric.counts import switches_by_tier
 from myriad.estimate.fabric.fat_tree import fat_tree
 from myriad.estimate.fabric.network import Network
-from myriad.spec.bill import Bill, BillLine, BillRules, Group, Sort, UnitPrice
+from myriad.spec.bill import Bill, BillLine, BillRules, Group, Sort
 from myriad.spec.cluster import Node
 from myriad.spec.fabric import FatTree
 from myriad.spec.fabric_parts import Switch
 
-IN_NODE = UnitPrice(usd=0.0, kind="included", source="the price of the node")
 SPARE_SORTS = ("node", "nic", "switch", "transceiver", "cable", "fibre", "link")
 
 

@@ -9,9 +9,11 @@ import numpy as np
 
 from myriad.estimate.fabric.network import Array, IntArray, Network
 from myriad.spec.bill import BillLine, BillRules, Group, Sort, UnitPrice
+from myriad.spec.fabric import LINK_CLASSES
 from myriad.spec.fabric_parts import LinkPart, Switch
 
 BITS_PER_BYTE = 8
+IN_NODE = UnitPrice(usd=0.0, kind="included", source="the price of the node")
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,12 @@ def _class_lines(
         yield BillLine(
             group=priced.group, sort="link", item=f"link:{link_class}", name="link with its ends", place=link_class,
             quantity=count, price=whole, basis=f"{count:,} links",
+        )  # fmt: skip
+        return
+    if not priced.network.num_switches and link_class in LINK_CLASSES["torus"]:
+        yield BillLine(
+            group=priced.group, sort="link", item="accelerator-link", name="link between accelerators",
+            place=link_class, quantity=count, price=IN_NODE, basis=f"{count:,} links",
         )  # fmt: skip
         return
     ends = list(_ends(priced, links, rules))
