@@ -48,8 +48,9 @@ def ranks_of(
     far = _far(cluster)
     scale_up = next((link for link in cluster.links if link.tier == "scale-up"), far)
     topology = fabric.topology
+    card = float(card_bytes_per_s(network).max()) * efficiency_of(cluster, conditions)
     ranks = placed_ranks(
-        order, domain, cards, network.nics_per_host, float(card_bytes_per_s(network).max()) * efficiency_of(cluster, conditions),
+        order, domain, cards, network.nics_per_host, card,
         scale_up.bytes_per_s_one_way * scale_up.efficiency, scale_up.latency_s, far.latency_s,
         rails_apart=topology.kind == "fat-tree" and topology.rails == "separate",
     )  # fmt: skip

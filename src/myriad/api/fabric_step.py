@@ -168,12 +168,13 @@ def _row(job: _Job, one: StepCollective, ranks: Ranks, conditions: Conditions) -
     network_s = 0.0
     if line_rate_s:
         activity = Activity(one.name, phases)
-        with at_key(f"traffic {one.name!r}"):
+        with at_key(f"traffic of {one.kind.upper()}"):
             efficiency = efficiency_of(job.cluster, conditions)
             network_s = run_on(job.network, job.fabric, [activity], conditions, efficiency).makespan_s
     return StepTraffic(
         kind=one.kind,
         name=one.name,
+        block=one.block,
         operation=one.operation,
         algorithm=algorithm,
         group=one.groups.shape[1],
@@ -199,7 +200,7 @@ def _phases(job: _Job, one: StepCollective, ranks: Ranks) -> tuple[str, tuple[Ph
 
 def _slowdown(rows: tuple[StepTraffic, ...]) -> dict[str, float]:
     """By kind of traffic that enters the network."""
-    found = {}
+    found: dict[str, float] = {}
     for kind in dict.fromkeys(row.kind for row in rows if row.line_rate_s):
         own = [row for row in rows if row.kind == kind and row.line_rate_s]
         planned = sum(row.runs_per_step * row.line_rate_s for row in own)

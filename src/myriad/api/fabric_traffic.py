@@ -10,7 +10,7 @@ import numpy as np
 from myriad import catalog
 from myriad.api.fabric import fabric_of, network_of
 from myriad.api.fabric_ranks import domain_size, efficiency_of, num_free, ranks_of
-from myriad.errors import InfeasibleError, SpecError
+from myriad.errors import InfeasibleError, SpecError, unknown_name
 from myriad.estimate import collectives as formulas
 from myriad.estimate.fabric.damage import damaged
 from myriad.estimate.fabric.network import Network
@@ -19,7 +19,7 @@ from myriad.sim.network.flows import Activity, IntArray
 from myriad.sim.network.ranks import groups_of
 from myriad.sim.network.run import NetworkRun, simulate
 from myriad.spec.cluster import Cluster
-from myriad.spec.fabric import Fabric
+from myriad.spec.fabric import LINK_CLASSES, TIERS, Damage, Fabric
 from myriad.spec.traffic import CollectiveTraffic, Conditions
 from myriad.spec.traffic_result import HotLink, Run, TierUse, TrafficResult
 
@@ -39,9 +39,9 @@ def simulate_collective(
 ) -> TrafficResult:
     """Time and bandwidth of a collective on a fabric for the cluster `NAME:COUNT`, and how busy its links are.
 
-    `fabric` is a name of the catalog or a file; conditions come on top of its own damage. All free hosts are used; ranks
-    beyond the last whole block of groups stay idle. Raises SpecError for wrong names and groups, InfeasibleError where
-    the fabric cannot join the cluster, or damage cuts off what the traffic needs.
+    `fabric` is a name of the catalog or a file; conditions come on top of its own damage. All free hosts are used;
+    ranks beyond the last whole block of groups stay idle. Raises SpecError for wrong names and groups, InfeasibleError
+    where the fabric cannot join the cluster, or damage cuts off what the traffic needs.
     """
     conditions = conditions or Conditions()
     described = fabric_of(fabric)
@@ -95,6 +95,7 @@ def run_on(
     progress: Progress | None = None,
 ) -> NetworkRun:
     """The simulation on the network as the fabric and the conditions break it."""
+    _check_damage(fabric, conditions.damage)
     rows = sum(len(phase.flows) for one in activities for phase in one.phases)
     if rows > MOST_FLOWS:
         raise InfeasibleError(f"{rows:,} flows in all phases; at most {MOST_FLOWS:,}: choose another algorithm")
@@ -179,6 +180,16 @@ def _check_reduces(fabric: Fabric, traffic: CollectiveTraffic) -> None:
     name = getattr(fabric.topology, "switch", None)
     if name is None or not catalog.switch(name).reduces:
         raise SpecError(f"algorithm: in-switch asks for switches that sum (SHARP); {name or 'this fabric'} does not")
+
+
+def _check_damage(fabric: Fabric, damage: Damage) -> None:
+    """Raises SpecError for classes of links and tiers of switches that no such topology has."""
+    kind = fabric.topology.kind
+    named = [("class of links", one.tier, LINK_CLASSES[kind]) for one in damage.links if one.tier]
+    named += [("tier", one.tier, TIERS[kind]) for one in damage.switches]
+    for what, name, known in named:
+        if name not in known:
+            raise SpecError(f"damage: {unknown_name(what, name, known)}")
 
 
 def _ideal_s(traffic: CollectiveTraffic, cluster: Cluster, size: int) -> float:

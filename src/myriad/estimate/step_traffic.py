@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final
 
 import numpy as np
 
@@ -26,9 +26,10 @@ from myriad.estimate.stages import stage_table
 from myriad.spec.layout import IntArray, Layout, LayoutTable
 from myriad.spec.model import GatedDeltaNet, Mamba2, MixtureOfExperts
 from myriad.spec.result import StageLoad
+from myriad.spec.traffic import Operation, TrafficKind, TrafficName
 
-TrafficKind = Literal["cp", "ep", "pp", "dp"]
-Operation = Literal["all-reduce", "all-gather", "reduce-scatter", "all-to-all", "send"]
+_DENSE: Final[tuple[TrafficName, ...]] = ("gradients", "gradients_of_copies", "parameters")
+_EXPERT: Final[tuple[TrafficName, ...]] = ("expert_gradients", "expert_gradients_of_copies", "expert_parameters")
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class StepCollective:
     """One collective of a training step, run by all groups side by side."""
 
     kind: TrafficKind
-    name: str
-    """`gradients`, `parameters`, `expert gradients`, `dispatch`, ..."""
+    name: TrafficName
+    block: str
+    """Kind of blocks that it belongs to; empty where all do."""
     operation: Operation
     bytes_: float
     """Of one run, as nccl-tests count them: what is reduced, the whole gathered result, what a rank sends."""
@@ -86,7 +88,7 @@ def _experts(
             sent, far = dispatched_bytes(moe, setting.model, cells, setting.work, setting.stack, where)
             calls = layers * micro_batches * 2 * (2 + again)
             bytes_ = float(sent[0] * far[0])
-            found.append(StepCollective("ep", f"dispatch {kind}", "all-to-all", bytes_, calls, expert_groups(layout)))
+            found.append(StepCollective("ep", "dispatch", kind, "all-to-all", bytes_, calls, expert_groups(layout)))
     return found
 
 
@@ -101,10 +103,10 @@ def _context(
             continue
         whole = float(key_value_bytes(block, cells, setting.work)[0])
         if isinstance(block.mixer, (Mamba2, GatedDeltaNet)):
-            found.append(StepCollective("cp", f"heads {kind}", "all-to-all", whole / layout.cp, 4 * times, groups))
+            found.append(StepCollective("cp", "heads", kind, "all-to-all", whole / layout.cp, 4 * times, groups))
             continue
-        found.append(StepCollective("cp", f"keys and values {kind}", "all-gather", whole, 2 * times, groups))
-        found.append(StepCollective("cp", f"their gradients {kind}", "reduce-scatter", whole, times, groups))
+        found.append(StepCollective("cp", "keys_values", kind, "all-gather", whole, 2 * times, groups))
+        found.append(StepCollective("cp", "keys_values_gradients", kind, "reduce-scatter", whole, times, groups))
     return found
 
 
@@ -114,8 +116,8 @@ def _stages(setting: Setting, layout: Layout, table: LayoutTable, micro_batches:
     bytes_ = float(block_input_bytes(setting.model, cells_of(table, setting.work.seq_len))[0])
     pairs, calls = stage_pairs(layout), layout.vpp * micro_batches
     return [
-        StepCollective("pp", "activations", "send", bytes_, calls, pairs),
-        StepCollective("pp", "their gradients", "send", bytes_, calls, pairs[:, ::-1]),
+        StepCollective("pp", "activations", "", "send", bytes_, calls, pairs),
+        StepCollective("pp", "activation_gradients", "", "send", bytes_, calls, pairs[:, ::-1]),
     ]
 
 
@@ -128,18 +130,17 @@ def _replicas(setting: Setting, layout: Layout, table: LayoutTable, micro_batche
     reduces = micro_batches if layout.zero >= 2 else 1.0
     gathers = {0: 0.0, 3: 2 * micro_batches}.get(layout.zero, 1.0)
     found = []
-    for name, parameters, groups, shard in (
-        ("", float(dense[0]), replica_groups(layout), int(sizes.dense_shard[0])),
-        ("expert ", float(expert[0]), expert_replica_groups(layout), int(sizes.expert_shard[0])),
+    for names, parameters, groups, shard in (
+        (_DENSE, float(dense[0]), replica_groups(layout), int(sizes.dense_shard[0])),
+        (_EXPERT, float(expert[0]), expert_replica_groups(layout), int(sizes.expert_shard[0])),
     ):
+        reduced, summed, gathered = names
         gradients, weights = optimizer.gradient_reduce_bytes * parameters, optimizer.weight_bytes * parameters
         if layout.zero == 0:
-            found.append(StepCollective("dp", f"{name}gradients", "all-reduce", gradients, reduces, groups))
+            found.append(StepCollective("dp", reduced, "", "all-reduce", gradients, reduces, groups))
             continue
         inner, outer = parted(groups, shard)
-        found.append(StepCollective("dp", f"{name}gradients", "reduce-scatter", gradients, reduces, inner))
-        found.append(
-            StepCollective("dp", f"{name}gradients of copies", "all-reduce", gradients / shard, reduces, outer)
-        )
-        found.append(StepCollective("dp", f"{name}parameters", "all-gather", weights, gathers, inner))
+        found.append(StepCollective("dp", reduced, "", "reduce-scatter", gradients, reduces, inner))
+        found.append(StepCollective("dp", summed, "", "all-reduce", gradients / shard, reduces, outer))
+        found.append(StepCollective("dp", gathered, "", "all-gather", weights, gathers, inner))
     return found

@@ -15,6 +15,15 @@ PlacementName = Literal["packed", "spread", "random", "near"]
 """`packed`: ranks fill free hosts in the fabric's order. `spread`: one host of each leaf in turn. `random`: in any
 order. `near`: hosts that a group spans lie under one leaf or in one pod where that is possible."""
 
+TrafficKind = Literal["cp", "ep", "pp", "dp"]
+"""Of a training step, by the parallelism that sends it."""
+TrafficName = Literal[
+    "dispatch", "keys_values", "keys_values_gradients", "heads", "activations", "activation_gradients", "gradients",
+    "gradients_of_copies", "parameters", "expert_gradients", "expert_gradients_of_copies", "expert_parameters",
+]  # fmt: skip
+"""What a training step sends; `dispatch` is dispatch and combine, `heads` the turn from sequence to heads and back."""
+Operation = Literal["all-reduce", "all-gather", "reduce-scatter", "all-to-all", "send"]
+
 ALGORITHMS: Final[dict[str, tuple[str, ...]]] = {
     "all-reduce": ("hierarchical", "ring", "tree", "double-binary-tree", "halving-doubling", "in-switch"),
     "all-gather": ("hierarchical", "ring", "doubling"),

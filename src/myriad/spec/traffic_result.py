@@ -6,7 +6,7 @@ from typing import Literal
 
 from myriad.spec.base import Spec
 from myriad.spec.fabric import Routing
-from myriad.spec.traffic import CollectiveTraffic, Conditions
+from myriad.spec.traffic import CollectiveTraffic, Conditions, Operation, TrafficKind, TrafficName
 
 
 class TierUse(Spec):
@@ -79,9 +79,11 @@ class TrafficResult(Spec):
 class StepTraffic(Spec):
     """One collective of a training step in the network, run by all its groups side by side."""
 
-    kind: Literal["cp", "ep", "pp", "dp"]
-    name: str
-    operation: str
+    kind: TrafficKind
+    name: TrafficName
+    block: str
+    """Kind of blocks that it belongs to; empty where all do."""
+    operation: Operation
     algorithm: str
     group: int
     """Ranks per group."""

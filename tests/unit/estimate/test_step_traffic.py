@@ -17,7 +17,9 @@ def collectives(model: Model, layout: Layout) -> tuple[dict[str, StepCollective]
     setting = Setting(model, CLUSTER, WORK, DEVICE, STACK)
     estimate = estimate_layout(setting, layout)
     slowest = max(estimate.stages, key=lambda stage: stage.micro_batch_s)
-    return {one.name: one for one in step_traffic(setting, layout, slowest)}, estimate.time_parts_s
+    return {
+        f"{one.name} {one.block}".strip(): one for one in step_traffic(setting, layout, slowest)
+    }, estimate.time_parts_s
 
 
 def time_s(one: StepCollective) -> float:
@@ -53,7 +55,7 @@ def test_context_parallel_traffic_takes_the_time_of_the_estimate():
 
 def test_stages_send_each_micro_batch_once_each_way():
     found, _ = collectives(dense_model(), Layout(tp=8, pp=4, vpp=2, dp=4, micro_batch=2))
-    there, back = found["activations"], found["their gradients"]
+    there, back = found["activations"], found["activation_gradients"]
     assert there.calls == back.calls == 2 * 64 / 4 / 2
     assert there.bytes_ == 2 * 2 * 4096 * 1024 / 8
     assert (there.groups == back.groups[:, ::-1]).all()

@@ -30,6 +30,7 @@ from myriad.spec.serving_search import Limit
 from myriad.spec.sweep import SweepPoint
 from myriad.spec.sweep_result import Status
 from myriad.spec.timeline import OPERATION_KINDS
+from myriad.spec.traffic import TrafficName
 from myriad.spec.validation import LEFT_OUT_KINDS
 from myriad.units import CURRENCIES
 
@@ -55,6 +56,7 @@ NAMED = {
     "axis": tuple(name for name in SweepPoint.model_fields if name != "cluster"),
     "metric": tuple(METRICS),
     "status": get_args(Status),
+    "sends": get_args(TrafficName),
     "operation": OPERATION_KINDS,
     "limit": get_args(Limit),
     "brake": get_args(Limit),
