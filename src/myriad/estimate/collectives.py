@@ -12,7 +12,14 @@ the launch and the first handshake, which do not grow with the group; `steps` ar
 twice as many for an all-reduce (up and down a tree), one for an all-to-all.
 All byte counts, sizes and strides broadcast; a group of one takes no time.
 
-Left out: congestion, rails, in-network reduction (SHARP, NVLS), other traffic at the same time.
+Scale-up links are wires of their own. Tiers of the network lie on one another: what goes to a farther one passes the
+nearer ones too, the card first of all. Members of a group that share a scale-up domain each use their own card and
+rail: so many rings run beside each other, and each enters and leaves a farther domain once. Expert copies travel on
+the sender's rail and change rails over scale-up links (PXN), so an all-to-all has one flow to each far scale-up
+domain. Where flows are hashed onto links, `Link.contention` stretches what they take, by how many there are.
+
+Left out: in-network reduction (SHARP, NVLS), traffic of other kinds at the same time. Pools whose fabric is not
+described have one tier of network without contention beyond what `Link.efficiency` holds.
 """
 
 from __future__ import annotations
@@ -41,10 +48,15 @@ class Tier:
     """Members that share a domain of the tier below: so many links carry the group's traffic together."""
     members: Array
     """Domains of the tier below that the group joins here; 1 where it stays below this tier."""
+    own: bool
+    """Links of its own (scale-up); the others also carry what goes to tiers beyond them."""
+    beyond: npt.NDArray[np.bool_] | bool
+    """Whether the group goes on to a tier that lies on this one."""
     bytes_per_s: float
     half_bytes: float
     latency_s: float
     start_s: float
+    contention: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -64,13 +76,26 @@ def place(size: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -
     if not links:
         raise SpecError("a cluster needs at least one tier of links")
     n, apart = np.broadcast_arrays(np.asarray(size, float), np.asarray(stride, float))
-    tiers = []
+    tiers: list[Tier] = []
     inner = np.ones_like(n)
     for link in links:
-        reach = n if link is links[-1] else np.clip(np.floor(link.domain / apart), inner, n)
-        members = np.ceil(reach / inner)
-        bytes_per_s = link.bytes_per_s_one_way * link.efficiency
-        tiers.append(Tier(inner, members, bytes_per_s, link.half_bytes, link.latency_s, link.start_s))
+        far = link is links[-1]
+        reach = n if far else np.clip(np.floor(link.domain / apart), inner, n)
+        own = link.tier == "scale-up"
+        tiers.append(
+            Tier(
+                inner=inner,
+                members=np.ceil(reach / inner),
+                own=own,
+                beyond=False if far or own else reach < n,
+                bytes_per_s=link.bytes_per_s_one_way * link.efficiency,
+                # Messages are as long in all tiers of a network; the card has taken its time for them already.
+                half_bytes=link.half_bytes if not tiers or link.tier != links[len(tiers) - 1].tier else 0.0,
+                latency_s=link.latency_s,
+                start_s=link.start_s,
+                contention=link.contention,
+            )
+        )
         inner = reach
     return Placement(n, tuple(tiers))
 
@@ -84,7 +109,7 @@ def all_gather_s(result_bytes: npt.ArrayLike, placement: Placement) -> Array:
     result = np.asarray(result_bytes, float)
     volumes = _ring(result, placement)
     volumes[0] = volumes[0] + OWN_PART * result / placement.size
-    return _slowest_tier(placement, volumes, np.log2)
+    return _slowest_tier(placement, volumes, _doubling, _rings(placement))
 
 
 def reduce_scatter_s(input_bytes: npt.ArrayLike, placement: Placement) -> Array:
@@ -99,7 +124,8 @@ def all_reduce_s(bytes_: npt.ArrayLike, placement: Placement) -> Array:
     kernel and in place: less than the two apart. This form was chosen on NCCL's times inside nodes; the link's
     figures were fitted to the other collectives.
     """
-    return _slowest_tier(placement, _ring(2.0 * np.asarray(bytes_, float), placement), lambda n: 2.0 * np.log2(n))
+    volumes = _ring(2.0 * np.asarray(bytes_, float), placement)
+    return _slowest_tier(placement, volumes, lambda tier: 2.0 * _doubling(tier), _rings(placement))
 
 
 def all_to_all_s(sent_bytes_per_rank: npt.ArrayLike, placement: Placement, far_share: npt.ArrayLike = 1.0) -> Array:
@@ -109,11 +135,22 @@ def all_to_all_s(sent_bytes_per_rank: npt.ArrayLike, placement: Placement, far_s
     `far_share` is the share of the far volume that really travels where copies are sent on inside the
     domain (DeepEP, HybridEP).
     """
-    part = np.asarray(sent_bytes_per_rank, float) / placement.size
-    volumes = [part * (np.minimum(tier.inner * tier.members, placement.size) - tier.inner) for tier in placement.tiers]
+    n = placement.size
+    part = np.asarray(sent_bytes_per_rank, float) / n
+    volumes = [
+        part * ((np.minimum(tier.inner * tier.members, n) if tier.own else n) - tier.inner) for tier in placement.tiers
+    ]
     volumes[1:] = [volume * np.asarray(far_share, float) for volume in volumes[1:]]
     volumes[0] = volumes[0] + OWN_PART * part
-    return _slowest_tier(placement, volumes, lambda n: np.minimum(n - 1.0, 1.0))
+
+    def steps(tier: Tier) -> Array:
+        """One, to the farthest member of a network."""
+        return np.where(tier.beyond, 0.0, np.minimum(tier.members - 1.0, 1.0))
+
+    def flows(tier: Tier) -> Array:
+        return (n - tier.inner) / cards(placement)
+
+    return _slowest_tier(placement, volumes, steps, flows)
 
 
 def domains(placement: Placement) -> Array:
@@ -124,9 +161,32 @@ def domains(placement: Placement) -> Array:
 
 
 def send_recv_s(bytes_: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -> Array:
-    """Time of one message to the rank `stride` further on, in seconds, over the tier where the two meet."""
+    """Time of one message to the rank `stride` further on, in seconds, over the tier where the two meet.
+
+    Where that is a farther tier, all ranks are taken to send into it at once.
+    """
     placement = place(2.0, stride, links)
-    return _slowest_tier(placement, _ring(2.0 * np.asarray(bytes_, float), placement), np.log2)
+    volumes = _ring(2.0 * np.asarray(bytes_, float), placement)
+    return _slowest_tier(placement, volumes, _doubling, _rings(placement))
+
+
+def cards(placement: Placement) -> Array:
+    """Members of the group that share a scale-up domain, so many network cards that it has in each."""
+    return next((tier.inner for tier in placement.tiers if not tier.own), placement.size)
+
+
+_OfTier = Callable[[Tier], Array]
+
+
+def _doubling(tier: Tier) -> Array:
+    """Steps of a tree over the tier's members."""
+    steps: Array = np.log2(tier.members)
+    return steps
+
+
+def _rings(placement: Placement) -> _OfTier:
+    """Flows per accelerator that rings send into a tier: one per card that the group has in a scale-up domain."""
+    return lambda tier: cards(placement) / tier.inner
 
 
 def _ring(result_bytes: Array, placement: Placement) -> list[Array]:
@@ -135,11 +195,22 @@ def _ring(result_bytes: Array, placement: Placement) -> list[Array]:
     return [received / tier.inner for tier in placement.tiers]
 
 
-def _slowest_tier(placement: Placement, volumes: list[Array], steps: Callable[[Array], Array]) -> Array:
+def _slowest_tier(placement: Placement, volumes: list[Array], steps: _OfTier, flows: _OfTier) -> Array:
     slowest: Array = np.zeros(())
     latency: Array = np.zeros(())
     for tier, volume in zip(placement.tiers, volumes, strict=True):
-        used = np.where(tier.members > 1.0, volume, 0.0)
-        slowest = np.maximum(slowest, (used + np.sqrt(tier.half_bytes * used)) / tier.bytes_per_s)
-        latency = latency + np.where(tier.members > 1.0, tier.start_s, 0.0) + tier.latency_s * steps(tier.members)
+        reached = tier.members > 1.0
+        used = np.where(reached | tier.beyond, volume, 0.0)
+        moving = (used + np.sqrt(tier.half_bytes * used)) / tier.bytes_per_s
+        if tier.contention:
+            moving = moving * _stretch(flows(tier), tier.contention)
+        slowest = np.maximum(slowest, moving)
+        latency = latency + np.where(reached, tier.start_s, 0.0) + tier.latency_s * steps(tier)
     return slowest + latency
+
+
+def _stretch(flows: Array, contention: tuple[tuple[float, float], ...]) -> Array:
+    """By what factor so many flows per accelerator take longer than evenly spread ones."""
+    of, factor = np.array(contention).T
+    stretched: Array = np.interp(np.log(np.maximum(flows, of[0])), np.log(of), factor)
+    return stretched

@@ -28,6 +28,9 @@ class Link(Spec):
     """Message size per rank at which half of that is reached."""
     start_s: Seconds = 0.0
     """Fixed time of a collective, whatever its size and members; 0 where `latency_s` holds it."""
+    contention: tuple[tuple[float, float], ...] = ()
+    """Where a hash puts flows on links: flows that each accelerator sends into the tier at once, and the factor by
+    which they take longer than evenly spread ones. In between the factor is linear over the logarithm of the flows."""
 
 
 class Node(Spec):
