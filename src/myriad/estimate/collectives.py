@@ -203,14 +203,14 @@ def _slowest_tier(placement: Placement, volumes: list[Array], steps: _OfTier, fl
         used = np.where(reached | tier.beyond, volume, 0.0)
         moving = (used + np.sqrt(tier.half_bytes * used)) / tier.bytes_per_s
         if tier.contention:
-            moving = moving * _stretch(flows(tier), tier.contention)
+            moving = moving * stretch(flows(tier), tier.contention)
         slowest = np.maximum(slowest, moving)
         latency = latency + np.where(reached, tier.start_s, 0.0) + tier.latency_s * steps(tier)
     return slowest + latency
 
 
-def _stretch(flows: Array, contention: tuple[tuple[float, float], ...]) -> Array:
+def stretch(flows: Array, contention: tuple[tuple[float, float], ...]) -> Array:
     """By what factor so many flows per accelerator take longer than evenly spread ones."""
     of, factor = np.array(contention).T
-    stretched: Array = np.interp(np.log(np.maximum(flows, of[0])), np.log(of), factor)
+    stretched: Array = np.exp(np.interp(np.log(np.maximum(flows, of[0])), np.log(of), np.log(factor)))
     return stretched

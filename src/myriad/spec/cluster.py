@@ -30,7 +30,7 @@ class Link(Spec):
     """Fixed time of a collective, whatever its size and members; 0 where `latency_s` holds it."""
     contention: tuple[tuple[float, float], ...] = ()
     """Where a hash puts flows on links: flows that each accelerator sends into the tier at once, and the factor by
-    which they take longer than evenly spread ones. In between the factor is linear over the logarithm of the flows."""
+    which they take longer than evenly spread ones; in between, logarithms are linear."""
 
 
 class Node(Spec):
