@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from myriad.catalog.entry import entries, entry, find
 from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import LARGEST_COUNT
 from myriad.spec.cluster import Cluster, Link, Node, Sites
+from myriad.spec.fibre import FIBRES
 from myriad.spec.mixed import LongLink
 from myriad.spec.system import Pool
 from myriad.units import parse_quantity
-
-FIBRE_S_PER_M: Final = 1.468 / 299_792_458
-"""Light in single-mode fibre: group index 1.468 (ITU-T G.652), about 4.9 us per km."""
 
 
 def cluster(text: str) -> Cluster:
@@ -140,7 +137,7 @@ def _across(near: tuple[Link, ...], count: int, sites: Sites) -> tuple[Link, ...
     if rest:
         raise SpecError(f"sites.number: {count} accelerators do not divide over {sites.number} sites")
     scale_out = near[-1].model_copy(update={"domain": each})
-    return (*near[:-1], scale_out, _long(near[-1], count, sites.bandwidth / each, sites.distance))
+    return (*near[:-1], scale_out, _long(near[-1], count, sites.bandwidth / each, sites))
 
 
 def long_link(clusters: Sequence[Cluster], joined_by: LongLink, carriers: int) -> Link:
@@ -159,13 +156,13 @@ def long_link(clusters: Sequence[Cluster], joined_by: LongLink, carriers: int) -
         }
     )
     bytes_per_s = min(slowest.bytes_per_s_one_way, joined_by.bandwidth / carriers)
-    return _long(own, sum(cluster.num_accelerators for cluster in clusters), bytes_per_s, joined_by.distance)
+    return _long(own, sum(cluster.num_accelerators for cluster in clusters), bytes_per_s, joined_by)
 
 
-def _long(near: Link, count: int, bytes_per_s: float, distance_m: float) -> Link:
+def _long(near: Link, count: int, bytes_per_s: float, joined_by: Sites | LongLink) -> Link:
     """A tier of long links beyond the tier `near`."""
     return Link(
         tier="scale-across", domain=count, bytes_per_s_one_way=bytes_per_s,
-        latency_s=near.latency_s + FIBRE_S_PER_M * distance_m,
+        latency_s=near.latency_s + FIBRES[joined_by.fibre].seconds_per_metre * joined_by.distance,
         efficiency=near.efficiency, half_bytes=near.half_bytes,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import BytesPerS, Count, Fraction, Metres, Seconds, Spec, Watts
+from myriad.spec.fibre import FibreKind
 
 TierKind = Literal["scale-up", "scale-out", "scale-across"]
 
@@ -66,6 +67,8 @@ class Sites(Spec):
     """Fibre between two neighbouring sites."""
     bandwidth: BytesPerS
     """Between two neighbouring sites, one way, over all fibres."""
+    fibre: FibreKind = "single-mode"
+    """`hollow-core` takes about 30 % less time over the distance."""
 
 
 class Cluster(Spec):
