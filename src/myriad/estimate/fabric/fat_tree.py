@@ -15,6 +15,7 @@ import numpy as np
 
 from myriad.errors import InfeasibleError
 from myriad.estimate.fabric.network import Array, IntArray, Network
+from myriad.estimate.fabric.ports import endpoints_per_port
 from myriad.spec.fabric import FatTree, TierPorts
 from myriad.spec.fabric_parts import Switch
 
@@ -83,12 +84,7 @@ def _shape(
     leaf = switches[topology.switch]
     spine = switches[topology.spine_switch or topology.switch]
     core = switches[topology.core_switch or topology.spine_switch or topology.switch]
-    per_port = int(leaf.port_bandwidth / port_bytes_per_s + 1e-9)
-    if per_port < 1:
-        raise InfeasibleError(
-            f"a port of {leaf.name} carries {leaf.port_bandwidth * 8e-9:g} Gb/s, that of a network card "
-            f"{port_bytes_per_s * 8e-9:g} Gb/s; part it over more planes"
-        )
+    per_port = endpoints_per_port(leaf, port_bytes_per_s)
     most = 3 if topology.tiers is None else topology.tiers
     taken = members + topology.service_ports
     if most == 1 or (topology.tiers is None and rails == 1):
