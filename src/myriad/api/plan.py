@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from myriad import __version__, catalog
+from myriad.api.clusters import clusters_of
 from myriad.api.compare import compare, sensitivities
 from myriad.api.domain import model_caveats
 from myriad.api.named import at_key, check_names, models_of
@@ -80,7 +81,7 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
         raise SpecError(f"currency: no exchange rate for {system.currency}; add it under exchange_rates")
     models = models_of(system)
     check_names(system)
-    clusters = {name: catalog.cluster_of(name, pool) for name, pool in system.pools.items()}
+    clusters = clusters_of(system)
     services = ServicePlanner(system, models, clusters, rates, progress).plans()
     left = left_for_jobs(system, services)
     planner = _Planner(system, models, free_clusters(clusters, left), rates, progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from myriad.catalog.clusters import cluster, cluster_of, long_link
+from myriad.catalog.clusters import cluster, cluster_of, long_link, node_of
 from myriad.catalog.engine_flags import engine_flags, launched_releases
 from myriad.catalog.entry import (
     KINDS,
@@ -65,6 +65,7 @@ __all__ = [
     "model",
     "names",
     "node",
+    "node_of",
     "price_list",
     "quantisation",
     "read_spec",

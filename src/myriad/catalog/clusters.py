@@ -42,14 +42,24 @@ def cluster(text: str) -> Cluster:
 def cluster_of(pool_name: str, pool: Pool) -> Cluster:
     """The cluster of one pool of a system file, its own bandwidths and power in place of the node's."""
     try:
-        if pool.node is not None:
-            node_id = pool.node
-        else:
-            assert pool.accelerator is not None
-            node_id = _default_node(pool.accelerator)
-        return _build(pool_name, node_id, pool.count, pool)
+        return _build(pool_name, _node_of(pool), pool.count, pool)
     except (SpecError, MissingDataError) as error:
         raise type(error)(f"pools.{pool_name}: {error}") from None
+
+
+def node_of(machines: str | Pool) -> Node:
+    """The node that a cluster `NAME:COUNT` or a pool is made of. Raises SpecError or MissingDataError if none is."""
+    node_id = _node_id(machines.rpartition(":")[0]) if isinstance(machines, str) else _node_of(machines)
+    found = entry("nodes", node_id).spec
+    assert isinstance(found, Node)
+    return found
+
+
+def _node_of(pool: Pool) -> str:
+    if pool.node is not None:
+        return pool.node
+    assert pool.accelerator is not None
+    return _default_node(pool.accelerator)
 
 
 def _node_id(name: str) -> str:

@@ -40,6 +40,11 @@ def engines(incomplete: str) -> list[str]:
     return [name for name in _ids("engines") if name.startswith(incomplete.lower())]
 
 
+def fabrics(incomplete: str) -> list[str]:
+    """Fabrics that begin so."""
+    return [name for name in _ids("fabrics") if name.startswith(incomplete.lower())]
+
+
 def rows(incomplete: str) -> list[str]:
     """Shipped measured runs that begin so."""
     files = sorted((_DATA / "measurements" / "training").glob("*.csv"))

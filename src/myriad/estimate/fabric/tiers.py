@@ -29,8 +29,8 @@ import numpy as np
 from myriad.errors import InfeasibleError
 from myriad.estimate.fabric.contention import stretches
 from myriad.estimate.fabric.damage import damaged
-from myriad.estimate.fabric.network import Array, IntArray, Network
-from myriad.estimate.fabric.uniform import torus_share, uniform_share
+from myriad.estimate.fabric.network import IntArray, Network
+from myriad.estimate.fabric.uniform import summed, torus_bytes_per_s, uniform_share
 from myriad.spec.cluster import Link
 from myriad.spec.fabric import Fabric, FatTree, Torus
 
@@ -64,13 +64,15 @@ def scale_out_tiers(fabric: Fabric, network: Network, accelerators_per_host: int
     where damage cuts hosts off.
     """
     live = damaged(network, fabric.damage)
+    count = network.num_hosts * accelerators_per_host
+    scale_out = scale_out.model_copy(update={"domain": max(count, scale_out.domain)})
+    if isinstance(fabric.topology, Torus):
+        uniform = torus_bytes_per_s(fabric.topology, live)
+        return (_slowed(scale_out, min(uniform / scale_out.bytes_per_s_one_way, 1.0)),)
     cards = _cards_share(network, live)
     if cards < _FULL:
         scale_out = _slowed(scale_out, cards)
-    if isinstance(fabric.topology, Torus):
-        return (_slowed(scale_out, torus_share(fabric.topology, live)),)
-    count = network.num_hosts * accelerators_per_host
-    tiers = [scale_out.model_copy(update={"domain": max(count, scale_out.domain)})]
+    tiers = [scale_out]
     share = 1.0
     for climbed, cut in enumerate(_cuts(fabric, network, live), start=1):
         if cut.hosts >= network.num_hosts:
@@ -80,7 +82,7 @@ def scale_out_tiers(fabric: Fabric, network: Network, accelerators_per_host: int
         share = min(share, cut.share)
         near = tiers[-1]
         far = _slowed(scale_out, share) if share < _FULL else scale_out
-        update: dict[str, object] = {"domain": tiers[-1].domain, "contention": ()}
+        update: dict[str, object] = {"contention": ()}
         if fabric.routing == "ecmp" and fabric.topology.kind in WITH_CUTS:
             update["contention"] = _contention(fabric, network, cut, share, accelerators_per_host)
         if fabric.hop_latency is not None:
@@ -148,13 +150,14 @@ def _cut(whole: Network, live: Network, part_of: IntArray, below: IntArray) -> C
     """The cut around parts: the part of each vertex (-1 is none), and of each link of an endpoint."""
     first = whole.link_class == 0
     number = int(part_of.max()) + 1
-    cards: Array = np.bincount(below, whole.bytes_per_s[first], number)
+    cards = summed(below, whole.bytes_per_s[first], number)
     lower, upper = part_of[live.lower], part_of[live.upper]
     leaving = ~first & (lower != upper) & (live.bytes_per_s > 0)
-    ends = [end[leaving & (end >= 0)] for end in (lower, upper)]
-    rates = [live.bytes_per_s[leaving & (end >= 0)] for end in (lower, upper)]
-    links = sum(np.bincount(end, minlength=number) for end in ends)
-    up = sum(np.bincount(end, rate, number) for end, rate in zip(ends, rates, strict=True))
+    up, links = np.zeros(number), np.zeros(number)
+    for end in (lower, upper):
+        own = leaving & (end >= 0)
+        up += summed(end[own], live.bytes_per_s[own], number)
+        links += summed(end[own], np.ones(int(own.sum())), number)
     used = np.flatnonzero(cards)
     shares = up[used] / cards[used]
     worst = used[int(np.argmin(shares))]
@@ -163,7 +166,7 @@ def _cut(whole: Network, live: Network, part_of: IntArray, below: IntArray) -> C
         share=float(shares.min()),
         links=float(links[worst]),
         endpoints=float((below == worst).sum()),
-        all_links=int(np.sum(links)),
+        all_links=int(links.sum()),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from myriad.errors import InfeasibleError
-from myriad.estimate.fabric.network import Array, Network
+from myriad.estimate.fabric.network import Array, IntArray, Network
 from myriad.spec.fabric import Torus
 
 
@@ -18,7 +18,7 @@ def uniform_share(whole: Network, live: Network) -> float:
     """
     first = whole.link_class == 0
     switches, offset = whole.num_switches, whole.num_endpoints
-    own: Array = np.bincount(whole.upper[first] - offset, whole.bytes_per_s[first], switches)
+    own = summed(whole.upper[first] - offset, whole.bytes_per_s[first], switches)
     used = ~first & (live.bytes_per_s > 0)
     ends = live.lower[used] - offset, live.upper[used] - offset
     joined = np.zeros((switches, switches))
@@ -32,6 +32,12 @@ def uniform_share(whole: Network, live: Network) -> float:
     capacity += capacity.T
     busy = load > 0
     return float((capacity[busy] / load[busy]).min()) if busy.any() else 1.0
+
+
+def summed(places: IntArray, values: Array, number: int) -> Array:
+    """The sum of the values at each of so many places."""
+    found: Array = np.bincount(places, values, number).astype(float)
+    return found
 
 
 def _loads(joined: Array, own: Array) -> Array | None:
@@ -61,14 +67,15 @@ def _loads(joined: Array, own: Array) -> Array | None:
     return loads
 
 
-def torus_share(topology: Torus, live: Network) -> float:
-    """The same for a torus, over the rate of all its links together: 2 / mean hops in the longest dimension.
+def torus_bytes_per_s(topology: Torus, live: Network) -> float:
+    """Rate at which every endpoint of a torus can send to all others alike, in bytes/s: 2 * link / mean hops.
 
-    Dimension-ordered or spread alike, each dimension of k carries (k^2 - k mod 2)/(4 k) hops of every message on two
-    links. Of damaged links the slowest counts.
+    Dimension-ordered or spread alike, each dimension of length k carries (k^2 - k mod 2)/(4 k) hops of every message
+    over two links; the longest sets the rate. Of damaged links the slowest counts. Raises InfeasibleError for dead
+    ones: what traffic around them costs is not known.
     """
     hops = max((k * k - k % 2) / (4.0 * k) for k in topology.dimensions)
-    slowest = float(live.bytes_per_s.min()) / topology.link_bandwidth
+    slowest = float(live.bytes_per_s.min())
     if not slowest:
         raise InfeasibleError("damage: traffic around dead links of a torus is not known")
-    return min(2.0 / hops, 1.0) * slowest / (2.0 * len(topology.dimensions))
+    return 2.0 * slowest / hops

@@ -1,0 +1,62 @@
+"""Clusters as all verbs take them: accelerators of the catalog, on the fabric that joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from myriad import catalog
+from myriad.errors import InfeasibleError, MissingDataError, SpecError
+from myriad.estimate.fabric.build import build_network, switch_names
+from myriad.estimate.fabric.tiers import scale_out_tiers
+from myriad.spec.cluster import Cluster, Node
+from myriad.spec.fabric import Fabric
+from myriad.spec.system import Pool, System
+
+
+def clusters_of(system: System) -> dict[str, Cluster]:
+    """The clusters of all pools of a system, by name. Raises SpecError, MissingDataError or InfeasibleError."""
+    return {name: cluster_of(name, pool) for name, pool in system.pools.items()}
+
+
+def cluster_of(pool_name: str, pool: Pool) -> Cluster:
+    """The cluster of one pool of a system file, on its fabric."""
+    found = catalog.cluster_of(pool_name, pool)
+    if pool.fabric is None:
+        return found
+    with _at(f"pools.{pool_name}.fabric"):
+        fabric = catalog.fabric(pool.fabric) if isinstance(pool.fabric, str) else pool.fabric
+        return on_fabric(found, catalog.node_of(pool), fabric, 1 if pool.sites is None else pool.sites.number)
+
+
+@contextmanager
+def _at(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (SpecError, MissingDataError, InfeasibleError) as error:
+        raise type(error)(f"{key}: {error}") from None
+
+
+def on_fabric(machines: Cluster, node: Node, fabric: Fabric, sites: int = 1) -> Cluster:
+    """The cluster with the tiers of a fabric in place of its one tier of network; of every site one of its own.
+
+    A cluster that scale-up links join alone stays as it is. Raises SpecError or InfeasibleError where the fabric
+    cannot join the hosts.
+    """
+    own = next((link for link in machines.links if link.tier == "scale-out"), None)
+    if own is None:
+        return machines
+    hosts, rest = divmod(machines.num_accelerators // sites, node.num_accelerators)
+    if rest or not hosts:
+        raise SpecError(f"{machines.num_accelerators // sites} accelerators are not whole hosts; a fabric joins hosts")
+    nics = fabric.nics_per_host or node.num_accelerators
+    if fabric.nic_bandwidth is not None:
+        each = fabric.nic_bandwidth * nics / node.num_accelerators
+        own = own.model_copy(update={"bytes_per_s_one_way": each})
+    nic_bytes_per_s = fabric.nic_bandwidth or own.bytes_per_s_one_way * node.num_accelerators / nics
+    switches = {name: catalog.switch(name) for name in switch_names(fabric.topology)}
+    network = build_network(fabric.topology, hosts, nics, nic_bytes_per_s, switches)
+    tiers = scale_out_tiers(fabric, network, node.num_accelerators, own)
+    before = tuple(link for link in machines.links if link.tier == "scale-up")
+    beyond = tuple(link for link in machines.links if link.tier == "scale-across")
+    return machines.model_copy(update={"links": (*before, *tiers, *beyond)})
