@@ -9,9 +9,11 @@ from myriad import catalog
 from myriad.errors import InfeasibleError, MissingDataError, SpecError
 from myriad.estimate.fabric.build import build_network, switch_names
 from myriad.estimate.fabric.tiers import scale_out_tiers
-from myriad.spec.cluster import Cluster, Node
-from myriad.spec.fabric import Fabric
+from myriad.spec.cluster import Cluster, Node, Sites
+from myriad.spec.fabric import Fabric, FatTree
+from myriad.spec.fibre import FIBRES
 from myriad.spec.system import Pool, System
+from myriad.units import format_seconds
 
 
 def clusters_of(system: System) -> dict[str, Cluster]:
@@ -27,6 +29,41 @@ def cluster_of(pool_name: str, pool: Pool) -> Cluster:
     with _at(f"pools.{pool_name}.fabric"):
         fabric = catalog.fabric(pool.fabric) if isinstance(pool.fabric, str) else pool.fabric
         return on_fabric(found, catalog.node_of(pool), fabric, 1 if pool.sites is None else pool.sites.number)
+
+
+def fabric_text(named: str | Fabric) -> str:
+    """A fabric in a few words: what it is, how it spreads traffic, whether it is damaged.
+
+    >>> from myriad.spec.fabric import Dragonfly
+    >>> fly = Dragonfly(switch="qm9700", endpoints_per_switch=16, switches_per_group=32, global_links_per_switch=16)
+    >>> fabric_text(Fabric(topology=fly, routing="ecmp", flows_per_pair=4))
+    'fabric dragonfly, ECMP with 4 flows per pair'
+    """
+    fabric = catalog.fabric(named) if isinstance(named, str) else named
+    topology = fabric.topology
+    words = [f"fabric {named if isinstance(named, str) else topology.kind}"]
+    if isinstance(topology, FatTree):
+        words.append(f"rails {topology.rails}")
+        for tier, ports, ratio in (
+            ("leaves", topology.leaf_ports, topology.oversubscription),
+            ("spines", topology.spine_ports, topology.spine_oversubscription),
+        ):
+            down_to_up = ports.down / ports.up if ports is not None else ratio
+            if down_to_up > 1:
+                words.append(f"{tier} {down_to_up:.3g}:1")
+        if topology.planes > 1:
+            words.append(f"{topology.planes} planes")
+    flows = fabric.flows_per_pair
+    words.append("sprayed" if fabric.routing == "spray" else f"ECMP with {flows} flow{'s' * (flows > 1)} per pair")
+    return ", ".join(words if fabric.damage.nothing else [*words, "damaged"])
+
+
+def sites_text(sites: Sites) -> str:
+    """Sites in a few words: how far apart, in what fibre, and what light loses in time and power on the way."""
+    fibre = FIBRES[sites.fibre]
+    flight, loss = fibre.seconds_per_metre * sites.distance, fibre.decibels_per_metre * sites.distance
+    apart = f"{sites.number} sites {sites.distance / 1e3:,.0f} km apart over {sites.fibre} fibre"
+    return f"{apart}: {format_seconds(flight)}, {loss:.3g} dB"
 
 
 @contextmanager
