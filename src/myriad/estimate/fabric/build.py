@@ -36,15 +36,3 @@ def build_network(
             return torus(topology, num_hosts, nics_per_host)
         case Direct():
             return direct(num_hosts, nics_per_host, nic_bytes_per_s)
-
-
-def switch_names(topology: Topology) -> tuple[str, ...]:
-    """Catalog ids of the switches that a topology uses, nearest to endpoints first."""
-    match topology:
-        case FatTree():
-            named = (topology.switch, topology.spine_switch, topology.core_switch)
-            return tuple(dict.fromkeys(name for name in named if name is not None))
-        case Torus() | Direct():
-            return ()
-        case _:
-            return (topology.switch,)
