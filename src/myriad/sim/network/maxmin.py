@@ -52,7 +52,7 @@ class Incidence:
         each = np.repeat(per_row, np.diff(self.indptr))
         if self.weight is not None:
             each = each * self.weight
-        return np.bincount(self.resource, each, len(self.capacity))
+        return np.bincount(self.resource, each, len(self.capacity)).astype(np.float64)
 
 
 def max_min_rates(
@@ -137,4 +137,5 @@ def entries_of(starts: IntArray, lengths: IntArray) -> IntArray:
     array([5, 6, 0, 1, 2])
     """
     before = np.cumsum(lengths) - lengths
-    return np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
+    entries: IntArray = np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
+    return entries
