@@ -29,6 +29,8 @@ from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import Spec
 from myriad.spec.calibration import Kernels, Stack, software_and_release
 from myriad.spec.cluster import Node
+from myriad.spec.fabric import Fabric
+from myriad.spec.fabric_parts import Switch
 from myriad.spec.model import Model
 from myriad.spec.on_device import Quantisation
 from myriad.spec.price import PriceList, TokenPrice
@@ -51,6 +53,7 @@ __all__ = [
     "engine_flags",
     "entries",
     "entry",
+    "fabric",
     "find",
     "held_out",
     "kernels",
@@ -69,6 +72,7 @@ __all__ = [
     "serving_fit",
     "serving_held_out",
     "stack",
+    "switch",
     "token_price",
     "token_prices",
     "training_fit",
@@ -121,6 +125,16 @@ def engine(name: str) -> ServingEngine:
 def quantisation(name: str) -> Quantisation:
     """How a model of this quantisation is stored. Raises SpecError with the nearest names."""
     return _spec("quantisations", name, Quantisation)
+
+
+def switch(name: str) -> Switch:
+    """The switch with this id or alias. Raises SpecError with the nearest names."""
+    return _spec("switches", name, Switch)
+
+
+def fabric(name: str) -> Fabric:
+    """The fabric with this id or alias. Raises SpecError with the nearest names."""
+    return _spec("fabrics", name, Fabric)
 
 
 def price_list(name: str) -> PriceList:
