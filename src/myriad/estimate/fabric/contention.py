@@ -55,18 +55,21 @@ def _largest(flows: int, links: float, bins: float) -> float:
 
 
 def stretches(
-    links: float, bins: float, accelerators: float, flows_each: float, most: float
+    links: float, bins: float, accelerators: float, flows_each: float, most: float, uneven: tuple[float, float]
 ) -> tuple[tuple[float, float], ...]:
     """Factors on the time for a cut that `accelerators` send over `links` by hash: (messages each at once, factor).
 
     From one message of all of them to `most` of each, every message parted into `flows_each` flows. `bins` are the
-    links of all such cuts, both ways.
+    links of all such cuts, both ways. `uneven` is how much more than the mean the hash puts on the links that it hits
+    most: with one message each, which goes to a neighbour, and with `most`, which go everywhere.
     """
     messages = np.geomspace(1.0 / accelerators, max(most, 1.0), _POINTS)
     found = []
     for each in messages.tolist():
-        flows = each * accelerators * flows_each
-        found.append((each, max(largest_load(flows, links, bins) * links / max(flows, 1.0), 1.0)))
+        flows = max(each * accelerators * flows_each, 1.0)
+        spread = math.log(max(each, 1.0)) / math.log(most) if most > 1.0 else 0.0
+        hit = links / (uneven[0] ** (1.0 - spread) * uneven[1] ** spread)
+        found.append((each, max(largest_load(flows, hit, bins) * links / flows, 1.0)))
     return tuple(found)
 
 

@@ -22,39 +22,20 @@ NCCL changes them in the host (PXN); other jobs on the same links.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from myriad.errors import InfeasibleError
 from myriad.estimate.fabric.contention import stretches
+from myriad.estimate.fabric.cuts import EVEN, WITH_CUTS, Cut, cuts_of
 from myriad.estimate.fabric.damage import damaged
-from myriad.estimate.fabric.network import IntArray, Network
-from myriad.estimate.fabric.uniform import summed, torus_bytes_per_s, uniform_share
+from myriad.estimate.fabric.network import Network
+from myriad.estimate.fabric.uniform import torus_bytes_per_s
 from myriad.spec.cluster import Link
 from myriad.spec.fabric import Fabric, FatTree, Torus
 
-WITH_CUTS = ("fat-tree", "dragonfly-plus")
-"""Kinds of topologies whose traffic leaves through the tops of ever larger parts."""
 _FULL = 1.0 - 1e-9
 _HOPS_PER_TIER = 2
 """Switches that a path gains with every tier that it climbs and descends."""
-
-
-@dataclass(frozen=True)
-class Cut:
-    """The links upwards of equal parts of a fabric: of its leaves, or of its pods."""
-
-    hosts: int
-    """That reach each other, on one rail, below."""
-    share: float
-    """Live bandwidth upwards over the bandwidth of the cards below; of the part where it is least."""
-    links: float
-    """Live links of that part."""
-    endpoints: float
-    """Cards below it."""
-    all_links: int
-    """Live links of all parts."""
 
 
 def scale_out_tiers(fabric: Fabric, network: Network, accelerators_per_host: int, scale_out: Link) -> tuple[Link, ...]:
@@ -72,9 +53,16 @@ def scale_out_tiers(fabric: Fabric, network: Network, accelerators_per_host: int
     cards = _cards_share(network, live)
     if cards < _FULL:
         scale_out = _slowed(scale_out, cards)
+    planes = fabric.topology.planes if isinstance(fabric.topology, FatTree) else 1
+    hashed = fabric.routing == "ecmp" and fabric.topology.kind in WITH_CUTS
+    if hashed and planes > 1:
+        port = Cut(hosts=1, share=1.0, links=1.0, endpoints=1.0, all_links=network.num_endpoints * planes, wiring=EVEN)
+        scale_out = scale_out.model_copy(
+            update={"contention": _contention(fabric, network, port, accelerators_per_host)}
+        )
     tiers = [scale_out]
     share = 1.0
-    for climbed, cut in enumerate(_cuts(fabric, network, live), start=1):
+    for climbed, cut in enumerate(cuts_of(fabric, network, live), start=1):
         if cut.hosts >= network.num_hosts:
             continue
         if not cut.share:
@@ -82,9 +70,10 @@ def scale_out_tiers(fabric: Fabric, network: Network, accelerators_per_host: int
         share = min(share, cut.share)
         near = tiers[-1]
         far = _slowed(scale_out, share) if share < _FULL else scale_out
-        update: dict[str, object] = {"contention": ()}
-        if fabric.routing == "ecmp" and fabric.topology.kind in WITH_CUTS:
-            update["contention"] = _contention(fabric, network, cut, share, accelerators_per_host)
+        found = _contention(fabric, network, cut, accelerators_per_host) if hashed else _unmatched(cut, network)
+        # Over the bandwidth that the tier states: where that is less than the cut has, flows take no longer.
+        contention = tuple((messages, factor * min(share / cut.share, 1.0)) for messages, factor in found)
+        update: dict[str, object] = {"contention": contention}
         if fabric.hop_latency is not None:
             update["latency_s"] = scale_out.latency_s + _HOPS_PER_TIER * climbed * fabric.hop_latency
         far = far.model_copy(update=update)
@@ -98,20 +87,28 @@ def _slowed(link: Link, share: float) -> Link:
     return link.model_copy(update={"bytes_per_s_one_way": link.bytes_per_s_one_way * share})
 
 
+def _unmatched(cut: Cut, network: Network) -> tuple[tuple[float, float], ...]:
+    """By what factor sprayed traffic takes longer where links of neighbours do not lead to the same switches.
+
+    All of it between neighbours, as in rings, and none where every accelerator sends to all hosts.
+    """
+    factor = cut.wiring.neighbours
+    return ((1.0, factor), (float(max(network.num_hosts, 2)), 1.0)) if factor > 1.0 / _FULL else ()
+
+
 def _contention(
-    fabric: Fabric, network: Network, cut: Cut, share: float, accelerators_per_host: int
+    fabric: Fabric, network: Network, cut: Cut, accelerators_per_host: int
 ) -> tuple[tuple[float, float], ...]:
-    """The stretches of a cut, over the bandwidth that its tier states: where that is less than the cut has, less."""
+    """By what factor hashed flows take longer over a cut than evenly spread ones: a hash picks the plane, too."""
     planes = fabric.topology.planes if isinstance(fabric.topology, FatTree) else 1
-    per_card = accelerators_per_host / network.nics_per_host
-    found = stretches(
-        links=cut.links,
+    return stretches(
+        links=cut.links * planes,
         bins=2.0 * cut.all_links,
-        accelerators=cut.endpoints * per_card,
-        flows_each=max(fabric.flows_per_pair / planes, 1.0),
+        accelerators=cut.endpoints * accelerators_per_host / network.nics_per_host,
+        flows_each=float(fabric.flows_per_pair),
         most=float(network.num_hosts),
+        uneven=(cut.wiring.hashed, cut.wiring.hashed_all),
     )
-    return tuple((messages, factor * min(share / cut.share, 1.0)) for messages, factor in found)
 
 
 def _cards_share(whole: Network, live: Network) -> float:
@@ -125,59 +122,3 @@ def _cards_share(whole: Network, live: Network) -> float:
     if not share:
         raise InfeasibleError(f"damage: cuts {int((left == 0).sum())} of {whole.num_hosts} hosts off")
     return share
-
-
-def _cuts(fabric: Fabric, whole: Network, live: Network) -> list[Cut]:
-    """The cuts of a fabric, nearest first."""
-    switch_of = np.full(whole.num_vertices, -1)
-    leaf_of = whole.upper[whole.link_class == 0] - whole.num_endpoints
-    leaf = np.arange(whole.num_switches)
-    if not whole.num_switches:
-        return []
-    if fabric.topology.kind not in WITH_CUTS:
-        return [_beyond_a_switch(whole, live, leaf_of)]
-    switch_of[whole.num_endpoints :] = np.where(whole.switch_tier == 0, leaf, -1)
-    cuts = [_cut(whole, live, switch_of, leaf_of)]
-    if len(np.unique(whole.switch_group[whole.switch_group >= 0])) > 1:
-        groups = int(whole.switch_group.max()) + 1
-        pod = np.where(whole.switch_group >= 0, whole.switch_plane * groups + whole.switch_group, -1)
-        pod_of = np.concatenate([np.full(whole.num_endpoints, -1), pod])
-        cuts.append(_cut(whole, live, pod_of, pod[leaf_of]))
-    return cuts
-
-
-def _cut(whole: Network, live: Network, part_of: IntArray, below: IntArray) -> Cut:
-    """The cut around parts: the part of each vertex (-1 is none), and of each link of an endpoint."""
-    first = whole.link_class == 0
-    number = int(part_of.max()) + 1
-    cards = summed(below, whole.bytes_per_s[first], number)
-    lower, upper = part_of[live.lower], part_of[live.upper]
-    leaving = ~first & (lower != upper) & (live.bytes_per_s > 0)
-    up, links = np.zeros(number), np.zeros(number)
-    for end in (lower, upper):
-        own = leaving & (end >= 0)
-        up += summed(end[own], live.bytes_per_s[own], number)
-        links += summed(end[own], np.ones(int(own.sum())), number)
-    used = np.flatnonzero(cards)
-    shares = up[used] / cards[used]
-    worst = used[int(np.argmin(shares))]
-    return Cut(
-        hosts=_hosts_below(whole, below),
-        share=float(shares.min()),
-        links=float(links[worst]),
-        endpoints=float((below == worst).sum()),
-        all_links=int(links.sum()),
-    )
-
-
-def _hosts_below(whole: Network, below: IntArray) -> int:
-    """Hosts that a part joins on one rail, the most of all parts."""
-    endpoint = whole.lower[whole.link_class == 0]
-    rail = endpoint % whole.nics_per_host
-    _, number = np.unique(below * whole.nics_per_host + rail, return_counts=True)
-    return int(number.max())
-
-
-def _beyond_a_switch(whole: Network, live: Network, switch_of: IntArray) -> Cut:
-    """What uniform traffic leaves of the cards beyond a switch."""
-    return Cut(_hosts_below(whole, switch_of), uniform_share(whole, live), 0.0, 0.0, 0)

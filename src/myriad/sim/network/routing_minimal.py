@@ -110,4 +110,8 @@ class MinimalRouter:
         of = np.concatenate([*pairs, np.zeros(0, np.int64)])
         order = np.argsort(of, kind="stable")
         starts = np.concatenate([[0], np.cumsum(np.bincount(of, minlength=len(codes)))])
-        return starts, np.concatenate([*taken, np.zeros(0, np.int64)])[order], np.concatenate([*shares, np.zeros(0)])[order]
+        return (
+            starts,
+            np.concatenate([*taken, np.zeros(0, np.int64)])[order],
+            np.concatenate([*shares, np.zeros(0)])[order],
+        )

@@ -49,7 +49,9 @@ class SprayRouter:
         folds = len(graph.twins)
         below = np.where(network.link_class == 0, 0, network.lower - graph.first)
         fold = graph.fold[below]
-        by_class = np.stack([network.lower, network.num_endpoints + fold, network.num_endpoints + folds + self._pod[fold]])
+        by_class = np.stack(
+            [network.lower, network.num_endpoints + fold, network.num_endpoints + folds + self._pod[fold]]
+        )
         count = network.num_endpoints + folds + int(self._pod.max()) + 1
         return by_class[network.link_class, np.arange(network.num_links)], count
 
