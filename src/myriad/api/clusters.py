@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from myriad import catalog
-from myriad.errors import InfeasibleError, MissingDataError, SpecError
-from myriad.estimate.fabric.build import build_network, switch_names
+from myriad.api.fabric import switches_of
+from myriad.api.named import at_key
+from myriad.errors import SpecError
+from myriad.estimate.fabric.build import build_network
 from myriad.estimate.fabric.tiers import scale_out_tiers
 from myriad.spec.cluster import Cluster, Node, Sites
 from myriad.spec.fabric import Fabric, FatTree
@@ -26,7 +25,7 @@ def cluster_of(pool_name: str, pool: Pool) -> Cluster:
     found = catalog.cluster_of(pool_name, pool)
     if pool.fabric is None:
         return found
-    with _at(f"pools.{pool_name}.fabric"):
+    with at_key(f"pools.{pool_name}.fabric"):
         fabric = catalog.fabric(pool.fabric) if isinstance(pool.fabric, str) else pool.fabric
         return on_fabric(found, catalog.node_of(pool), fabric, 1 if pool.sites is None else pool.sites.number)
 
@@ -66,14 +65,6 @@ def sites_text(sites: Sites) -> str:
     return f"{apart}: {format_seconds(flight)}, {loss:.3g} dB"
 
 
-@contextmanager
-def _at(key: str) -> Iterator[None]:
-    try:
-        yield
-    except (SpecError, MissingDataError, InfeasibleError) as error:
-        raise type(error)(f"{key}: {error}") from None
-
-
 def on_fabric(machines: Cluster, node: Node, fabric: Fabric, sites: int = 1) -> Cluster:
     """The cluster with the tiers of a fabric in place of its one tier of network; of every site one of its own.
 
@@ -91,8 +82,7 @@ def on_fabric(machines: Cluster, node: Node, fabric: Fabric, sites: int = 1) -> 
         each = fabric.nic_bandwidth * nics / node.num_accelerators
         own = own.model_copy(update={"bytes_per_s_one_way": each})
     nic_bytes_per_s = fabric.nic_bandwidth or own.bytes_per_s_one_way * node.num_accelerators / nics
-    switches = {name: catalog.switch(name) for name in switch_names(fabric.topology)}
-    network = build_network(fabric.topology, hosts, nics, nic_bytes_per_s, switches)
+    network = build_network(fabric.topology, hosts, nics, nic_bytes_per_s, switches_of(fabric))
     tiers = scale_out_tiers(fabric, network, node.num_accelerators, own)
     before = tuple(link for link in machines.links if link.tier == "scale-up")
     beyond = tuple(link for link in machines.links if link.tier == "scale-across")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from myriad import catalog
+from myriad.api.fabric import switches_of
 from myriad.catalog import Entry, Kind
-from myriad.estimate.fabric.build import switch_names
 from myriad.spec.calibration import Kernels, software_and_release
 from myriad.spec.cluster import Cluster
 from myriad.spec.fabric import Fabric
@@ -98,7 +98,7 @@ def _of_fabric(named: str | Fabric | None) -> dict[tuple[Kind, str], Entry]:
     found: dict[tuple[Kind, str], Entry] = {}
     if isinstance(named, str):
         found["fabrics", named] = catalog.entry("fabrics", named)
-    return found | {("switches", name): catalog.entry("switches", name) for name in switch_names(fabric.topology)}
+    return found | {("switches", name): catalog.entry("switches", name) for name in switches_of(fabric)}
 
 
 def _named_prices(system: System) -> list[str]:

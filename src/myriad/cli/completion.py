@@ -41,8 +41,9 @@ def engines(incomplete: str) -> list[str]:
 
 
 def fabrics(incomplete: str) -> list[str]:
-    """Fabrics that begin so."""
-    return [name for name in _ids("fabrics") if name.startswith(incomplete.lower())]
+    """Fabrics that begin so; of several separated by commas, the last."""
+    before, comma, last = incomplete.rpartition(",")
+    return [before + comma + name for name in _ids("fabrics") if name.startswith(last.lower())]
 
 
 def rows(incomplete: str) -> list[str]:

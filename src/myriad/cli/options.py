@@ -146,17 +146,15 @@ def read_cluster(name: str, fabric: str | None = None, flag: str = "--cluster") 
     """The cluster that is named, on the fabric that is. Raises errors that name the option at fault."""
     from myriad import catalog
     from myriad.api.clusters import on_fabric
-    from myriad.spec.fabric import Fabric
+    from myriad.api.fabric import fabric_of
 
     with at(flag):
         found = catalog.cluster(name)
     if fabric is None:
         return found
     with at("--fabric"):
-        file = Path(fabric)
-        meant = catalog.read_spec(file, Fabric) if file.is_file() else catalog.fabric(fabric)
         try:
-            return on_fabric(found, catalog.node_of(name), meant)
+            return on_fabric(found, catalog.counted_node(name)[0], fabric_of(fabric))
         except InfeasibleError as error:
             raise InfeasibleError(f"--fabric: {error}") from None
 

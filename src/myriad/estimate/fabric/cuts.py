@@ -1,138 +1,110 @@
-"""Cuts of a fabric: the links upwards of its leaves, and of its pods."""
+"""Cuts of a network: what passes between two halves of its hosts.
+
+The least cut between two sets of endpoints is the most that can flow between them (Ford and Fulkerson). Bisection
+bandwidth takes the halves as hosts are numbered, which is along racks, pods and groups; in a torus it takes them across
+the longest dimension. Links that are slow or down count with what they carry.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from myriad.estimate.fabric.network import Array, IntArray, Network
-from myriad.estimate.fabric.uniform import summed, uniform_share
-from myriad.spec.fabric import Fabric
+from myriad.estimate.fabric.network import Array, Network
+from myriad.spec.fabric import Topology, Torus
 
-WITH_CUTS = ("fat-tree", "dragonfly-plus")
-"""Kinds of topologies whose traffic leaves through the tops of ever larger parts."""
+Side = npt.NDArray[np.bool_]
 
-
-@dataclass(frozen=True)
-class Wiring:
-    """How well the links of equal parts to the switches above match; 1 where all have as many to each."""
-
-    neighbours: float
-    """By what factor traffic between two parts beside each other takes longer than their links would let it, since
-    they do not lead to the same switches."""
-    hashed: float
-    """The same where a hash picks links one by one: the fullest over the mean."""
-    hashed_all: float
-    """The same of traffic from all parts to one."""
+_SWEEPS: Final = 8
 
 
-EVEN = Wiring(1.0, 1.0, 1.0)
+def bisection_bytes_per_s(topology: Topology, network: Network) -> float:
+    """What one half of the hosts can send to the other at once, in bytes/s, one way.
 
-
-@dataclass(frozen=True)
-class Cut:
-    """The links upwards of equal parts of a fabric: of its leaves, or of its pods."""
-
-    hosts: int
-    """That reach each other, on one rail, below."""
-    share: float
-    """Live bandwidth upwards over the bandwidth of the cards below; of the part where it is least."""
-    links: float
-    """Live links of that part, in one plane."""
-    endpoints: float
-    """Cards below it."""
-    all_links: int
-    """Live links of all parts and planes."""
-    wiring: Wiring
-
-
-def cuts_of(fabric: Fabric, whole: Network, live: Network) -> list[Cut]:
-    """The cuts of a fabric, nearest first; of topologies without tiers what uniform traffic leaves beyond a switch."""
-    if not whole.num_switches:
-        return []
-    leaf_of = whole.upper[whole.link_class == 0] - whole.num_endpoints
-    if fabric.topology.kind not in WITH_CUTS:
-        return [Cut(_hosts_below(whole, leaf_of), uniform_share(whole, live), 0.0, 0.0, 0, EVEN)]
-    groups = int(whole.switch_group.max()) + 1
-    pod = np.where(whole.switch_group >= 0, whole.switch_plane * groups + whole.switch_group, -1)
-    leaf = np.where(whole.switch_tier == 0, np.arange(whole.num_switches), -1)
-    rails = whole.nics_per_host if getattr(fabric.topology, "rails", "") == "aligned" else 1
-    cuts = [_cut(whole, live, leaf, leaf_of, pod, rails)]
-    if groups > 1:
-        cuts.append(_cut(whole, live, pod, pod[leaf_of], whole.switch_plane, 1))
-    return cuts
-
-
-def _cut(whole: Network, live: Network, part: IntArray, below: IntArray, within: IntArray, step: int) -> Cut:
-    """The cut around parts: the part of each switch (-1 is none), and of each link of an endpoint.
-
-    Parts of the same `within`, `step` apart, are neighbours.
+    A fat tree of full bandwidth has half of its endpoints' rate, a torus 2 E / n of its links with n its longest
+    dimension, a Dragonfly about g^2 / 4 times the links between two of g groups.
     """
-    first = whole.link_class == 0
-    number = int(part.max()) + 1
-    cards = summed(below, whole.bytes_per_s[first], number)
-    part_of = np.concatenate([np.full(whole.num_endpoints, -1), part])
-    lower, upper = part_of[live.lower], part_of[live.upper]
-    leaving = ~first & (lower != upper) & (live.bytes_per_s > 0)
-    up, links = np.zeros(number), np.zeros(number)
-    for end in (lower, upper):
-        own = leaving & (end >= 0)
-        up += summed(end[own], live.bytes_per_s[own], number)
-        links += summed(end[own], np.ones(int(own.sum())), number)
-    used = np.flatnonzero(cards)
-    shares = up[used] / cards[used]
-    worst = used[int(np.argmin(shares))]
-    upwards = leaving & (lower >= 0) & (upper < 0)
-    place = np.zeros(number, dtype=np.int64)
-    place[part[part >= 0]] = within[part >= 0]
-    return Cut(
-        hosts=_hosts_below(whole, below),
-        share=float(shares.min()),
-        links=float(links[worst]),
-        endpoints=float((below == worst).sum()),
-        all_links=int(links.sum()),
-        wiring=_wiring(lower[upwards], live.upper[upwards], place, step),
-    )
+    return least_cut_bytes_per_s(network, halves(topology, network))
 
 
-def _hosts_below(whole: Network, below: IntArray) -> int:
-    """Hosts that a part joins on one rail, the most of all parts."""
-    endpoint = whole.lower[whole.link_class == 0]
-    rail = endpoint % whole.nics_per_host
-    _, number = np.unique(below * whole.nics_per_host + rail, return_counts=True)
-    return int(number.max())
+def halves(topology: Topology, network: Network) -> Side:
+    """(E,) whether an endpoint lies in the second half."""
+    if isinstance(topology, Torus):
+        longest = int(np.argmax(topology.dimensions))
+        place = np.unravel_index(np.arange(network.num_endpoints), topology.dimensions)[longest]
+        second: Side = place >= topology.dimensions[longest] // 2
+        return second
+    host = np.arange(network.num_endpoints) // network.nics_per_host
+    return host >= network.num_hosts // 2
 
 
-def _wiring(part: IntArray, switch: IntArray, place: IntArray, step: int) -> Wiring:
-    """How links match, each from a part to a switch above; the worst of all places."""
-    order = np.argsort(place[part], kind="stable")
-    part, switch = part[order], switch[order]
-    bounds = np.flatnonzero(np.diff(place[part], prepend=-1, append=-1))
-    found = [EVEN]
-    for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        parts, row = np.unique(part[begin:end], return_inverse=True)
-        switches, column = np.unique(switch[begin:end], return_inverse=True)
-        links: Array = np.zeros((len(parts), len(switches)))
-        np.add.at(links, (row, column), 1.0)
-        if len(parts) > step and (links != links[0, 0]).any():
-            found.append(_matched(links, step))
-    return Wiring(
-        max(one.neighbours for one in found), max(one.hashed for one in found), max(one.hashed_all for one in found)
-    )
+def cut_bytes_per_s(network: Network, side: Side) -> float:
+    """What the links between two sides of all vertices carry, in bytes/s, one way."""
+    return float(np.sum(network.bytes_per_s[side[network.lower] != side[network.upper]]))
 
 
-def _matched(links: Array, step: int) -> Wiring:
-    """The wiring of parts (rows) to switches (columns), by numbers of links."""
-    one, other = links[:-step], links[step:]
-    each = np.minimum(one.sum(axis=1), other.sum(axis=1))
-    in_common = np.minimum(one, other).sum(axis=1)
-    if not in_common.all():
-        return EVEN  # neighbours reach each other by a detour or not at all: not a matter of wiring
-    reached = np.where(other > 0, one, 0.0)
-    shares = reached / reached.sum(axis=1, keepdims=True)
-    mean = (links / links.sum(axis=1, keepdims=True)).mean(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fullest = np.nan_to_num(shares / other, posinf=0.0).max(axis=1) * each
-        fullest_of_all = np.where(links > 0, mean / links, 0.0).max(axis=1) * links.sum(axis=1)
-    return Wiring(float((each / in_common).max()), float(fullest.max()), float(fullest_of_all.max()))
+def least_cut_bytes_per_s(network: Network, half: Side) -> float:
+    """The least cut between the endpoints of one side and those of the other, in bytes/s, one way.
+
+    Tried are cuts below every tier of switches: lower tiers go with most of their links, all above to one side; then
+    switches change sides tier by tier while that lessens the cut. Equal to the most that can flow on the networks of
+    the tests; an upper bound in general.
+    """
+    if not network.num_switches:
+        return cut_bytes_per_s(network, half)
+    tiers = len(network.tiers)
+    starts = [_below(network, half, tier, above) for tier in range(tiers + 1) for above in (False, True)]
+    starts += [_by_group(network, half, above) for above in (False, True)]
+    return min(_settled(network, side) for side in starts)
+
+
+def _below(network: Network, half: Side, tiers: int, above: bool) -> Side:
+    """Sides of all vertices: switches of the first tiers by what lies below them, the rest all alike."""
+    side = np.concatenate([half, np.full(network.num_switches, above)])
+    placed = np.concatenate([np.ones(len(half), bool), np.zeros(network.num_switches, bool)])
+    for tier in range(tiers):
+        weight = _pull(network, side, placed)
+        here = network.num_endpoints + np.flatnonzero(network.switch_tier == tier)
+        side[here] = np.where(weight[here] == 0, above, weight[here] > 0)
+        placed[here] = True
+    return side
+
+
+def _by_group(network: Network, half: Side, above: bool) -> Side:
+    """Sides of all vertices: switches of a group all go where most of its endpoints are, the rest all alike."""
+    group = network.switch_group
+    joins = network.upper[network.link_class == 0] - network.num_endpoints
+    sign = np.where(half[network.lower[network.link_class == 0]], 1.0, -1.0)
+    known = group[joins] >= 0
+    most = np.bincount(group[joins[known]], sign[known], minlength=int(group.max()) + 1)
+    switches = np.where((group < 0) | (most[group] == 0), above, most[group] > 0)
+    return np.concatenate([half, switches])
+
+
+def _pull(network: Network, side: Side, placed: Side) -> Array:
+    """(V,) bytes/s of links to placed vertices of the second half, less those to placed ones of the first."""
+    total = network.num_vertices
+    sign = np.where(side, 1.0, -1.0) * placed
+    up = np.bincount(network.upper, network.bytes_per_s * sign[network.lower], total)
+    down = np.bincount(network.lower, network.bytes_per_s * sign[network.upper], total)
+    return np.asarray(up + down, dtype=np.float64)
+
+
+def _settled(network: Network, side: Side) -> float:
+    """The cut after switches have changed sides, tier by tier, as long as it lessens."""
+    everywhere = np.ones(network.num_vertices, dtype=bool)
+    best = cut_bytes_per_s(network, side)
+    for _ in range(_SWEEPS):
+        before = best
+        for tier in (*range(len(network.tiers)), *reversed(range(len(network.tiers)))):
+            weight = _pull(network, side, everywhere)
+            here = network.num_endpoints + np.flatnonzero(network.switch_tier == tier)
+            moved = side.copy()
+            moved[here] = np.where(weight[here] == 0, side[here], weight[here] > 0)
+            if (cut := cut_bytes_per_s(network, moved)) <= best:
+                best, side = cut, moved
+        if best >= before:
+            break
+    return best

@@ -58,6 +58,13 @@ def fat_tree(
     return _copies(one, topology, num_hosts, nics_per_host)
 
 
+def leaf_members(topology: FatTree, nic_bytes_per_s: float, switches: Mapping[str, Switch]) -> int:
+    """Endpoints of a full leaf below spines."""
+    leaf = switches[topology.switch]
+    per_port = endpoints_per_port(leaf, nic_bytes_per_s / topology.planes)
+    return _ports(leaf, topology.leaf_ports, topology.oversubscription).down * per_port
+
+
 def most_members(topology: FatTree, nics_per_host: int, nic_bytes_per_s: float, switches: Mapping[str, Switch]) -> int:
     """Endpoints that a fat tree reaches at most: leaves are as many as a spine has ports, pods as a core has."""
     rails = nics_per_host if topology.rails == "aligned" else 1
@@ -65,10 +72,10 @@ def most_members(topology: FatTree, nics_per_host: int, nic_bytes_per_s: float, 
     leaf = switches[topology.switch]
     spine = switches[topology.spine_switch or topology.switch]
     core = switches[topology.core_switch or topology.spine_switch or topology.switch]
-    per_port = endpoints_per_port(leaf, nic_bytes_per_s / topology.planes)
     if topology.tiers == 1:
+        per_port = endpoints_per_port(leaf, nic_bytes_per_s / topology.planes)
         return networks * (leaf.ports * per_port - topology.service_ports)
-    down = _ports(leaf, topology.leaf_ports, topology.oversubscription).down * per_port
+    down = leaf_members(topology, nic_bytes_per_s, switches)
     if topology.tiers == 2:
         leaves = topology.spine_ports.down if topology.spine_ports is not None else spine.ports
     else:

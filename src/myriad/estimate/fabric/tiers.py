@@ -26,9 +26,9 @@ import numpy as np
 
 from myriad.errors import InfeasibleError
 from myriad.estimate.fabric.contention import stretches
-from myriad.estimate.fabric.cuts import EVEN, WITH_CUTS, Cut, cuts_of
 from myriad.estimate.fabric.damage import damaged
 from myriad.estimate.fabric.network import Network
+from myriad.estimate.fabric.parts import EVEN, WITH_CUTS, Cut, cuts_of
 from myriad.estimate.fabric.uniform import torus_bytes_per_s
 from myriad.spec.cluster import Link
 from myriad.spec.fabric import Fabric, FatTree, Torus

@@ -194,7 +194,7 @@ class SprayRouter:
         return graph.fold[node]
 
     def _demand_one_rail(
-        self, source: IntArray, target: IntArray, inside: "np.ndarray", first: IntArray, last: IntArray
+        self, source: IntArray, target: IntArray, inside: np.ndarray, first: IntArray, last: IntArray
     ) -> None:
         rail = self.network.switch_plane[self.graph.twins[:, 0]] // self.graph.planes
         apart = inside & (rail[first] != rail[last])
