@@ -90,10 +90,13 @@ def _slowed(link: Link, share: float) -> Link:
 def _unmatched(cut: Cut, network: Network) -> tuple[tuple[float, float], ...]:
     """By what factor sprayed traffic takes longer where links of neighbours do not lead to the same switches.
 
-    All of it between neighbours, as in rings, and none where every accelerator sends to all hosts.
+    All of it between neighbours, as in rings, and none where every accelerator sends to all hosts. Left out where the
+    cut is whole and does not block: there it is a matter of how the last links are dealt out.
     """
     factor = cut.wiring.neighbours
-    return ((1.0, factor), (float(max(network.num_hosts, 2)), 1.0)) if factor > 1.0 / _FULL else ()
+    if cut.share >= _FULL or factor <= 1.0 / _FULL:
+        return ()
+    return (1.0, factor), (float(max(network.num_hosts, 2)), 1.0)
 
 
 def _contention(
