@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -151,7 +152,7 @@ def _parts(sizes: IntArray) -> list[slice]:
     ends = np.cumsum(sizes)
     cuts = np.searchsorted(ends, np.arange(_CHUNK, int(ends[-1]), _CHUNK))
     bounds = np.unique(np.concatenate([[0], cuts, [len(sizes)]])).tolist()
-    return [slice(low, high) for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [slice(low, high) for low, high in pairwise(bounds)]
 
 
 def shares_of(total: Array, parts: Array) -> Array:

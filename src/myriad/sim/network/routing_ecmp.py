@@ -120,8 +120,8 @@ class EcmpRouter:
             open_ = length == shortest[:, None]
             rank = (_mixed(key) % open_.sum(axis=1).astype(np.uint64)).astype(np.int64)
             chosen = np.argmax(np.cumsum(open_, axis=1) > rank[:, None], axis=1)
-        row = np.arange(len(vertex))
-        return links[row, chosen], nodes[row, chosen]
+        every = np.arange(len(vertex))
+        return links[every, chosen], nodes[every, chosen]
 
     def _candidates(self, vertex: IntArray) -> tuple[IntArray, IntArray]:
         """(rows, P) for each plane the switch of a vertex (a switch stands for its twins) and the link to it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from myriad.estimate.fabric.network import Array, IntArray, Network
 from myriad.sim.network.flows import Flows
@@ -64,7 +65,7 @@ class MinimalRouter:
         """(2 L,) bytes on each directed link."""
         return np.bincount(codes, bytes_, 2 * self.network.num_links).astype(np.float64)
 
-    def _port(self, vertex: IntArray, other: IntArray, inside: np.ndarray) -> tuple[IntArray, IntArray]:
+    def _port(self, vertex: IntArray, other: IntArray, inside: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
         """The link from an endpoint to its switch, -1 where there is none, and the node where it ends."""
         network, graph = self.network, self.graph
         if not network.tiers:

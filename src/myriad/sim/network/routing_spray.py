@@ -9,6 +9,7 @@ import numpy as np
 from myriad.estimate.fabric.network import Array, IntArray, Network
 from myriad.sim.network.flows import Flows
 from myriad.sim.network.graph import Graph, shares_of
+from myriad.sim.network.maxmin import Mask
 from myriad.sim.network.paths import Paths, demand_ends, no_path, outside
 
 _SAME = 1e-9
@@ -59,7 +60,7 @@ class SprayRouter:
     def _bandwidth(self) -> Array:
         """(bundles,) of each, one way."""
         bundle, count = self._bundle
-        return np.bincount(bundle, self.network.bytes_per_s, count)
+        return np.bincount(bundle, self.network.bytes_per_s, count).astype(np.float64)
 
     @cached_property
     def _leaf_links(self) -> Array:
@@ -194,7 +195,7 @@ class SprayRouter:
         return graph.fold[node]
 
     def _demand_one_rail(
-        self, source: IntArray, target: IntArray, inside: np.ndarray, first: IntArray, last: IntArray
+        self, source: IntArray, target: IntArray, inside: Mask, first: IntArray, last: IntArray
     ) -> None:
         rail = self.network.switch_plane[self.graph.twins[:, 0]] // self.graph.planes
         apart = inside & (rail[first] != rail[last])
