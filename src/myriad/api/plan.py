@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from myriad import __version__, catalog
+from myriad.api.clusters import clusters_of, fabric_text, sites_text
 from myriad.api.compare import compare, sensitivities
 from myriad.api.domain import model_caveats
 from myriad.api.named import at_key, check_names, models_of
@@ -80,7 +81,7 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
         raise SpecError(f"currency: no exchange rate for {system.currency}; add it under exchange_rates")
     models = models_of(system)
     check_names(system)
-    clusters = {name: catalog.cluster_of(name, pool) for name, pool in system.pools.items()}
+    clusters = clusters_of(system)
     services = ServicePlanner(system, models, clusters, rates, progress).plans()
     left = left_for_jobs(system, services)
     planner = _Planner(system, models, free_clusters(clusters, left), rates, progress)
@@ -141,7 +142,10 @@ def _pool_line(pool: Pool, cluster: Cluster) -> str:
         f"{link.tier} {link.domain:,} at {format_si(link.bytes_per_s_one_way, 'B/s')}" for link in cluster.links
     )
     held = pool.terms.kind if pool.terms is not None else "no terms given"
-    return f"{cluster.num_accelerators:,} x {cluster.accelerator.name}; {tiers}; {held}"
+    joined = [] if pool.fabric is None else [fabric_text(pool.fabric)]
+    if pool.sites is not None:
+        joined.append(sites_text(pool.sites))
+    return "; ".join((f"{cluster.num_accelerators:,} x {cluster.accelerator.name}", tiers, held, *joined))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from myriad.catalog.clusters import cluster, cluster_of, counted_node, long_link, node_id_of
+from myriad.catalog.clusters import cluster, cluster_of, counted_node, long_link, node_id_of, node_of
 from myriad.catalog.engine_flags import engine_flags, launched_releases
 from myriad.catalog.entry import (
     KINDS,
@@ -70,6 +70,7 @@ __all__ = [
     "names",
     "node",
     "node_id_of",
+    "node_of",
     "price_list",
     "quantisation",
     "read_spec",

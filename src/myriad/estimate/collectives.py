@@ -12,12 +12,19 @@ the launch and the first handshake, which do not grow with the group; `steps` ar
 twice as many for an all-reduce (up and down a tree), one for an all-to-all.
 All byte counts, sizes and strides broadcast; a group of one takes no time.
 
-Left out: congestion, rails, in-network reduction (SHARP, NVLS), other traffic at the same time.
+Scale-up links are wires of their own. Tiers of the network lie on one another: what goes to a farther one passes the
+nearer ones too, the card first of all. Members of a group that share a scale-up domain each use their own card and
+rail: so many rings run beside each other, and each enters and leaves a farther domain once. Expert copies travel on
+the sender's rail and change rails over scale-up links (PXN), so an all-to-all has one flow to each far scale-up
+domain. Where flows are hashed onto links, `Link.contention` stretches what they take, by how many there are.
+
+Left out: in-network reduction (SHARP, NVLS), traffic of other kinds at the same time. Pools whose fabric is not
+described have one tier of network without contention beyond what `Link.efficiency` holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +34,7 @@ from myriad.errors import SpecError
 from myriad.spec.cluster import Link
 
 Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 OWN_PART = 0.3
 """Time of a byte that a rank copies from its own input to its own result, over that of a byte that it receives: the
@@ -39,12 +47,23 @@ class Tier:
 
     inner: Array
     """Members that share a domain of the tier below: so many links carry the group's traffic together."""
+    stays: Array
+    """Members, the rank itself among them, that it reaches without this tier."""
     members: Array
     """Domains of the tier below that the group joins here; 1 where it stays below this tier."""
+    crossed: Mask
+    """Whether traffic of the group passes this tier, be it on its way to one that lies on it."""
+    beyond: Mask | bool
+    """Whether the group goes on to a tier that lies on this one."""
+    own: bool
+    """Links of its own (scale-up); the others also carry what goes to tiers beyond them."""
+    below: float
+    """Accelerators of a domain of the nearer tier of the same network; 0 where this is the nearest."""
     bytes_per_s: float
     half_bytes: float
     latency_s: float
     start_s: float
+    contention: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -64,15 +83,54 @@ def place(size: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -
     if not links:
         raise SpecError("a cluster needs at least one tier of links")
     n, apart = np.broadcast_arrays(np.asarray(size, float), np.asarray(stride, float))
-    tiers = []
+    tiers: list[Tier] = []
     inner = np.ones_like(n)
-    for link in links:
-        reach = n if link is links[-1] else np.clip(np.floor(link.domain / apart), inner, n)
-        members = np.ceil(reach / inner)
-        bytes_per_s = link.bytes_per_s_one_way * link.efficiency
-        tiers.append(Tier(inner, members, bytes_per_s, link.half_bytes, link.latency_s, link.start_s))
+    for index, link in enumerate(links):
+        far = link is links[-1]
+        reach = n if far else np.clip(np.floor(link.domain / apart), inner, n)
+        own, members = link.tier == "scale-up", np.ceil(reach / inner)
+        in_network = index > 0 and link.tier == links[index - 1].tier
+        below = float(links[index - 1].domain) if in_network else 0.0
+        entering, stays, crossed = inner, inner, members > 1.0 if own else n > inner
+        if in_network:
+            entering, stays, crossed = _straddling(n, apart, below, float(link.domain), _cards(tiers, n))
+        tiers.append(
+            Tier(
+                inner=entering,
+                stays=stays,
+                members=members,
+                crossed=crossed,
+                beyond=False if far or own else reach < n,
+                own=own,
+                below=below,
+                bytes_per_s=link.bytes_per_s_one_way * link.efficiency,
+                # Messages are as long in all tiers of a network; the card has taken its time for them already.
+                half_bytes=0.0 if in_network else link.half_bytes,
+                latency_s=link.latency_s,
+                start_s=link.start_s,
+                contention=link.contention,
+            )
+        )
         inner = reach
     return Placement(n, tuple(tiers))
+
+
+def _straddling(n: Array, apart: Array, below: float, domain: float, cards: Array) -> tuple[Array, Array, Mask]:
+    """What enters a farther tier of a network from one of its domains of `below` accelerators, where that is most.
+
+    Groups lie behind each other and interleaved, so many as their members are apart. With w places of a group in a
+    domain, a ring leaves it once, and an all-to-all stays in it with w members. But where domains and groups do not
+    divide each other, a domain holds the end of some and the beginning of others: rings leave it twice, and the groups
+    that fill it halves at worst stay with w/2; groups of n < w cross its two borders with (n^2 - (w mod n)^2)/2 pairs.
+    """
+    wide = np.maximum(below / apart, 1.0)
+    alone = 2.0 * n * apart > domain
+    even = alone | (n % wide == 0) | (wide % n == 0)
+    inside = np.minimum(wide, n)
+    pairs = (n**2 - (wide % n) ** 2) / 2.0
+    entering = np.where(even, inside, np.maximum(wide / 2.0, np.minimum(cards, inside)))
+    stays = np.where(even, inside, np.where(n > wide, wide / 2.0, n - pairs / wide))
+    return entering, stays, ~even | (n > wide)
 
 
 def all_gather_s(result_bytes: npt.ArrayLike, placement: Placement) -> Array:
@@ -84,7 +142,7 @@ def all_gather_s(result_bytes: npt.ArrayLike, placement: Placement) -> Array:
     result = np.asarray(result_bytes, float)
     volumes = _ring(result, placement)
     volumes[0] = volumes[0] + OWN_PART * result / placement.size
-    return _slowest_tier(placement, volumes, np.log2)
+    return _slowest_tier(placement, volumes, _doubling, _rings(placement))
 
 
 def reduce_scatter_s(input_bytes: npt.ArrayLike, placement: Placement) -> Array:
@@ -99,7 +157,8 @@ def all_reduce_s(bytes_: npt.ArrayLike, placement: Placement) -> Array:
     kernel and in place: less than the two apart. This form was chosen on NCCL's times inside nodes; the link's
     figures were fitted to the other collectives.
     """
-    return _slowest_tier(placement, _ring(2.0 * np.asarray(bytes_, float), placement), lambda n: 2.0 * np.log2(n))
+    volumes = _ring(2.0 * np.asarray(bytes_, float), placement)
+    return _slowest_tier(placement, volumes, lambda tier: 2.0 * _doubling(tier), _rings(placement))
 
 
 def all_to_all_s(sent_bytes_per_rank: npt.ArrayLike, placement: Placement, far_share: npt.ArrayLike = 1.0) -> Array:
@@ -109,11 +168,20 @@ def all_to_all_s(sent_bytes_per_rank: npt.ArrayLike, placement: Placement, far_s
     `far_share` is the share of the far volume that really travels where copies are sent on inside the
     domain (DeepEP, HybridEP).
     """
-    part = np.asarray(sent_bytes_per_rank, float) / placement.size
-    volumes = [part * (np.minimum(tier.inner * tier.members, placement.size) - tier.inner) for tier in placement.tiers]
+    n = placement.size
+    part = np.asarray(sent_bytes_per_rank, float) / n
+    volumes = [
+        part * ((np.minimum(tier.inner * tier.members, n) if tier.own else n) - tier.stays) for tier in placement.tiers
+    ]
     volumes[1:] = [volume * np.asarray(far_share, float) for volume in volumes[1:]]
     volumes[0] = volumes[0] + OWN_PART * part
-    return _slowest_tier(placement, volumes, lambda n: np.minimum(n - 1.0, 1.0))
+
+    def steps(tier: Tier) -> Array:
+        """One, to the farthest member of a network."""
+        return np.where(tier.beyond, 0.0, np.minimum(tier.members - 1.0, 1.0))
+
+    cards = _cards(placement.tiers, n)
+    return _slowest_tier(placement, volumes, steps, lambda tier: (n - tier.stays) / cards)
 
 
 def domains(placement: Placement) -> Array:
@@ -123,10 +191,49 @@ def domains(placement: Placement) -> Array:
     return found
 
 
-def send_recv_s(bytes_: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -> Array:
-    """Time of one message to the rank `stride` further on, in seconds, over the tier where the two meet."""
+def send_recv_s(
+    bytes_: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...], apart: npt.ArrayLike | None = None
+) -> Array:
+    """Time of one message to the rank `stride` further on, in seconds, over the tier where the two meet.
+
+    All ranks send at once. Of those in a domain of D accelerators that network tiers lie beyond, min(d/D, 1) send into
+    these, those within d of its border: d is `apart` where that is not the stride, as between stages of a pipeline that
+    leaves the domain somewhere.
+    """
     placement = place(2.0, stride, links)
-    return _slowest_tier(placement, _ring(2.0 * np.asarray(bytes_, float), placement), np.log2)
+    sent, d = np.asarray(bytes_, float), np.asarray(stride if apart is None else apart, float)
+
+    def entering(tier: Tier) -> Array:
+        if not tier.below:
+            return np.ones(())
+        share: Array = np.where(2.0 * np.asarray(stride) > tier.below, np.minimum(d / tier.below, 1.0), 0.0)
+        return share
+
+    volumes = [
+        sent * entering(tier) if tier.below else volume
+        for tier, volume in zip(placement.tiers, _ring(2.0 * sent, placement), strict=True)
+    ]
+    return _slowest_tier(placement, volumes, _doubling, entering)
+
+
+def _cards(tiers: Sequence[Tier], size: Array) -> Array:
+    """Members of a group that share a scale-up domain, so many network cards that it has in each."""
+    return next((tier.inner for tier in tiers if not tier.own), size)
+
+
+_OfTier = Callable[[Tier], Array]
+
+
+def _doubling(tier: Tier) -> Array:
+    """Steps of a tree over the tier's members."""
+    steps: Array = np.log2(tier.members)
+    return steps
+
+
+def _rings(placement: Placement) -> _OfTier:
+    """Flows per accelerator that rings send into a tier: one per card that the group has in a scale-up domain."""
+    cards = _cards(placement.tiers, placement.size)
+    return lambda tier: cards / tier.inner
 
 
 def _ring(result_bytes: Array, placement: Placement) -> list[Array]:
@@ -135,11 +242,22 @@ def _ring(result_bytes: Array, placement: Placement) -> list[Array]:
     return [received / tier.inner for tier in placement.tiers]
 
 
-def _slowest_tier(placement: Placement, volumes: list[Array], steps: Callable[[Array], Array]) -> Array:
+def _slowest_tier(placement: Placement, volumes: list[Array], steps: _OfTier, flows: _OfTier) -> Array:
     slowest: Array = np.zeros(())
     latency: Array = np.zeros(())
     for tier, volume in zip(placement.tiers, volumes, strict=True):
-        used = np.where(tier.members > 1.0, volume, 0.0)
-        slowest = np.maximum(slowest, (used + np.sqrt(tier.half_bytes * used)) / tier.bytes_per_s)
-        latency = latency + np.where(tier.members > 1.0, tier.start_s, 0.0) + tier.latency_s * steps(tier.members)
+        reached = tier.members > 1.0
+        used = np.where(tier.crossed, volume, 0.0)
+        moving = (used + np.sqrt(tier.half_bytes * used)) / tier.bytes_per_s
+        if tier.contention:
+            moving = moving * stretch(flows(tier), tier.contention)
+        slowest = np.maximum(slowest, moving)
+        latency = latency + np.where(reached, tier.start_s, 0.0) + tier.latency_s * steps(tier)
     return slowest + latency
+
+
+def stretch(flows: Array, contention: tuple[tuple[float, float], ...]) -> Array:
+    """By what factor so many flows per accelerator take longer than evenly spread ones."""
+    of, factor = np.array(contention).T
+    stretched: Array = np.exp(np.interp(np.log(np.maximum(flows, of[0])), np.log(of), np.log(factor)))
+    return stretched
