@@ -45,16 +45,18 @@ def bom(
     xlsx: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a workbook whose sums are formulas (needs [bom]).")
     ] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with the sums drawn.")] = None,
     json_file: JsonFile = None,
     lang: LanguageCode = "en",
 ) -> None:
     """Count and price everything that a fabric and its cluster are bought as."""
     check_language(lang)
     inputs = [path for path in (prices, Path(rules), Path(fabric)) if path is not None and path.is_file()]
-    check_outputs({"--csv": csv_file, "--xlsx": xlsx, "--json": json_file}, *inputs)
-    from myriad import api, catalog
+    check_outputs({"--csv": csv_file, "--xlsx": xlsx, "--html": html, "--json": json_file}, *inputs)
+    from myriad import __version__, api, catalog
     from myriad.cli.options import at, read_flag
     from myriad.report.bill_file import bill_csv, bill_values, bill_xlsx, check_workbook
+    from myriad.report.bill_page import bill_html
     from myriad.report.bill_text import bill_text
     from myriad.spec.money import Amount
 
@@ -77,12 +79,14 @@ def bom(
         write(csv_file, bill_csv(found, currency, rate))
     if xlsx is not None:
         write(xlsx, bill_xlsx(found, currency, rate, lang))
+    if html is not None:
+        write(html, bill_html(found, __version__, currency, rate, claim_usd, lang))
     if json_file is not None:
         values = bill_values(found, currency, rate)
         share = {} if claim_usd is None else {"claim_usd": claim_usd, "share_of_claim": found.total_usd / claim_usd}
         write(json_file, json_text({**values, **share}))
     if json_file != STANDARD_OUTPUT:
         show(bill_text(found, currency, rate, claim_usd, lang))
-    for name, path in (("csv", csv_file), ("xlsx", xlsx)):
+    for name, path in (("csv", csv_file), ("xlsx", xlsx), ("page", html)):
         if path is not None:
             say(f"{name}: {path}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from myriad.spec.base import Spec
+from myriad.spec.fabric_drawing import FabricDrawing
 
 Direction = Literal["up", "down", "out"]
 """`up` leads away from endpoints; `out` is any link of a switch whose tier has no up and down."""
@@ -78,3 +79,10 @@ class FabricHeat(Spec):
     classes: tuple[ClassUse, ...]
     maps: tuple[HeatMap, ...]
     hottest: tuple[HotLink, ...]
+
+
+class FabricPictures(Spec):
+    """A fabric drawn under some traffic, and its heat."""
+
+    drawing: FabricDrawing
+    heat: FabricHeat
