@@ -43,7 +43,7 @@ def bill_values(bill: Bill, currency: str = "USD", usd_per_currency: float = 1.0
         "currency": currency,
         "usd_per_accelerator": bill.total_usd / bill.num_accelerators,
         "network_usd": bill.network_usd,
-        "network_usd_per_endpoint": bill.network_usd / bill.num_endpoints,
+        "network_usd_per_endpoint": bill.network_usd_per_endpoint,
         "transceivers": bill.transceivers,
         "it_watts": bill.it_watts,
         "site_watts": bill.site_watts,

@@ -45,14 +45,7 @@ def summary_words(bill: Bill, words: Language, numbers: Numbers, claim_usd: floa
             switches=numbers.integer(switches),
             transceivers=numbers.integer(bill.transceivers),
         ),
-        words(
-            "bill.total",
-            total=numbers.money(bill.total_usd),
-            each=numbers.money(bill.total_usd / bill.num_accelerators),
-            network=numbers.money(bill.network_usd),
-            share=numbers.percent(bill.network_usd / bill.total_usd if bill.total_usd else 0.0),
-            endpoint=numbers.money(bill.network_usd / bill.num_endpoints),
-        ),
+        _total(bill, words, numbers),
         words(
             "bill.power",
             machines=format_si(bill.it_watts, "W"),
@@ -64,6 +57,18 @@ def summary_words(bill: Bill, words: Language, numbers: Numbers, claim_usd: floa
         share = numbers.percent(bill.total_usd / claim_usd)
         lines.append(words("bill.claim", share=share, claim=numbers.money(claim_usd)))
     return lines
+
+
+def _total(bill: Bill, words: Language, numbers: Numbers) -> str:
+    amounts = {
+        "total": numbers.money(bill.total_usd),
+        "each": numbers.money(bill.total_usd / bill.num_accelerators),
+        "network": numbers.money(bill.network_usd),
+        "share": numbers.percent(bill.network_usd / bill.total_usd if bill.total_usd else 0.0),
+    }
+    if bill.network_usd_per_endpoint is None:
+        return words("bill.total_partly", **amounts)
+    return words("bill.total", **amounts, endpoint=numbers.money(bill.network_usd_per_endpoint))
 
 
 def remarks(bill: Bill, words: Language) -> dict[str, list[str]]:
@@ -98,7 +103,7 @@ def place_text(place: str, words: Language) -> str:
     for room in ("tier", "links", "beside"):
         part = words.texts.get(f"{room}.{part.replace('-', '_')}", part)
     network = words.texts.get(f"beside.{network.replace('-', '_')}", network)
-    return f"{network} {part}".strip()
+    return f"{network} {part.lower()}" if network else part
 
 
 def _table(bill: Bill, words: Language, numbers: Numbers) -> Table:

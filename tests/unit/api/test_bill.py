@@ -62,6 +62,14 @@ def test_a_rack_is_shared_out_over_its_trays_and_brings_its_backplane() -> None:
     assert not [line for line in bill.lines if line.name == "node rack"]
 
 
+def test_optics_of_scale_up_links_come_with_the_nodes() -> None:
+    bill = bill_for("cloudmatrix384", 48)
+    optics = line_of(bill, "scale-up-transceiver")
+    assert (optics.quantity, optics.amount_usd) == (6912, 0)
+    assert bill.transceivers > 6912
+    assert line_of(bill, "cloudmatrix384") in bill.without_price
+
+
 def test_prices_in_other_currencies_are_changed_at_the_catalogs_rates() -> None:
     price = line_of(bill_for("h20-8gpu", 32), "h20-8gpu").price
     assert price is not None

@@ -70,12 +70,18 @@ def _node_lines(purchase: Purchase, rules: BillRules, shop: Shop) -> Iterator[Bi
         watts=None if node.power_watts is None else count * node.power_watts,
         basis=f"{count * node.num_accelerators:,} accelerators, {node.num_accelerators} a node",
     )  # fmt: skip
+    domains = -(-count * node.num_accelerators // node.scale_up_domain)
     if node.backplane_cables is not None:
-        domains = -(-count * node.num_accelerators // node.scale_up_domain)
         yield BillLine(
             group="compute", sort="backplane", item="backplane", name="backplane copper cable", place="scale-up",
             quantity=domains * node.backplane_cables, price=IN_NODE,
             basis=f"{node.backplane_cables:,} a rack, {domains:,} racks",
+        )  # fmt: skip
+    if node.scale_up_transceivers is not None:
+        yield BillLine(
+            group="compute", sort="transceiver", item="scale-up-transceiver", name="transceiver of scale-up links",
+            place="scale-up", quantity=domains * node.scale_up_transceivers, price=IN_NODE,
+            basis=f"{node.scale_up_transceivers:,} a domain, {domains:,} domains",
         )  # fmt: skip
     cards = purchase.network.num_endpoints
     yield BillLine(

@@ -105,30 +105,27 @@ class _End:
 
 
 def _ends(priced: PricedNetwork, links: IntArray, rules: BillRules) -> Iterator[_End]:
-    """Both ends of a class of links, by the machines that they are on, lower end first."""
+    """The ends of a class of links by the machines that they are on: network cards first, then tier by tier."""
     network = priced.network
-    rates = network.bytes_per_s[links]
-    for side in (network.lower[links], network.upper[links]):
-        hosts = side < network.num_endpoints
-        if hosts.any():
-            per_cage = rules.nic_ports_per_cage or int(np.bincount(side[hosts]).max())
-            used = np.bincount(side[hosts] // network.nics_per_host)
-            yield _End("network cards", float(rates[hosts].min()), int(hosts.sum()), *_cages(used, per_cage), True)
-        for tier, name in enumerate(network.tiers):
-            vertices = side - network.num_endpoints
-            of_tier = ~hosts & (network.switch_tier[np.maximum(vertices, 0)] == tier)
-            if not of_tier.any():
-                continue
+    ends = np.concatenate([network.lower[links], network.upper[links]])
+    rates = np.tile(network.bytes_per_s[links], 2)
+    on_hosts = ends < network.num_endpoints
+    if on_hosts.any():
+        cards = ends[on_hosts]
+        per_cage = rules.nic_ports_per_cage or int(np.bincount(cards).max())
+        used = np.bincount(cards // network.nics_per_host)
+        yield _End("network cards", float(rates[on_hosts].min()), len(cards), *_cages(used, per_cage), True)
+    switches, rates = ends[~on_hosts] - network.num_endpoints, rates[~on_hosts]
+    for tier, name in enumerate(network.tiers):
+        of_tier = network.switch_tier[switches] == tier
+        if of_tier.any():
             _, switch = priced.tier_switches[name]
-            used = np.bincount(vertices[of_tier], weights=rates[of_tier] / switch.port_bandwidth)
-            ports = np.ceil(used - 1e-6)
-            yield _End(
-                f"{name} switches",
-                switch.port_bandwidth,
-                int(ports.sum()),
-                *_cages(ports, switch.ports_per_cage),
-                switch.power_watts is not None,
-            )
+            # Slower ports of network cards share a port that is broken out.
+            used_ports = np.bincount(switches[of_tier], weights=rates[of_tier] / switch.port_bandwidth)
+            ports = np.ceil(used_ports - 1e-6)
+            cages = _cages(ports, switch.ports_per_cage)
+            known = switch.power_watts is not None
+            yield _End(f"{name} switches", switch.port_bandwidth, int(ports.sum()), *cages, known)
 
 
 def _cages(ports: Array | IntArray, per_cage: int) -> tuple[int, int]:

@@ -2,7 +2,9 @@ import pytest
 
 from bill_fixtures import SWITCH, tree_bill
 from myriad import catalog
+from myriad.estimate.fabric.bill_links import PricedNetwork, Shop, link_lines
 from myriad.estimate.fabric.bill_site import nodes_in_a_rack
+from myriad.estimate.fabric.build import build_network
 from myriad.spec.bill import Bill, BillRules
 
 BARE = BillRules()
@@ -39,6 +41,18 @@ def test_single_ports_take_a_transceiver_each() -> None:
     single = SWITCH.model_copy(update={"ports_per_cage": 1})
     bill = tree_bill(128, BARE, {}, single, rails="aligned")
     assert quantities(bill, "transceiver")["400g-dr4", "leaf-spine"] == 2 * 1024
+
+
+def test_links_among_equal_switches_share_cages_at_both_ends() -> None:
+    described = catalog.fabric("dragonfly")
+    switches = {"qm9700": catalog.switch("qm9700")}
+    network = build_network(described.topology, 128, 8, 50e9, switches)
+    priced = PricedNetwork(network, {"switch": ("qm9700", switches["qm9700"])}, "network")
+    lengths = dict.fromkeys(network.link_classes, 25.0)
+    lines = link_lines(priced, lengths, BARE, Shop(catalog.link_parts(), {}))
+    local = next(line for line in lines if line.place == "local" and line.sort == "transceiver")
+    # 31 ports of each switch lead to the others of its group: 16 cages of two.
+    assert local.quantity == 16 * network.num_switches
 
 
 def test_a_faster_switch_breaks_its_ports_out_to_several_cards() -> None:
