@@ -96,7 +96,7 @@ def test_a_step_of_a_plan(myriad):
         (("--seed", "-1"), "--seed"),
         (("--system", "s.yaml"), "--cluster: does not go with --system"),
         (("--job", "pretrain"), "--job: does not go with --collective"),
-        (("--cluster", "hgx-h800:12"), "whole number of dgx-h100 nodes"),
+        (("--cluster", "dgx-h100:12"), "whole number of dgx-h100 nodes"),
         (("--links-down", "100%"), "damage leaves no path"),
     ],
 )
