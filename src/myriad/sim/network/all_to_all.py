@@ -12,7 +12,7 @@ from myriad.sim.network.flows import Array, Flows, IntArray, Phase
 from myriad.sim.network.leaves import leaves_of
 from myriad.sim.network.ranks import NO_FLOWS, Ranks, flows_of, lanes, phase, with_near
 
-MOST_ROWS = 1 << 18
+MOST_ROWS = 1 << 16
 """More pairs than that are counted by pairs of leaves."""
 
 
