@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from myriad.estimate.collectives import all_gather_s, all_to_all_s, place, send_recv_s
+from myriad.estimate.fabric.build import build_network
 from myriad.estimate.fabric.damage import damaged
 from myriad.estimate.fabric.fat_tree import fat_tree
 from myriad.estimate.fabric.network import IntArray
@@ -20,7 +21,19 @@ from myriad.estimate.fabric.tiers import scale_out_tiers
 from myriad.sim.network.flows import Activity, Flows, Phase
 from myriad.sim.network.run import simulate
 from myriad.spec.cluster import Link
-from myriad.spec.fabric import Damage, Fabric, FatTree, LinkFault, Rails, SwitchFault
+from myriad.spec.fabric import (
+    Damage,
+    Dragonfly,
+    DragonflyPlus,
+    Fabric,
+    FatTree,
+    LinkFault,
+    Rails,
+    SlimFly,
+    SwitchFault,
+    Topology,
+    Torus,
+)
 from myriad.spec.fabric_parts import Switch
 
 SWITCH = Switch(name="64 x 400G", vendor="any", technology="infiniband", ports=64, port_bandwidth=50e9)
@@ -119,6 +132,38 @@ def test_tiers_agree_with_simulated_flows(name, rails):
     assert max(map(abs, errors)) < MOST.get(name, 0.25)
     assert min(errors) > -0.15
     assert float(np.mean(np.abs(errors))) < 0.15
+
+
+UNIFORM: dict[str, tuple[Topology, int]] = {
+    "slim fly": (SlimFly(switch="any", q=5, endpoints_per_switch=8), 400),
+    "dragonfly": (
+        Dragonfly(switch="any", endpoints_per_switch=4, switches_per_group=4, global_links_per_switch=2),
+        144,
+    ),
+    "dragonfly+": (
+        DragonflyPlus(
+            switch="any", leaves_per_group=4, spines_per_group=4, endpoints_per_leaf=16, global_links_per_spine=4
+        ),
+        512,
+    ),
+    "torus": (Torus(dimensions=(8, 4, 2), link_bandwidth=10e9), 64),
+}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02])
+@pytest.mark.parametrize("name", UNIFORM)
+def test_topologies_without_tiers_agree_on_uniform_traffic(name, share):
+    topology, hosts = UNIFORM[name]
+    damage = Damage(links=(LinkFault(share=share, bandwidth_left=0.5),)) if share else Damage()
+    network = build_network(topology, hosts, 1, 50e9, {"any": SWITCH})
+    links = scale_out_tiers(Fabric(topology=topology, damage=damage), network, 1, CARD)
+    each = np.arange(hosts)
+    source, target = np.repeat(each, hosts), np.tile(each, hosts)
+    far = source != target
+    number = int(far.sum())
+    flows = Flows(source[far], target[far], np.full(number, BYTES / hosts), np.ones(number, dtype=np.int64))
+    simulated = simulate(damaged(network, damage), [Activity("", (Phase(flows),))]).makespan_s
+    assert float(all_to_all_s(BYTES, place(hosts, 1, links))) == pytest.approx(simulated, rel=0.02)
 
 
 if __name__ == "__main__":
