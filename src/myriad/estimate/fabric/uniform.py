@@ -93,11 +93,15 @@ def torus_bytes_per_s(topology: Torus, live: Network) -> float:
     """Rate at which every endpoint of a torus can send to all others alike, in bytes/s: 2 * link / mean hops.
 
     Dimension-ordered or spread alike, each dimension of length k carries (k^2 - k mod 2)/(4 k) hops of every message
-    over two links; the longest sets the rate. Of damaged links the slowest counts. Raises InfeasibleError for dead
-    ones: what traffic around them costs is not known.
+    over two links; the slowest link of each counts, and the dimension that takes longest. Raises InfeasibleError for
+    dead links: what traffic around them costs is not known.
     """
-    hops = max((k * k - k % 2) / (4.0 * k) for k in topology.dimensions)
-    slowest = float(live.bytes_per_s.min())
-    if not slowest:
+    if not live.bytes_per_s.all():
         raise InfeasibleError("damage: traffic around dead links of a torus is not known")
-    return 2.0 * slowest / hops
+    lower, upper = (np.array(np.unravel_index(end, topology.dimensions)) for end in (live.lower, live.upper))
+    rates = [
+        2.0 * float(live.bytes_per_s[lower[axis] != upper[axis]].min()) / ((length**2 - length % 2) / (4.0 * length))
+        for axis, length in enumerate(topology.dimensions)
+        if length > 1
+    ]
+    return min(rates, default=float("inf"))
