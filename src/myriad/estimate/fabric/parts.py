@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,8 +34,8 @@ EVEN = Wiring(1.0, 1.0, 1.0)
 class Cut:
     """The links upwards of equal parts of a fabric: of its leaves, or of its pods."""
 
-    hosts: int
-    """That reach each other, on one rail, below."""
+    hosts: float
+    """That reach each other below, on one rail; a host may lie half in a leaf."""
     share: float
     """Live bandwidth upwards over the bandwidth of the cards below; of the part where it is least."""
     links: float
@@ -53,15 +53,25 @@ def cuts_of(fabric: Fabric, whole: Network, live: Network) -> list[Cut]:
         return []
     leaf_of = whole.upper[whole.link_class == 0] - whole.num_endpoints
     if fabric.topology.kind not in WITH_CUTS:
-        return [Cut(_hosts_below(whole, leaf_of), uniform_share(whole, live), 0.0, 0.0, 0, EVEN)]
+        hosts = _hosts_below(whole, leaf_of)
+        return [Cut(hosts, _uniform(whole, live, hosts), 0.0, 0.0, 0, EVEN)]
     groups = int(whole.switch_group.max()) + 1
     pod = np.where(whole.switch_group >= 0, whole.switch_plane * groups + whole.switch_group, -1)
     leaf = np.where(whole.switch_tier == 0, np.arange(whole.num_switches), -1)
     rails = whole.nics_per_host if getattr(fabric.topology, "rails", "") == "aligned" else 1
     cuts = [_cut(whole, live, leaf, leaf_of, pod, rails)]
     if groups > 1:
-        cuts.append(_cut(whole, live, pod, pod[leaf_of], whole.switch_plane, 1))
+        cut = _cut(whole, live, pod, pod[leaf_of], whole.switch_plane, 1)
+        if fabric.topology.kind != "fat-tree":
+            # Groups have links of their own to each other, which none but their traffic may take.
+            cut = replace(cut, share=min(cut.share, _uniform(whole, live, cut.hosts)))
+        cuts.append(cut)
     return cuts
+
+
+def _uniform(whole: Network, live: Network, hosts: float) -> float:
+    """What uniform traffic gets of the cards beyond parts of so many hosts, of what it sends there."""
+    return uniform_share(whole, live) * (1.0 - min(hosts / whole.num_hosts, 1.0))
 
 
 def _cut(whole: Network, live: Network, part: IntArray, below: IntArray, within: IntArray, step: int) -> Cut:
@@ -96,12 +106,12 @@ def _cut(whole: Network, live: Network, part: IntArray, below: IntArray, within:
     )
 
 
-def _hosts_below(whole: Network, below: IntArray) -> int:
+def _hosts_below(whole: Network, below: IntArray) -> float:
     """Hosts that a part joins on one rail, the most of all parts."""
-    endpoint = whole.lower[whole.link_class == 0]
-    rail = endpoint % whole.nics_per_host
-    _, number = np.unique(below * whole.nics_per_host + rail, return_counts=True)
-    return int(number.max())
+    rail = whole.lower[whole.link_class == 0] % whole.nics_per_host
+    cards = np.bincount(below)
+    rails = np.bincount(np.unique(below * whole.nics_per_host + rail) // whole.nics_per_host)
+    return float((cards / np.maximum(rails, 1)).max())
 
 
 def _wiring(part: IntArray, switch: IntArray, place: IntArray, step: int) -> Wiring:

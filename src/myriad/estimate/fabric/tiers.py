@@ -12,8 +12,10 @@ What is in which factor. `Link.efficiency`, the node's, is the protocol: headers
 over a few leaves. Over-subscription and damage are in the bandwidth of the tier. `Link.contention` is what hashing
 alone adds (`estimate.fabric.contention`); spraying and adaptive routing are taken to add nothing.
 
-Slim Fly and Dragonfly have no tiers to cut: beyond a switch, and in a torus for all, an accelerator has what uniform
-traffic on shortest paths leaves it, however few ranks send (`estimate.fabric.uniform`).
+Slim Fly and Dragonfly have no tiers to cut: beyond a switch, in a Dragonfly+ beyond a group, and in a torus for all, an
+accelerator has what uniform traffic on shortest paths leaves it, however few ranks send (`estimate.fabric.uniform`).
+
+All of this is held against simulated flows in tests/validation/test_contention.py.
 
 Left out: patterns that load shortest paths unevenly (two groups of a Dragonfly that talk to each other alone), and
 non-minimal routing around them; ECMP on Slim Fly, Dragonfly and torus; rails that are changed in the fabric, since
@@ -78,7 +80,7 @@ def scale_out_tiers(fabric: Fabric, network: Network, accelerators_per_host: int
             update["latency_s"] = scale_out.latency_s + _HOPS_PER_TIER * climbed * fabric.hop_latency
         far = far.model_copy(update=update)
         if far != near:
-            tiers[-1] = near.model_copy(update={"domain": cut.hosts * accelerators_per_host})
+            tiers[-1] = near.model_copy(update={"domain": max(int(cut.hosts * accelerators_per_host), 1)})
             tiers.append(far)
     return tuple(tiers)
 
