@@ -85,7 +85,7 @@ def describe_fabric(name: str, cluster: str, grow: bool = False) -> FabricDescri
     """
     node, number = catalog.counted_node(cluster)
     fabric = fabric_of(name)
-    description = _described(name, fabric, node, number)
+    description = described(name, fabric, node, number)
     return description.model_copy(update={"growth": _growth(fabric, node, number)}) if grow else description
 
 
@@ -114,7 +114,8 @@ def _network(fabric: Fabric, hosts: Hosts, switches: Mapping[str, Switch]) -> Ne
     return build_network(fabric.topology, hosts.number, hosts.nics_per_host, hosts.nic_bytes_per_s, switches)
 
 
-def _described(name: str, fabric: Fabric, node: Node, number: int) -> FabricDescription:
+def described(name: str, fabric: Fabric, node: Node, number: int) -> FabricDescription:
+    """What a fabric for so many accelerators in such nodes is made of, and how far it carries."""
     hosts, switches = hosts_of(fabric, node, number), switches_of(fabric)
     topology = fabric.topology
     network = _network(fabric, hosts, switches)
@@ -203,7 +204,7 @@ def _added(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
 
 def _compared(name: str, fabric: Fabric, node: Node, number: int, cluster: str) -> ComparedFabric:
     try:
-        description = _described(name, fabric, node, number)
+        description = described(name, fabric, node, number)
     except InfeasibleError as error:
         return ComparedFabric(name=name, description=None, reason=str(error))
     bill = fabric_bill(name, cluster)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
 
@@ -20,6 +21,8 @@ _WIDEST_IN_ROWS: Final = 7.0
 """Pixels of lines."""
 _BAR: Final = 120.0
 """Pixels of the bar of the class of links with the most bandwidth."""
+_BOUNDS: Final = (0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
+"""Where the steps of colour meet: finer below, because fabrics without oversubscription are seldom full."""
 _STEPS: Final = len(USE_COLOURS)
 _WITH_SECOND_LINE: Final = ("group", "column")
 """Boxes that hold several switches even where they stand for themselves: number, and how many are in it."""
@@ -51,14 +54,15 @@ def drawing_svg(drawing: FabricDrawing, place: str, words: Language, numbers: Nu
     )
 
 
-def scale_svg(words: Language, numbers: Numbers) -> Markup:
+def scale_svg(words: Language) -> Markup:
     """The scale of colours of use, and the mark of links that are down."""
     wide, end = 34, 34 * _STEPS
     steps = "".join(
         f'<rect class="use-{step}" x="{step * wide}" y="0" width="{wide}" height="10"/>' for step in range(_STEPS)
     )
-    marks = ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
-    ticks = "".join(_text(share * end, 25, numbers.change(share), anchor) for share, anchor in marks)
+    ticks = "".join(
+        _text((index + 1) * wide, 23, significant(100 * share), "middle") for index, share in enumerate(_BOUNDS)
+    )
     down = f'<rect class="dead" x="{end + 24}" y="0" width="10" height="10"/>{_text(end + 40, 9.5, words("heat.dead"))}'
     return Markup(
         f'<svg class="fabric scale" viewBox="0 0 {end + 150} 30" style="width:{end + 150}px" role="img" '
@@ -73,7 +77,7 @@ def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "") 
 
 def step_of(fraction: float) -> int:
     """The step of the colour scale that a share of use falls on."""
-    return min(int(fraction * _STEPS), _STEPS - 1)
+    return bisect_right(_BOUNDS, fraction)
 
 
 def title_words(drawing: FabricDrawing, words: Language, numbers: Numbers) -> str:
