@@ -56,7 +56,7 @@ def bill_html(
         version=version,
         first="sums",
         sections=[("sums", words("bill.sums")), ("lines", words("bill.lines"))],
-        file_name="bill.json",
+        file_name="fabric-bill.json",
         made_by=f"Myriad {version}",
     )
 

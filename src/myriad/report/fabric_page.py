@@ -40,7 +40,7 @@ def fabric_html(fabric: FabricDescription, drawing: FabricDrawing, version: str,
         version=version,
         first="drawn",
         sections=sections,
-        file_name="fabric.json",
+        file_name="described-fabric.json",
         made_by=f"Myriad {version}",
     )
 
@@ -80,7 +80,7 @@ def comparison_html(
             ("bars", words("drawing.bars")),
             ("drawings", words("drawing.head")),
         ],
-        file_name="fabrics.json",
+        file_name="compared-fabrics.json",
         made_by=f"Myriad {version}",
     )
 

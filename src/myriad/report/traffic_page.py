@@ -63,7 +63,7 @@ def _page(
             ("drawn", words("drawing.head")),
             ("heat", words("traffic.use")),
         ],
-        file_name="traffic.json",
+        file_name="fabric-traffic.json",
         made_by=f"Myriad {version}",
     )
 
