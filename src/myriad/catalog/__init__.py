@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from myriad.catalog.clusters import cluster, cluster_of, long_link
+from myriad.catalog.clusters import cluster, cluster_of, counted_node, long_link
 from myriad.catalog.engine_flags import engine_flags, launched_releases
 from myriad.catalog.entry import (
     KINDS,
@@ -48,6 +48,7 @@ __all__ = [
     "assumed",
     "cluster",
     "cluster_of",
+    "counted_node",
     "device_fit",
     "engine",
     "engine_flags",

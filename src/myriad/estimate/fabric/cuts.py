@@ -76,7 +76,7 @@ def _by_group(network: Network, half: Side, above: bool) -> Side:
     """Sides of all vertices: switches of a group all go where most of its endpoints are, the rest all alike."""
     group = network.switch_group
     joins = network.upper[network.link_class == 0] - network.num_endpoints
-    sign = np.where(half[network.lower[network.link_class == 0]], 1, -1)
+    sign = np.where(half[network.lower[network.link_class == 0]], 1.0, -1.0)
     known = group[joins] >= 0
     most = np.bincount(group[joins[known]], sign[known], minlength=int(group.max()) + 1)
     switches = np.where((group < 0) | (most[group] == 0), above, most[group] > 0)
@@ -89,8 +89,7 @@ def _pull(network: Network, side: Side, placed: Side) -> Array:
     sign = np.where(side, 1.0, -1.0) * placed
     up = np.bincount(network.upper, network.bytes_per_s * sign[network.lower], total)
     down = np.bincount(network.lower, network.bytes_per_s * sign[network.upper], total)
-    pull: Array = up + down
-    return pull
+    return np.asarray(up + down, dtype=np.float64)
 
 
 def _settled(network: Network, side: Side) -> float:

@@ -58,22 +58,43 @@ def fat_tree(
     return _copies(one, topology, num_hosts, nics_per_host)
 
 
+def leaf_members(topology: FatTree, nic_bytes_per_s: float, switches: Mapping[str, Switch]) -> int:
+    """Endpoints of a full leaf below spines."""
+    leaf = switches[topology.switch]
+    per_port = endpoints_per_port(leaf, nic_bytes_per_s / topology.planes)
+    return _ports(leaf, topology.leaf_ports, topology.oversubscription).down * per_port
+
+
 def most_members(topology: FatTree, nics_per_host: int, nic_bytes_per_s: float, switches: Mapping[str, Switch]) -> int:
     """Endpoints that a fat tree reaches at most: leaves are as many as a spine has ports, pods as a core has."""
     rails = nics_per_host if topology.rails == "aligned" else 1
     networks = nics_per_host if topology.rails == "separate" else 1
+    tried: tuple[int, ...] = (topology.tiers,) if topology.tiers else (1, 2, 3) if rails == 1 else (2, 3)
+    found: list[int] = []
+    problem = None
+    for tiers in tried:
+        try:
+            found.append(_most_of(topology, tiers, rails, nic_bytes_per_s, switches))
+        except InfeasibleError as error:
+            problem = error
+    if problem is not None and not found:
+        raise problem
+    return networks * (max(found) - topology.service_ports)
+
+
+def _most_of(topology: FatTree, tiers: int, rails: int, nic_bytes_per_s: float, switches: Mapping[str, Switch]) -> int:
+    """The same for one network of so many tiers, ports of other machines included."""
     leaf = switches[topology.switch]
     spine = switches[topology.spine_switch or topology.switch]
     core = switches[topology.core_switch or topology.spine_switch or topology.switch]
-    per_port = endpoints_per_port(leaf, nic_bytes_per_s / topology.planes)
-    if topology.tiers == 1:
-        return networks * (leaf.ports * per_port - topology.service_ports)
-    down = _ports(leaf, topology.leaf_ports, topology.oversubscription).down * per_port
-    if topology.tiers == 2:
+    if tiers == 1:
+        return leaf.ports * endpoints_per_port(leaf, nic_bytes_per_s / topology.planes)
+    down = leaf_members(topology, nic_bytes_per_s, switches)
+    if tiers == 2:
         leaves = topology.spine_ports.down if topology.spine_ports is not None else spine.ports
     else:
         leaves = core.ports * _pod_leaves(_ports(spine, topology.spine_ports, topology.spine_oversubscription), rails)
-    return networks * (leaves // rails * rails * down - topology.service_ports)
+    return leaves // rails * rails * down
 
 
 def _pod_leaves(spine: TierPorts, rails: int) -> int:
@@ -148,7 +169,7 @@ def _one_copy(
     """One network whose endpoints are numbered by host, then by card."""
     endpoint = np.arange(members)
     host, rail = np.divmod(endpoint, rails)
-    leaf_of = (host // shape.down) * rails + rail if rails > 1 else endpoint // shape.down
+    leaf_of = (host // shape.down) * rails + rail if rails > 1 and shape.tiers > 1 else endpoint // shape.down
     leaf = np.arange(shape.leaves)
     lower, upper, link_class, rate = [endpoint], [members + leaf_of], [np.zeros(members, int)], [port_bytes_per_s]
     pod = leaf // shape.pod_leaves
