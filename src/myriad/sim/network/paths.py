@@ -22,8 +22,6 @@ class Paths:
     and takes no time there.
     """
 
-    flow: IntArray
-    """(rows,) which of the flows it belongs to; one may be parted into several rows."""
     members: Array
     bytes_: Array
     indptr: IntArray

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from myriad.errors import InfeasibleError
 from myriad.estimate.fabric.network import Array, IntArray, Network
+from myriad.sim.compiled import COMPILES
+from myriad.sim.network.choosing import chosen
 from myriad.sim.network.flows import Flows
 from myriad.sim.network.graph import FAR, Graph
 from myriad.sim.network.maxmin import entries_of
@@ -53,7 +55,6 @@ class EcmpRouter:
         taken = hops >= 0
         resource, codes = compressed(hops[taken], 2 * self.network.num_links)
         return Paths(
-            flow=flow,
             members=np.ones(total),
             bytes_=flows.bytes_[flow] / self.flows_per_pair,
             indptr=np.concatenate([[0], np.cumsum(taken.sum(axis=1))]),
@@ -140,12 +141,15 @@ class EcmpRouter:
     def _next(self, node: IntArray, index: IntArray, key: Hash) -> tuple[IntArray, IntArray]:
         """The directed link that each flow takes next, and the node behind it."""
         graph = self.graph
-        _, links, heads, _ = graph.out
-        num_targets = graph.lengths.shape[1]
-        pair, codes = compressed(node * num_targets + index, graph.num_nodes * num_targets)
-        first, open_ = graph.onward(*np.divmod(codes, num_targets))
-        count = np.diff(first)[pair].astype(np.uint64)
-        entry = open_[first[pair] + (key % count).astype(np.int64)]
+        starts, links, heads, length = graph.out
+        if COMPILES:
+            entry = chosen(node, index, key, starts, heads, length, graph.lengths, graph.falls_to)
+        else:
+            num_targets = graph.lengths.shape[1]
+            pair, codes = compressed(node * num_targets + index, graph.num_nodes * num_targets)
+            first, open_ = graph.onward(*np.divmod(codes, num_targets))
+            count = np.diff(first)[pair].astype(np.uint64)
+            entry = open_[first[pair] + (key % count).astype(np.int64)]
         return links[entry], heads[entry]
 
 
