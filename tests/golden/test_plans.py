@@ -47,7 +47,9 @@ def differences(stored: Any, found: Any, path: str = "") -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "system", [ROOT / "examples" / "one-node.yaml", STORED / "small-mix.yaml"], ids=lambda x: x.stem
+    "system",
+    [ROOT / "examples" / "one-node.yaml", STORED / "small-mix.yaml", STORED / "small-narrow.yaml"],
+    ids=lambda x: x.stem,
 )
 def test_plan_is_as_stored(system: Path) -> None:
     plan = myriad.plan(system)

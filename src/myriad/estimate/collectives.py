@@ -85,6 +85,7 @@ def place(size: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -
     n, apart = np.broadcast_arrays(np.asarray(size, float), np.asarray(stride, float))
     tiers: list[Tier] = []
     inner = np.ones_like(n)
+    whole = max((float(link.domain) for link in links if link.tier == "scale-out"), default=0.0)
     for index, link in enumerate(links):
         far = link is links[-1]
         reach = n if far else np.clip(np.floor(link.domain / apart), inner, n)
@@ -93,7 +94,7 @@ def place(size: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -
         below = float(links[index - 1].domain) if in_network else 0.0
         entering, stays, crossed = inner, inner, members > 1.0 if own else n > inner
         if in_network:
-            entering, stays, crossed = _straddling(n, apart, below, float(link.domain), _cards(tiers, n))
+            entering, stays, crossed = _straddling(n, apart, below, whole, _cards(tiers, n))
         tiers.append(
             Tier(
                 inner=entering,
@@ -115,7 +116,7 @@ def place(size: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -
     return Placement(n, tuple(tiers))
 
 
-def _straddling(n: Array, apart: Array, below: float, domain: float, cards: Array) -> tuple[Array, Array, Mask]:
+def _straddling(n: Array, apart: Array, below: float, whole: float, cards: Array) -> tuple[Array, Array, Mask]:
     """What enters a farther tier of a network from one of its domains of `below` accelerators, where that is most.
 
     Groups lie behind each other and interleaved, so many as their members are apart. With w places of a group in a
@@ -124,7 +125,7 @@ def _straddling(n: Array, apart: Array, below: float, domain: float, cards: Arra
     that fill it halves at worst stay with w/2; groups of n < w cross its two borders with (n^2 - (w mod n)^2)/2 pairs.
     """
     wide = np.maximum(below / apart, 1.0)
-    alone = 2.0 * n * apart > domain
+    alone = 2.0 * n * apart > whole  # the first accelerators, and no other group behind them
     even = alone | (n % wide == 0) | (wide % n == 0)
     inside = np.minimum(wide, n)
     pairs = (n**2 - (wide % n) ** 2) / 2.0
