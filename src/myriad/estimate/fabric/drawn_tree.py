@@ -6,6 +6,7 @@ so it is with pods, units, spines and cores. Two networks beside each other are 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
@@ -58,23 +59,19 @@ def drawn_tree(network: Network, topology: FatTree) -> Folded:
     copy = _one(network)
     limits = _limits(copy, topology, beside, network.nics_per_host)
     units = network.nics_per_host if topology.rails == "aligned" and len(network.tiers) == 2 else 0
-    leaf_box, spine_box, core_box, boxes, frames, wide = _switches(copy, limits, units, len(network.tiers))
-    size = len(boxes)
-    in_copy = np.concatenate([leaf_box, spine_box, core_box])
-    shift = wide + 2 * APART + 18.0
-    all_boxes = [box.model_copy(update={"x": box.x + number * shift}) for number in range(beside) for box in boxes]
-    all_frames = [
-        frame.model_copy(update={"x": frame.x + number * shift}) for number in range(beside) for frame in frames
-    ]
+    one = _switches(copy, limits, units, len(network.tiers))
+    shift = one.wide + 2 * APART + 18.0
+    boxes = [box.model_copy(update={"x": box.x + at * shift}) for at in range(beside) for box in one.boxes]
+    frames = [frame.model_copy(update={"x": frame.x + at * shift}) for at in range(beside) for frame in one.frames]
     if copies > 1:
-        all_frames = [*_copy_frames(topology, boxes, copies, beside, wide, shift), *all_frames]
-    first_of: IntArray = network.switch_plane * (size if beside == copies else 0)
-    box_of: IntArray = np.tile(in_copy, copies) + first_of
-    host_boxes, endpoint_box = _hosts(network, all_boxes, box_of, (shift * (beside - 1) + wide) / 2)
+        frames = [*_copy_frames(topology, one, copies, beside, shift), *frames]
+    first_of: IntArray = network.switch_plane * (len(one.boxes) if beside == copies else 0)
+    box_of: IntArray = np.tile(one.box_of, copies) + first_of
+    host_boxes, endpoint_box = _hosts(network, boxes, box_of, (shift * (beside - 1) + one.wide) / 2)
     return Folded(
-        boxes=(*all_boxes, *host_boxes),
-        frames=tuple(all_frames),
-        box_of=np.concatenate([endpoint_box + len(all_boxes), box_of]),
+        boxes=(*boxes, *host_boxes),
+        frames=tuple(frames),
+        box_of=np.concatenate([endpoint_box + len(boxes), box_of]),
         width=0.0,
         height=0.0,
     )
@@ -114,80 +111,115 @@ def _limits(copy: _Copy, topology: FatTree, beside: int, rails: int) -> _Limits:
     return _Limits(4 // beside, 1, 3, 3, 3)
 
 
-def _switches(
-    copy: _Copy, limits: _Limits, rails: int, tiers: int
-) -> tuple[IntArray, IntArray, IntArray, list[DrawnBox], list[DrawnFrame], float]:
-    """Boxes of one network: of each leaf, spine and core its box, the boxes, the frames and how wide it all is."""
-    pods = int(copy.leaf_pod.max()) + 1
-    pod_place = folded_places(pods, limits.pods)
-    most = int(copy.leaf_in_pod.max()) + 1
-    if rails and most > rails:
-        units = folded_places(-(-most // rails), limits.units)
-        of_rail = folded_places(rails, limits.leaves)
-        block, place = units[np.arange(most) // rails], of_rail[np.arange(most) % rails]
-        alike_blocks, in_block = np.bincount(units), of_rail
-    else:
-        block, place = np.zeros(most, int), folded_places(most, limits.leaves)
-        alike_blocks, in_block = np.ones(1, int), place
-    width = int(place.max()) + 1
-    spread = int(block.max()) + 1
-    leaf_box = (pod_place[copy.leaf_pod] * spread + block[copy.leaf_in_pod]) * width + place[copy.leaf_in_pod]
-    used, leaf_box, held = np.unique(leaf_box, return_inverse=True, return_counts=True)
+@dataclass(frozen=True)
+class _Run:
+    """Leaves that stand beside each other: those of a pod, or of a unit. Pairs are the first and how many alike."""
+
+    pod: int
+    """Its place."""
+    leaves: tuple[tuple[int, int], ...]
+    """By box."""
+    units: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Boxes and frames of one network, and of each of its leaves, spines and cores the box."""
+
+    box_of: IntArray
+    boxes: list[DrawnBox]
+    frames: list[DrawnFrame]
+    wide: float
+
+
+def _switches(copy: _Copy, limits: _Limits, rails: int, tiers: int) -> _Placed:
+    """One network, its tiers in rows from the top, from x = 0."""
+    pod_place = folded_places(int(copy.leaf_pod.max()) + 1, limits.pods)
+    spine_place = folded_places(int(copy.spine_in_pod.max(initial=-1)) + 1, limits.spines)
+    leaf_box, runs = _runs(copy, pod_place, limits, rails)
     leaf_y = ROW * (tiers - 1)
+    boxes, frames, ends = _leaves(runs, leaf_y, _row_wide(np.bincount(spine_place)) if tiers == 3 else 0.0)
+    of_switch = [leaf_box]
+    if tiers > 1:
+        of_spine = pod_place[copy.spine_pod] * (int(spine_place.max()) + 1) + spine_place[copy.spine_in_pod]
+        of_switch.append(len(boxes) + of_spine)
+        for left, right in ends.values():
+            boxes += _row(spine_place, (left + right) / 2, leaf_y - ROW, "spine")
+    if tiers == 3:
+        for pod, (left, right) in ends.items():
+            first, alike = _first(pod_place, pod)
+            frames.append(_frame("pod", left, right, ROW, leaf_y, first, alike))
+        cores = len(copy.core_group)
+        of_group = folded_places(int(copy.core_group.max()) + 1, limits.cores)[copy.core_group]
+        of_core = np.arange(cores) if cores <= limits.cores else of_group
+        of_switch.append(len(boxes) + of_core)
+        boxes += _row(of_core, max(right for _, right in ends.values()) / 2, 0.0, "core")
+    left = min(box.x - box.width / 2 for box in boxes)
+    return _Placed(
+        box_of=np.concatenate(of_switch),
+        boxes=[box.model_copy(update={"x": box.x - left}) for box in boxes],
+        frames=[frame.model_copy(update={"x": frame.x - left}) for frame in frames],
+        wide=max(box.x + box.width / 2 for box in boxes) - left,
+    )
+
+
+def _runs(copy: _Copy, pod_place: IntArray, limits: _Limits, rails: int) -> tuple[IntArray, list[_Run]]:
+    """Of each leaf its box, and the boxes from left to right."""
+    number = np.arange(int(copy.leaf_in_pod.max()) + 1)
+    in_units = rails > 0 and len(number) > rails
+    unit = folded_places(-(-len(number) // rails), limits.units)[number // rails] if in_units else 0 * number
+    in_run = number % rails if in_units else number
+    place = folded_places(int(in_run.max()) + 1, limits.leaves)[in_run]
+    width, spread = int(place.max()) + 1, int(unit.max()) + 1
+    key = (pod_place[copy.leaf_pod] * spread + unit[copy.leaf_in_pod]) * width + place[copy.leaf_in_pod]
+    used, leaf_box, held = np.unique(key, return_inverse=True, return_counts=True)
+    runs = []
+    for run in np.unique(used // width).tolist():
+        pod, at = divmod(run, spread)
+        first_unit, of_unit = _first(unit, at)
+        units = (first_unit // rails, of_unit // rails or 1) if in_units else None
+        together = _first(pod_place, pod)[1] * (units[1] if units else 1)
+        leaves = tuple(
+            (int(in_run[place == one % width][0]), int(count) // together)
+            for one, count in zip(used.tolist(), held.tolist(), strict=True)
+            if one // width == run
+        )
+        runs.append(_Run(pod, leaves, units))
+    return leaf_box, runs
+
+
+def _first(places: IntArray, place: int) -> tuple[int, int]:
+    """The first thing at a place, and how many are there."""
+    found = np.flatnonzero(places == place)
+    return int(found[0]), len(found)
+
+
+def _leaves(
+    runs: list[_Run], y: float, least_wide: float
+) -> tuple[list[DrawnBox], list[DrawnFrame], dict[int, tuple[float, float]]]:
+    """Boxes of leaves, frames of units, and where each pod begins and ends."""
     boxes: list[DrawnBox] = []
     frames: list[DrawnFrame] = []
+    ends: dict[int, tuple[float, float]] = {}
     x = 0.0
-    middles: list[float] = []
-    pod_ends: dict[int, tuple[float, float]] = {}
-    alike_pods = np.bincount(pod_place)
-    in_pod = int(copy.spine_in_pod.max(initial=-1)) + 1
-    spine_place = folded_places(in_pod, limits.spines)
-    above = sum(_wide(int(one)) + GAP for one in np.bincount(spine_place)) - GAP
-    lines: dict[int, list[tuple[int, int]]] = {}
-    for one, number in zip(used.tolist(), held.tolist(), strict=True):
-        lines.setdefault(one // width, []).append((one % width, number))
-    for key, row in lines.items():
-        pod, unit = divmod(key, spread)
-        frames_alike = int(alike_pods[pod] * alike_blocks[unit])
-        alike_leaves = {one: int(number) // frames_alike for one, number in row}
-        wide = sum(_wide(number) + GAP for number in alike_leaves.values()) - GAP
-        inset = max(0.0, (above - wide) / 2) if tiers == 3 else 0.0
+    for run in runs:
+        wide = _row_wide([alike for _, alike in run.leaves])
+        inset = max(0.0, (least_wide - wide) / 2)
+        left, right = x, x + wide + 2 * inset
         x += inset
-        left = x
-        for one, alike in alike_leaves.items():
-            first = int(np.flatnonzero(in_block == one)[0])
-            boxes.append(_box(x + _wide(alike) / 2, leaf_y, "leaf", first, alike))
+        for first, alike in run.leaves:
+            boxes.append(_box(x + _wide(alike) / 2, y, "leaf", first, alike))
             x += _wide(alike) + GAP
-        right = x - GAP
-        middles.append((left + right) / 2)
-        if spread > 1:
-            first = int(np.flatnonzero(block == unit)[0]) // rails
-            frames.append(_frame("unit", left, right, leaf_y, leaf_y + ROW, first, int(alike_blocks[unit])))
-        before = pod_ends.get(pod, (left - inset, right + inset))
-        pod_ends[pod] = (min(before[0], left - inset), max(before[1], right + inset))
-        x += inset + APART + (GAP if tiers == 3 or spread > 1 else 0)
-    wide_all = max(end for _, end in pod_ends.values())
-    spine_box = core_box = np.zeros(0, int)
-    if tiers > 1:
-        spine_at = len(boxes)
-        for left, right in pod_ends.values():
-            boxes += _row(spine_place, (left + right) / 2, leaf_y - ROW, "spine")
-        spine_box = spine_at + pod_place[copy.spine_pod] * (int(spine_place.max()) + 1)
-        spine_box = spine_box + spine_place[copy.spine_in_pod]
-        if tiers == 3:
-            for pod, (left, right) in pod_ends.items():
-                first = int(np.flatnonzero(pod_place == pod)[0])
-                frames.append(_frame("pod", left, right, ROW, leaf_y, first, int(alike_pods[pod])))
-            cores = len(copy.core_group)
-            group_place = folded_places(int(copy.core_group.max()) + 1, limits.cores)
-            core_place = np.arange(cores) if cores <= limits.cores else group_place[copy.core_group]
-            core_box = len(boxes) + core_place
-            boxes += _row(core_place, wide_all / 2, 0.0, "core")
-    left_most = min(box.x - box.width / 2 for box in boxes)
-    wide_all = max(box.x + box.width / 2 for box in boxes) - left_most
-    boxes = [box.model_copy(update={"x": box.x - left_most}) for box in boxes]
-    frames = [frame.model_copy(update={"x": frame.x - left_most}) for frame in frames]
-    return leaf_box, spine_box, core_box, boxes, frames, wide_all
+        if run.units is not None:
+            frames.append(_frame("unit", left, right, y, y + ROW, *run.units))
+        ends[run.pod] = (ends.get(run.pod, (left, right))[0], right)
+        x = right + GAP + APART + (GAP if least_wide or run.units is not None else 0.0)
+    return boxes, frames, ends
+
+
+def _row_wide(alike: Iterable[int]) -> float:
+    """Width of boxes beside each other."""
+    return sum(_wide(int(one)) + GAP for one in alike) - GAP
 
 
 def _wide(alike: int) -> float:
@@ -201,11 +233,10 @@ def _box(x: float, y: float, tier: str, first: int, alike: int) -> DrawnBox:
 def _row(places: IntArray, middle: float, y: float, tier: str) -> list[DrawnBox]:
     """Boxes of the places beside each other around the middle."""
     alike = np.bincount(places)
-    x = middle - (sum(_wide(int(one)) + GAP for one in alike) - GAP) / 2
+    x = middle - _row_wide(alike) / 2
     boxes = []
     for place, count in enumerate(alike.tolist()):
-        first = int(np.flatnonzero(places == place)[0])
-        boxes.append(_box(x + _wide(count) / 2, y, tier, first, count))
+        boxes.append(_box(x + _wide(count) / 2, y, tier, _first(places, place)[0], count))
         x += _wide(count) + GAP
     return boxes
 
@@ -231,17 +262,15 @@ def _frame(
     )
 
 
-def _copy_frames(
-    topology: FatTree, boxes: list[DrawnBox], copies: int, beside: int, wide: float, shift: float
-) -> list[DrawnFrame]:
+def _copy_frames(topology: FatTree, one: _Placed, copies: int, beside: int, shift: float) -> list[DrawnFrame]:
     kind: Literal["plane", "rail", "network"] = "network"
     if topology.planes == copies:
         kind = "plane"
     elif topology.planes == 1:
         kind = "rail"
-    top, bottom = min(box.y for box in boxes), max(box.y for box in boxes)
+    top, bottom = min(box.y for box in one.boxes), max(box.y for box in one.boxes)
     return [
-        _frame(kind, at * shift, at * shift + wide, top, bottom, at, copies // beside, around=24.0)
+        _frame(kind, at * shift, at * shift + one.wide, top, bottom, at, copies // beside, around=24.0)
         for at in range(beside)
     ]
 
@@ -272,5 +301,5 @@ def _hosts(
             at[one] = x + wide[one] / 2
             x += wide[one] + GAP
     y = max(box.y for box in boxes) + ROW
-    first = [int(np.flatnonzero(of_host == one)[0]) for one in range(number)]
-    return [_box(float(at[one]), y, "host", first[one], int(alike[one])) for one in range(number)], of_host[host]
+    boxes_of = [_box(float(at[one]), y, "host", *_first(of_host, one)) for one in range(number)]
+    return boxes_of, of_host[host]
