@@ -69,7 +69,9 @@ def case_of(row: InterconnectRow) -> Case:
 
 
 def _links(row: InterconnectRow, gpus: int) -> tuple[str, tuple[Link, ...]]:
-    node = catalog.find("nodes", row.node) if row.node else None
+    node = catalog.find("nodes", row.node)
+    if node is None and (accelerator := catalog.find("accelerators", row.node)):
+        node = catalog.accelerator(accelerator).default_node
     if node is None:
         raise SkipError(f"the catalog has no node for {row.node or row.system or 'it'!r}")
     try:

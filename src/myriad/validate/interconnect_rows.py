@@ -23,7 +23,7 @@ class InterconnectRow(MeasuredRow):
     system: str = ""
     """What it ran on, in the source's words."""
     node: str = ""
-    """The same in the catalog's."""
+    """The same in the catalog's; an accelerator stands for its usual node."""
     gpus: int | None = None
     domain: int | None = None
     """Accelerators that the scale-up links joined, where fewer than the node's."""
