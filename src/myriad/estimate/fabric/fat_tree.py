@@ -115,14 +115,17 @@ def _shape(
     spine = switches[topology.spine_switch or topology.switch]
     core = switches[topology.core_switch or topology.spine_switch or topology.switch]
     per_port = endpoints_per_port(leaf, port_bytes_per_s)
-    most = 3 if topology.tiers is None else topology.tiers
     taken = members + topology.service_ports
-    if most == 1 or (topology.tiers is None and rails == 1):
-        if taken <= leaf.ports * per_port:
-            return _Shape(1, leaf.ports * per_port, 1, 1, 1, 0, 0, 0, 0)
-        if most == 1:
-            raise InfeasibleError(f"one {leaf.name} joins {leaf.ports * per_port} endpoints, not {taken}")
+    one = _Shape(1, leaf.ports * per_port, 1, 1, 1, 0, 0, 0, 0)
+    if topology.tiers == 1:
+        if taken > one.down:
+            raise InfeasibleError(f"one {leaf.name} joins {one.down} endpoints, not {taken}")
+        return one
     ports = _ports(leaf, topology.leaf_ports, topology.oversubscription)
+    # Before it is known whether a third tier is needed, so that a ratio which cannot be is refused at any size.
+    above = _ports(spine, topology.spine_ports, 1.0 if topology.tiers == 2 else topology.spine_oversubscription)
+    if topology.tiers is None and rails == 1 and taken <= one.down:
+        return one
     down = ports.down * per_port
     leaves = -(-taken // (down * rails)) * rails
     if topology.tiers != 3:
@@ -133,7 +136,6 @@ def _shape(
         if topology.tiers == 2:
             reach = spine_ports * down
             raise InfeasibleError(f"two tiers of these switches join at most {reach:,} endpoints, not {taken:,}")
-    above = _ports(spine, topology.spine_ports, topology.spine_oversubscription)
     pod_leaves = _pod_leaves(above, rails)
     pods = -(-leaves // pod_leaves)
     cores = _rounded(-(-pods * above.up // core.ports), above.up, topology.even)
@@ -155,7 +157,8 @@ def _one_copy(
     """One network whose endpoints are numbered by host, then by card."""
     endpoint = np.arange(members)
     host, rail = np.divmod(endpoint, rails)
-    leaf_of = (host // shape.down) * rails + rail if rails > 1 else endpoint // shape.down
+    by_rail = shape.tiers > 1 and rails > 1
+    leaf_of = (host // shape.down) * rails + rail if by_rail else endpoint // shape.down
     leaf = np.arange(shape.leaves)
     lower, upper, link_class, rate = [endpoint], [members + leaf_of], [np.zeros(members, int)], [port_bytes_per_s]
     pod = leaf // shape.pod_leaves

@@ -1,7 +1,8 @@
-"""Progressive filling, compiled: links saturate one after the other, from a heap of the levels at which they will.
+"""Progressive filling, compiled: resources fill one after the other, from a heap of the levels at which they will.
 
-A level that is in the heap may be too low, since flows that freeze leave room; it is never too high, so the link that
-comes up is looked at again, and put back where its level has risen. Each flow is touched once, when it freezes.
+A level that is in the heap may be too low, since flows that freeze leave room; it is never too high, so the resource
+that comes up is looked at again, and put back where its level has risen. Each flow is touched once, when it freezes.
+The heap holds a part of the resources at a time: most are never full, since all their flows freeze elsewhere.
 """
 
 from __future__ import annotations
@@ -16,6 +17,14 @@ Index = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.int64]
 
 __all__ = ["COMPILES", "fill", "transposed"]
+
+
+SLICES = 8
+"""One in so many resources goes into the heap at a time, those of the lowest levels."""
+SAMPLE = 256
+"""Levels of so many resources say which are low."""
+LEFT, LOAD, OPEN, KEY = 0, 1, 2, 3
+"""Of a resource: capacity left, members that still rise, rows of these, level at which it was last seen to be full."""
 
 
 @kept_alone
@@ -37,6 +46,22 @@ def transposed(indptr: IntArray, resource: Index, num_resources: int) -> tuple[I
 
 
 @kept_alone
+def _sink(heap: Index, size: int, state: Array, at: int, one: int) -> None:
+    """Puts a resource into the heap at a place from which it sinks to its own."""
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            break
+        if child + 1 < size and state[heap[child + 1], KEY] < state[heap[child], KEY]:
+            child += 1
+        if state[heap[child], KEY] >= state[one, KEY]:
+            break
+        heap[at] = heap[child]
+        at = child
+    heap[at] = one
+
+
+@kept_alone
 def fill(
     indptr: IntArray,
     resource: Index,
@@ -54,76 +79,62 @@ def fill(
     """
     num_resources = len(capacity)
     weighted = len(weight) > 0
-    left = capacity.copy()
-    load = np.zeros(num_resources)
-    open_rows = np.zeros(num_resources, np.int64)
+    state = np.zeros((num_resources, 4))  # side by side, so that an update reads one line of memory
+    state[:, LEFT] = capacity
+    rising = np.zeros(len(members), np.bool_)
     for row in range(len(members)):
         if members[row] == 0.0:
             continue
+        rising[row] = again[row]
         for entry in range(indptr[row], indptr[row + 1]):
             one = resource[entry]
             part = members[row] * weight[entry] if weighted else members[row]
-            if again[row]:
-                load[one] += part
-                open_rows[one] += 1
+            if rising[row]:
+                state[one, LOAD] += part
+                state[one, OPEN] += 1.0
             else:
-                left[one] -= part * rate[row]
-        if again[row]:
-            rate[row] = np.inf if indptr[row] == indptr[row + 1] else -1.0
-    key = np.empty(num_resources)
+                state[one, LEFT] -= part * rate[row]
+        if rising[row] and indptr[row] == indptr[row + 1]:
+            rate[row] = np.inf
     heap = np.empty(num_resources, np.int32)
-    size = 0
-    for one in range(num_resources):
-        if open_rows[one] > 0:
-            key[one] = max(left[one], 0.0) / load[one]
-            heap[size] = one
-            size += 1
-    for top in range(size // 2 - 1, -1, -1):  # a heap from the leaves up
-        at = top
-        one = heap[at]
-        while True:
-            child = 2 * at + 1
-            if child >= size:
-                break
-            if child + 1 < size and key[heap[child + 1]] < key[heap[child]]:
-                child += 1
-            if key[heap[child]] >= key[one]:
-                break
-            heap[at] = heap[child]
-            at = child
-        heap[at] = one
+    key = np.empty(num_resources)
+    full = np.flatnonzero(state[:, OPEN] > 0.0).astype(np.int32)
     level = 0.0
-    while size > 0:
-        one = heap[0]
-        if open_rows[one] > 0:
-            now = max(max(left[one], 0.0) / load[one], level)
-        if open_rows[one] == 0 or now <= key[one] * (1.0 + 1e-12):
-            if open_rows[one] > 0:
-                level = now
-                for position in range(starts[one], starts[one + 1]):
-                    row = rows[position]
-                    if rate[row] >= 0.0 or members[row] == 0.0 or not again[row]:
-                        continue
-                    rate[row] = level
-                    for entry in range(indptr[row], indptr[row + 1]):
-                        other = resource[entry]
-                        part = members[row] * weight[entry] if weighted else members[row]
-                        left[other] -= part * level
-                        load[other] -= part
-                        open_rows[other] -= 1
+    while len(full) > 0:
+        for index in range(len(full)):
+            one = full[index]
+            state[one, KEY] = max(max(state[one, LEFT], 0.0) / state[one, LOAD], level)
+            key[index] = state[one, KEY]
+        sample = np.sort(key[: len(full) : len(full) // SAMPLE + 1])
+        end = sample[len(sample) // SLICES]
+        size = 0
+        for one in full:
+            if state[one, KEY] <= end:
+                heap[size] = one
+                size += 1
+        for top in range(size // 2 - 1, -1, -1):  # a heap from the leaves up
+            _sink(heap, size, state, top, heap[top])
+        while size > 0:
+            one = heap[0]
+            if state[one, OPEN] > 0.0:
+                now = max(max(state[one, LEFT], 0.0) / state[one, LOAD], level)
+                if state[one, KEY] * (1.0 + 1e-12) < now <= end:
+                    state[one, KEY] = now
+                    _sink(heap, size, state, 0, one)
+                    continue
+                if now <= state[one, KEY] * (1.0 + 1e-12):
+                    level = now
+                    for position in range(starts[one], starts[one + 1]):
+                        row = rows[position]
+                        if rising[row]:
+                            rising[row] = False
+                            rate[row] = level
+                            for entry in range(indptr[row], indptr[row + 1]):
+                                other = resource[entry]
+                                part = members[row] * weight[entry] if weighted else members[row]
+                                state[other, LEFT] -= part * level
+                                state[other, LOAD] -= part
+                                state[other, OPEN] -= 1.0
             size -= 1
-            one = heap[size]
-        else:
-            key[one] = now
-        at = 0
-        while True:  # `one` sinks from the top to its place
-            child = 2 * at + 1
-            if child >= size:
-                break
-            if child + 1 < size and key[heap[child + 1]] < key[heap[child]]:
-                child += 1
-            if key[heap[child]] >= key[one]:
-                break
-            heap[at] = heap[child]
-            at = child
-        heap[at] = one
+            _sink(heap, size, state, 0, heap[size])
+        full = full[state[full, OPEN] > 0.0]

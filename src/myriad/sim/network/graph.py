@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from myriad.estimate.fabric.network import Array, IntArray, Network
 from myriad.sim.network.maxmin import entries_of
+from myriad.spec.fabric import LINK_CLASSES
 
 FAR = 255
 """Length of a path that does not exist."""
@@ -102,35 +103,65 @@ class Graph:
         return index
 
     @cached_property
+    def is_tree(self) -> bool:
+        """Whether it is a fat tree, where a path goes up, then down, and never up again."""
+        classes = self.network.link_classes
+        return bool(self.network.tiers) and classes == LINK_CLASSES["fat-tree"][: len(classes)]
+
+    @cached_property
+    def _falls(self) -> npt.NDArray[np.bool_]:
+        """For the entries of `out`, whether they lead down a fat tree."""
+        starts, _, heads, _ = self.out
+        if not self.is_tree:
+            return np.zeros(len(heads), bool)
+        tier = self.network.switch_tier
+        return np.asarray(tier[heads] < np.repeat(tier, np.diff(starts)))
+
+    @cached_property
     def lengths(self) -> npt.NDArray[np.uint8]:
         """(N, T) length of the shortest live path from a node to a target, `FAR` where there is none.
 
-        Breadth first from all targets at once, a bit for each.
+        Breadth first from all targets at once, a bit for each. In a fat tree what a switch reaches by going down alone
+        comes first; a target at tier 0 is then as far as the switch's own tier.
         """
         starts, _, heads, length = self.out
         node = np.flatnonzero(self.targets >= 0)
         num_targets = len(node)
-        at_target = np.zeros((self.num_nodes, num_targets), bool)
-        at_target[node, self.targets[node]] = True
-        reached = [np.packbits(at_target, axis=1)]
         found = np.full((self.num_nodes, num_targets), FAR, np.uint8)
-        found[at_target] = 0
-        joined = np.flatnonzero(np.diff(starts))
+        found[node, self.targets[node]] = 0
+        below = np.packbits(found == 0, axis=1)
+        reached = [below.copy()]
+        fixed_at = np.zeros(self.num_nodes, np.int64)
+        if self.is_tree:
+            fixed_at = self.network.switch_tier
+            for tier in range(1, len(self.network.tiers)):
+                self._collect(below, self._falls & (np.repeat(fixed_at, np.diff(starts)) == tier), below)
         longest = int(length.max(initial=1))
-        while len(reached) < FAR and len(joined):
-            before = reached[-1]
-            step = np.zeros((len(heads), before.shape[1]), np.uint8)
+        while len(reached) < FAR:
+            now = reached[-1].copy()
+            known = fixed_at == len(reached)
+            now[known] |= below[known]
             for one in range(1, min(longest, len(reached)) + 1):
-                of = length == one
-                step[of] = reached[-one][heads[of]]
-            now = before.copy()
-            now[joined] |= np.bitwise_or.reduceat(step, starts[joined], axis=0)
-            new = now & ~before
+                self._collect(now, ~self._falls & (length == one), reached[-one])
+            new = now & ~reached[-1]
             found[np.unpackbits(new, axis=1, count=num_targets).astype(bool)] = len(reached)
             reached.append(now)
-            if len(reached) > longest and np.array_equal(reached[-1 - longest], now):
+            if len(reached) > max(longest, fixed_at.max()) and np.array_equal(reached[-1 - longest], now):
                 break
         return found
+
+    def _collect(
+        self, into: npt.NDArray[np.uint8], entries: npt.NDArray[np.bool_], before: npt.NDArray[np.uint8]
+    ) -> None:
+        """Adds to each node what lies behind those of its links that count."""
+        starts, _, heads, _ = self.out
+        tail = np.repeat(np.arange(self.num_nodes), np.diff(starts))[entries]
+        head = heads[entries]
+        turn = np.arange(len(tail)) - np.searchsorted(tail, tail)
+        order = np.argsort(turn, kind="stable")
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(turn))])
+        for low, high in pairwise(bounds.tolist()):
+            into[tail[order[low:high]]] |= before[head[order[low:high]]]
 
     def onward(self, node: IntArray, index: IntArray) -> tuple[IntArray, IntArray]:
         """For pairs of node and target the entries of `out` that begin a shortest path, and where each pair's begin."""
@@ -141,7 +172,10 @@ class Graph:
         for part in _parts(degree):
             entry = entries_of(starts[node[part]], degree[part])
             row = np.repeat(np.arange(part.start, part.stop), degree[part])
-            on = self.lengths[heads[entry], index[row]] + length[entry] == self.lengths[node[row], index[row]]
+            behind = self.lengths[heads[entry], index[row]]
+            on = behind + length[entry] == self.lengths[node[row], index[row]]
+            if self.is_tree:
+                on &= ~self._falls[entry] | (behind == self.network.switch_tier[heads[entry]])
             found.append(entry[on])
             count[part] = np.bincount(row[on] - part.start, minlength=part.stop - part.start)
         return np.concatenate([[0], np.cumsum(count)]), np.concatenate(found)

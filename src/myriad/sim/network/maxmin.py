@@ -92,10 +92,11 @@ def set_rates(shares: Incidence, members: Array, again: Mask, rate: Array) -> No
         weight = np.zeros(0) if shares.weight is None else shares.weight
         fill(shares.indptr, shares.resource, weight, members, shares.capacity, starts, rows, again, rate)
     else:
-        _set_rates_plain(shares, members, again, rate)
+        set_rates_plain(shares, members, again, rate)
 
 
-def _set_rates_plain(shares: Incidence, members: Array, again: Mask, rate: Array) -> None:
+def set_rates_plain(shares: Incidence, members: Array, again: Mask, rate: Array) -> None:
+    """As `set_rates`, without compiled code."""
     lengths = np.diff(shares.indptr)
     kept = members * ~again > 0
     left = shares.capacity - shares.loads(np.where(kept, members * np.where(kept, rate, 0.0), 0.0))
