@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from myriad.catalog.clusters import cluster, cluster_of, long_link
+from myriad.catalog.clusters import cluster, cluster_of, counted_node, long_link
 from myriad.catalog.engine_flags import engine_flags, launched_releases
 from myriad.catalog.entry import (
     KINDS,
@@ -29,6 +29,8 @@ from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import Spec
 from myriad.spec.calibration import Kernels, Stack, software_and_release
 from myriad.spec.cluster import Node
+from myriad.spec.fabric import Fabric
+from myriad.spec.fabric_parts import Switch
 from myriad.spec.model import Model
 from myriad.spec.on_device import Quantisation
 from myriad.spec.price import PriceList, TokenPrice
@@ -46,11 +48,13 @@ __all__ = [
     "assumed",
     "cluster",
     "cluster_of",
+    "counted_node",
     "device_fit",
     "engine",
     "engine_flags",
     "entries",
     "entry",
+    "fabric",
     "find",
     "held_out",
     "kernels",
@@ -69,6 +73,7 @@ __all__ = [
     "serving_fit",
     "serving_held_out",
     "stack",
+    "switch",
     "token_price",
     "token_prices",
     "training_fit",
@@ -121,6 +126,16 @@ def engine(name: str) -> ServingEngine:
 def quantisation(name: str) -> Quantisation:
     """How a model of this quantisation is stored. Raises SpecError with the nearest names."""
     return _spec("quantisations", name, Quantisation)
+
+
+def switch(name: str) -> Switch:
+    """The switch with this id or alias. Raises SpecError with the nearest names."""
+    return _spec("switches", name, Switch)
+
+
+def fabric(name: str) -> Fabric:
+    """The fabric with this id or alias. Raises SpecError with the nearest names."""
+    return _spec("fabrics", name, Fabric)
 
 
 def price_list(name: str) -> PriceList:

@@ -24,6 +24,26 @@ def cluster(text: str) -> Cluster:
     An accelerator comes in its usual node. The count may be written `16384`, `16k` or `1e4`.
     Raises SpecError for a name or count that is wrong, MissingDataError if no node is known.
     """
+    node_id, number = _node_and_count(text)
+    try:
+        return _build(text, node_id, number)
+    except SpecError as error:
+        raise SpecError(f"cluster {text!r}: {error}") from None
+
+
+def counted_node(text: str) -> tuple[Node, int]:
+    """The node of the cluster called `NAME:COUNT`, and its accelerators. Raises as `cluster` does."""
+    node_id, number = _node_and_count(text)
+    node = entry("nodes", node_id).spec
+    assert isinstance(node, Node)
+    try:
+        _check_count(number, node, node_id)
+    except SpecError as error:
+        raise SpecError(f"cluster {text!r}: {error}") from None
+    return node, number
+
+
+def _node_and_count(text: str) -> tuple[str, int]:
     name, colon, count_text = text.rpartition(":")
     if not colon or not name.strip() or not count_text.strip():
         raise SpecError(f"cluster {text!r}: expected NAME:COUNT, for example h800:16384")
@@ -36,8 +56,7 @@ def cluster(text: str) -> Cluster:
     if number > LARGEST_COUNT:
         raise SpecError(f"cluster {text!r}: the count must be at most {LARGEST_COUNT:,}, found {count_text}")
     try:
-        node_id = _node_id(name)
-        return _build(text, node_id, int(number))
+        return _node_id(name), int(number)
     except SpecError as error:
         raise SpecError(f"cluster {text!r}: {error}") from None
 

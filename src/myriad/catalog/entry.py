@@ -20,6 +20,8 @@ from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import Spec
 from myriad.spec.calibration import Kernels, Stack
 from myriad.spec.cluster import Node as ClusterNode
+from myriad.spec.fabric import Fabric
+from myriad.spec.fabric_parts import Switch
 from myriad.spec.fitted import Factor
 from myriad.spec.model import Model
 from myriad.spec.on_device import Quantisation
@@ -27,7 +29,7 @@ from myriad.spec.price import PriceList
 from myriad.spec.serving_engine import ServingEngine
 
 Kind = Literal[
-    "accelerators", "nodes", "models", "stacks", "engines", "kernels", "prices", "quantisations",
+    "accelerators", "nodes", "models", "stacks", "engines", "kernels", "prices", "quantisations", "switches", "fabrics",
 ]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 FigureKind = Literal["datasheet", "measured", "published", "derived", "assumed", "fitted"]
@@ -41,6 +43,7 @@ FITTED_KINDS: Final[tuple[Kind, ...]] = ("stacks", "engines", "kernels")
 _SPECS: Final[dict[Kind, type[Spec]]] = {
     "accelerators": Accelerator, "nodes": ClusterNode, "models": Model,
     "stacks": Stack, "engines": ServingEngine, "kernels": Kernels, "prices": PriceList, "quantisations": Quantisation,
+    "switches": Switch, "fabrics": Fabric,
 }  # fmt: skip
 _FIGURE_KEYS: Final = frozenset({"value", "source", "kind", "note", "conflict", "uncertainty"})
 
@@ -217,9 +220,8 @@ def _folders() -> tuple[Path, ...]:
 
 
 def _singular(kind: Kind) -> str:
-    return {"kernels": "kernels entry", "prices": "price list", "engines": "serving engine"}.get(
-        kind, kind.removesuffix("s")
-    )
+    named = {"kernels": "kernels entry", "prices": "price list", "engines": "serving engine", "switches": "switch"}
+    return named.get(kind, kind.removesuffix("s"))
 
 
 @lru_cache(maxsize=64)

@@ -14,6 +14,7 @@ from myriad.cli import (
     device,
     estimate,
     explain,
+    fabric,
     launch,
     mix,
     plan,
@@ -42,6 +43,7 @@ One question at a time:
   myriad device qwen3-4b --device snapdragon-8-elite
   myriad serving search --model qwen3-32b --cluster h200:32
     --input 4000 --output 1000 --ttft 2s --tpot 50ms
+  myriad fabric compare fat-tree-ndr,deepseek-mpft --cluster dgx-h100:8192
   myriad explain --row mb-254
   myriad launch deployment.yaml --to launch
   myriad serving simulate --model qwen3-32b --cluster h200:8 --tp 2 --trace trace.csv
@@ -74,6 +76,7 @@ def _version(wanted: bool) -> None:
 app = _group("Plan AI systems of ten thousand accelerators.", EXAMPLES)
 judgements = _group("Hold estimates against measurements.")
 services = _group("Serve models: estimate one deployment, search all of them, price their tokens.")
+fabrics = _group("Join hosts: what a network is made of, how far it carries, several side by side.")
 entries = _group("Show what is known, and who says so.")
 
 
@@ -97,6 +100,8 @@ app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
 services.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")
+fabric.register(fabrics)
+app.add_typer(fabrics, name="fabric")
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
 services.command("estimate", epilog=serving.ESTIMATE_EXAMPLES)(serving.estimate)

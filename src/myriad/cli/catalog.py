@@ -34,7 +34,7 @@ def list_(
         str | None,
         typer.Argument(
             metavar="[KIND]",
-            help="accelerators, nodes, models, stacks, kernels, prices or quantisations.",
+            help="accelerators, nodes, models, stacks, kernels, prices, quantisations, switches or fabrics.",
             autocompletion=completion.kinds,
         ),
     ] = None,

@@ -40,6 +40,12 @@ def engines(incomplete: str) -> list[str]:
     return [name for name in _ids("engines") if name.startswith(incomplete.lower())]
 
 
+def fabrics(incomplete: str) -> list[str]:
+    """Fabrics that begin so; of several separated by commas, the last."""
+    before, comma, last = incomplete.rpartition(",")
+    return [before + comma + name for name in _ids("fabrics") if name.startswith(last.lower())]
+
+
 def rows(incomplete: str) -> list[str]:
     """Shipped measured runs that begin so."""
     files = sorted((_DATA / "measurements" / "training").glob("*.csv"))

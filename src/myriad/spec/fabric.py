@@ -82,8 +82,9 @@ class SlimFly(Spec):
 
     kind: Literal["slim-fly"] = "slim-fly"
     switch: str
-    q: Count
-    """Order of the field; (3 q - d)/2 links per switch, d the rest -1, 0 or 1 of q by 4."""
+    q: Count | None = None
+    """Order of the field; (3 q - d)/2 links per switch, d the rest -1, 0 or 1 of q by 4. `None`: the least that reaches
+    all endpoints."""
     endpoints_per_switch: Count | None = None
     """`None`: half the network ports of a switch, rounded up."""
 

@@ -14,6 +14,7 @@ from myriad.report.service_views import SideName
 from myriad.report.serving_views import MEMORY_USES, SPENT_PARTS
 from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
+from myriad.spec.fabric import LINK_CLASSES, TIERS
 from myriad.spec.mixed import Join
 from myriad.spec.money import CostLine
 from myriad.spec.result import (
@@ -59,6 +60,8 @@ NAMED = {
     "use": MEMORY_USES,
     "price": (*KINDS, "by_cache_axis", "by_utilisation_axis"),
     "service": (*KINDS, "blended", *get_args(SideName)),
+    "tier": {tier for tiers in TIERS.values() for tier in tiers},
+    "links": {one.replace("-", "_") for classes in LINK_CLASSES.values() for one in classes},
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 

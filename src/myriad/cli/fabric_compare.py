@@ -1,0 +1,46 @@
+"""`myriad fabric compare`: several networks for the same accelerators."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from myriad.cli import completion
+from myriad.cli.options import ClusterName, JsonFile, LanguageCode, check_language
+from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, show, write
+from myriad.errors import SpecError
+
+EXAMPLES: Final = """\b
+Examples:
+  myriad fabric compare fat-tree-ndr,deepseek-mpft,slim-fly,dragonfly
+    --cluster hgx-h800:10000"""
+
+
+def compare(
+    names: Annotated[
+        str,
+        typer.Argument(
+            metavar="FABRICS",
+            help="Fabrics of the catalog or YAML files: A,B,C.",
+            autocompletion=completion.fabrics,
+        ),
+    ],
+    cluster: ClusterName,
+    json_file: JsonFile = None,
+    lang: LanguageCode = "en",
+) -> None:
+    """Put several fabrics for the same accelerators side by side."""
+    check_language(lang)
+    check_outputs({"--json": json_file})
+    from myriad import api
+    from myriad.report.fabric_text import comparison_text
+
+    listed = [name.strip() for name in names.split(",")]
+    if not all(listed):
+        raise SpecError(f"expected names of fabrics separated by commas, found {names!r}")
+    comparison = api.compare_fabrics(listed, cluster)
+    if json_file is not None:
+        write(json_file, json_text(comparison.model_dump(mode="json")))
+    if json_file != STANDARD_OUTPUT:
+        show(comparison_text(comparison, lang))

@@ -1,0 +1,41 @@
+"""`myriad fabric describe`: what the network of a cluster is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from myriad.cli import completion
+from myriad.cli.options import ClusterName, JsonFile, LanguageCode, check_language
+from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, show, write
+
+EXAMPLES: Final = """\b
+Examples:
+  myriad fabric describe superpod-h100 --cluster dgx-h100:1016 --grow
+  myriad fabric describe my-fabric.yaml --cluster gb200-nvl72:9216 --json -"""
+
+
+def describe(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="FABRIC", help="Fabric of the catalog, or a YAML file.", autocompletion=completion.fabrics
+        ),
+    ],
+    cluster: ClusterName,
+    grow: Annotated[bool, typer.Option("--grow", help="Add what each scalable unit adds, from one up.")] = False,
+    json_file: JsonFile = None,
+    lang: LanguageCode = "en",
+) -> None:
+    """Count switches, links and free ports of a fabric; its bisection, hops and growth."""
+    check_language(lang)
+    check_outputs({"--json": json_file})
+    from myriad import api
+    from myriad.report.fabric_text import fabric_text
+
+    description = api.describe_fabric(name, cluster, grow)
+    if json_file is not None:
+        write(json_file, json_text(description.model_dump(mode="json")))
+    if json_file != STANDARD_OUTPUT:
+        show(fabric_text(description, lang))

@@ -1,0 +1,38 @@
+"""A network of any topology."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from myriad.estimate.fabric.direct import direct
+from myriad.estimate.fabric.dragonfly import dragonfly
+from myriad.estimate.fabric.dragonfly_plus import dragonfly_plus
+from myriad.estimate.fabric.fat_tree import fat_tree
+from myriad.estimate.fabric.network import Network
+from myriad.estimate.fabric.slim_fly import slim_fly
+from myriad.estimate.fabric.torus import torus
+from myriad.spec.fabric import Direct, Dragonfly, DragonflyPlus, FatTree, SlimFly, Topology, Torus
+from myriad.spec.fabric_parts import Switch
+
+
+def build_network(
+    topology: Topology, num_hosts: int, nics_per_host: int, nic_bytes_per_s: float, switches: Mapping[str, Switch]
+) -> Network:
+    """The network that joins so many hosts. Raises InfeasibleError where the topology cannot.
+
+    `switches` are the catalog's, by the names that the topology uses; a card carries `nic_bytes_per_s` one way over
+    all its ports.
+    """
+    match topology:
+        case FatTree():
+            return fat_tree(topology, num_hosts, nics_per_host, nic_bytes_per_s, switches)
+        case SlimFly():
+            return slim_fly(topology, num_hosts, nics_per_host, nic_bytes_per_s, switches)
+        case Dragonfly():
+            return dragonfly(topology, num_hosts, nics_per_host, nic_bytes_per_s, switches)
+        case DragonflyPlus():
+            return dragonfly_plus(topology, num_hosts, nics_per_host, nic_bytes_per_s, switches)
+        case Torus():
+            return torus(topology, num_hosts, nics_per_host)
+        case Direct():
+            return direct(num_hosts, nics_per_host, nic_bytes_per_s)
