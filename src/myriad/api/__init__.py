@@ -31,7 +31,13 @@ from myriad.api.step_timeline import shortened
 from myriad.api.sweep import sweep
 from myriad.api.timeline import timeline_of, timeline_of_plan
 from myriad.api.training import estimate_training, operations_of
-from myriad.api.validate import validate_device, validate_ranking, validate_serving, validate_training
+from myriad.api.validate import (
+    validate_device,
+    validate_interconnect,
+    validate_ranking,
+    validate_serving,
+    validate_training,
+)
 from myriad.estimate.device_or_cloud import device_or_cloud
 
 __all__ = [
@@ -42,5 +48,5 @@ __all__ = [
     "network_of", "operations_of", "parameters_of", "plan", "price_check", "prices_of", "rules_of",
     "search_entries", "search_serving", "search_training", "shortened", "simulate_collective",
     "simulate_serving", "step_on_fabric", "sweep", "switches_of", "timeline_of", "timeline_of_plan",
-    "validate_device", "validate_ranking", "validate_serving", "validate_training",
+    "validate_device", "validate_interconnect", "validate_ranking", "validate_serving", "validate_training",
 ]  # fmt: skip

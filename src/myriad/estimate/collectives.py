@@ -8,8 +8,9 @@ tier first. Every tier carries its share at once (NCCL pipelines them), so the s
 
 `volume` is what one rank moves over that tier. The square root is how NCCL's bandwidth rises with size:
 protocols and channels change on the way, so it takes far longer than latency alone would explain. `start` is
-the launch and the first handshake, which do not grow with the group; `steps` are log2 of the tier's members,
-twice as many for an all-reduce (up and down a tree), one for an all-to-all.
+the launch and the first handshake, which do not grow with the group. `steps` is how many ranks a small message
+passes: all others of a scale-up domain, in a ring (`CHAIN` at most, then one more for every doubling), log2 of a
+network's members; twice as many for an all-reduce, there and back; a few for an all-to-all, which goes straight.
 All byte counts, sizes and strides broadcast; a group of one takes no time.
 
 Scale-up links are wires of their own. Tiers of the network lie on one another: what goes to a farther one passes the
@@ -18,8 +19,8 @@ rail: so many rings run beside each other, and each enters and leaves a farther 
 the sender's rail and change rails over scale-up links (PXN), so an all-to-all has one flow to each far scale-up
 domain. Where flows are hashed onto links, `Link.contention` stretches what they take, by how many there are.
 
-Left out: in-network reduction (SHARP, NVLS), traffic of other kinds at the same time. Pools whose fabric is not
-described have one tier of network without contention beyond what `Link.efficiency` holds.
+Left out: traffic of other kinds at the same time. Pools whose fabric is not described have one tier of network without
+contention beyond what `Link.efficiency` holds.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ OWN_PART = 0.3
 """Time of a byte that a rank copies from its own input to its own result, over that of a byte that it receives: the
 same channels copy it, within the memory of the rank. Fits of A100, H100, B200 and GB200 lie between 0.23 and 0.36."""
 
+CHAIN = 8.0
+"""Ranks of one host, which NCCL joins in a ring or a chain whatever it does between hosts. Measured times of small
+messages on 2, 4 and 8 ranks of A100, H100 and B200 lie on a straight line in the ranks."""
+
 
 @dataclass(frozen=True)
 class Tier:
@@ -55,14 +60,17 @@ class Tier:
     """Whether traffic of the group passes this tier, be it on its way to one that lies on it."""
     beyond: Mask | bool
     """Whether the group goes on to a tier that lies on this one."""
-    own: bool
-    """Links of its own (scale-up); the others also carry what goes to tiers beyond them."""
+    scale_up: bool
+    """Links of its own; those of the others also carry what goes to tiers beyond them."""
     below: float
     """Accelerators of a domain of the nearer tier of the same network; 0 where this is the nearest."""
-    bytes_per_s: float
+    bytes_per_s: float | Array
     half_bytes: float
     latency_s: float
     start_s: float
+    reduction_bytes_per_s: float | None
+    """Bandwidth of all-reduces that the tier's switches sum; `None` where they do not."""
+    reduction_start_s: float
     contention: tuple[tuple[float, float], ...]
 
 
@@ -95,6 +103,10 @@ def place(size: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -
         entering, stays, crossed = inner, inner, members > 1.0 if own else n > inner
         if in_network:
             entering, stays, crossed = _straddling(n, apart, below, whole, _cards(tiers, n))
+        bytes_per_s: float | Array = link.bytes_per_s_one_way * link.efficiency
+        if link.point_to_point:
+            bytes_per_s = bytes_per_s * np.clip((members - 1.0) / max(link.domain - 1.0, 1.0), 1.0 / link.domain, 1.0)
+        share = link.reduction_share
         tiers.append(
             Tier(
                 inner=entering,
@@ -102,13 +114,15 @@ def place(size: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -
                 members=members,
                 crossed=crossed,
                 beyond=False if far or own else reach < n,
-                own=own,
+                scale_up=own,
                 below=below,
-                bytes_per_s=link.bytes_per_s_one_way * link.efficiency,
+                bytes_per_s=bytes_per_s,
                 # Messages are as long in all tiers of a network; the card has taken its time for them already.
                 half_bytes=0.0 if in_network else link.half_bytes,
                 latency_s=link.latency_s,
                 start_s=link.start_s,
+                reduction_bytes_per_s=None if share is None else link.bytes_per_s_one_way * share,
+                reduction_start_s=link.reduction_start_s,
                 contention=link.contention,
             )
         )
@@ -138,12 +152,12 @@ def all_gather_s(result_bytes: npt.ArrayLike, placement: Placement) -> Array:
     """Time to give every rank the whole result of `result_bytes`, in seconds.
 
     Ring: each rank receives result * (n-1)/n and copies its own part; over a farther tier, the links of the members
-    that share a domain carry it together. Latency: log2 n steps per tier, the shorter of ring and doubling tree.
+    that share a domain carry it together.
     """
     result = np.asarray(result_bytes, float)
     volumes = _ring(result, placement)
     volumes[0] = volumes[0] + OWN_PART * result / placement.size
-    return _slowest_tier(placement, volumes, _doubling, _rings(placement))
+    return _slowest_tier(placement, volumes, _passed, _rings(placement))
 
 
 def reduce_scatter_s(input_bytes: npt.ArrayLike, placement: Placement) -> Array:
@@ -152,14 +166,57 @@ def reduce_scatter_s(input_bytes: npt.ArrayLike, placement: Placement) -> Array:
 
 
 def all_reduce_s(bytes_: npt.ArrayLike, placement: Placement) -> Array:
-    """Time to give every rank the sum of all ranks' `bytes_`, in seconds.
+    """Time to give every rank the sum of all ranks' `bytes_`, in seconds: the faster of ring and switch."""
+    ring = all_reduce_in_ring_s(bytes_, placement)
+    if all(tier.reduction_bytes_per_s is None for tier in placement.tiers):
+        return ring
+    return np.minimum(ring, all_reduce_in_switch_s(bytes_, placement))
 
-    Every rank moves 2 (n-1)/n of the bytes, as in a reduce-scatter and an all-gather, but in one pipelined
-    kernel and in place: less than the two apart. This form was chosen on NCCL's times inside nodes; the link's
-    figures were fitted to the other collectives.
+
+def all_reduce_in_ring_s(bytes_: npt.ArrayLike, placement: Placement) -> Array:
+    """Time of an all-reduce that ranks sum themselves, in seconds.
+
+    Every rank moves 2 (n-1)/n of the bytes, as in a reduce-scatter and an all-gather, but in one pipelined kernel and
+    in place: less than the two apart. This form was chosen on NCCL's times inside nodes; the link's figures were
+    fitted to the other collectives.
     """
     volumes = _ring(2.0 * np.asarray(bytes_, float), placement)
-    return _slowest_tier(placement, volumes, lambda tier: 2.0 * _doubling(tier), _rings(placement))
+    return _slowest_tier(placement, volumes, lambda tier: 2.0 * _passed(tier), _rings(placement))
+
+
+def all_reduce_in_switch_s(bytes_: npt.ArrayLike, placement: Placement) -> Array:
+    """Time of an all-reduce that switches sum (NVLS in scale-up, SHARP beyond), in seconds; infinite where none does.
+
+        scale-up:  volume = bytes * (1 + 1/m)     of m members: each reads its part as a sum and sends it to all,
+                                                  and all read from each
+        network:   volume = bytes / inner         each sends once and receives once
+        a tier without such switches:  2 (k-1)/k * bytes / inner  among its k members
+
+    The same form as `T` above, with `reduction_bytes_per_s` and `reduction_start_s`, and no steps. NCCL's times of
+    8 GiB on 5 to 8 H200 are this volume over one bandwidth within 2 %, on 6 to 8 B200 within 1 %
+    (stas00/ml-engineering).
+    """
+    size = np.asarray(bytes_, float)
+    slowest: Array = np.zeros(())
+    fixed: Array = np.zeros(())
+    summed = np.zeros(np.shape(placement.size), bool)
+    flows = _rings(placement)
+    for tier in placement.tiers:
+        used = tier.members > 1.0
+        part = size / tier.inner
+        if tier.reduction_bytes_per_s is None:
+            joined = tier.members if tier.scale_up else np.maximum(np.ceil(placement.size / tier.inner), 1.0)
+            volume, bytes_per_s = part * 2.0 * (1.0 - 1.0 / joined), tier.bytes_per_s
+            fixed = fixed + np.where(used, tier.start_s, 0.0) + tier.latency_s * 2.0 * _passed(tier)
+        else:
+            volume = part * (1.0 + 1.0 / tier.members) if tier.scale_up else part
+            bytes_per_s = tier.reduction_bytes_per_s
+            fixed = fixed + np.where(used, tier.reduction_start_s, 0.0)
+            summed = summed | used
+        moving = np.where(tier.crossed, _transfer_s(volume, bytes_per_s, tier.half_bytes), 0.0)
+        slowest = np.maximum(slowest, _stretched(moving, tier, flows))
+    time: Array = np.where(summed, slowest + fixed, np.inf)
+    return time
 
 
 def all_to_all_s(sent_bytes_per_rank: npt.ArrayLike, placement: Placement, far_share: npt.ArrayLike = 1.0) -> Array:
@@ -169,17 +226,18 @@ def all_to_all_s(sent_bytes_per_rank: npt.ArrayLike, placement: Placement, far_s
     `far_share` is the share of the far volume that really travels where copies are sent on inside the
     domain (DeepEP, HybridEP).
     """
+    part = np.asarray(sent_bytes_per_rank, float) / placement.size
     n = placement.size
-    part = np.asarray(sent_bytes_per_rank, float) / n
     volumes = [
-        part * ((np.minimum(tier.inner * tier.members, n) if tier.own else n) - tier.stays) for tier in placement.tiers
+        part * ((np.minimum(tier.inner * tier.members, n) if tier.scale_up else n) - tier.stays)
+        for tier in placement.tiers
     ]
     volumes[1:] = [volume * np.asarray(far_share, float) for volume in volumes[1:]]
     volumes[0] = volumes[0] + OWN_PART * part
 
     def steps(tier: Tier) -> Array:
-        """One, to the farthest member of a network."""
-        return np.where(tier.beyond, 0.0, np.minimum(tier.members - 1.0, 1.0))
+        """To the farthest member of a network."""
+        return np.where((tier.members > 1.0) & ~np.asarray(tier.beyond), 1.0 + tier.scale_up, 0.0)
 
     cards = _cards(placement.tiers, n)
     return _slowest_tier(placement, volumes, steps, lambda tier: (n - tier.stays) / cards)
@@ -214,21 +272,15 @@ def send_recv_s(
         sent * entering(tier) if tier.below else volume
         for tier, volume in zip(placement.tiers, _ring(2.0 * sent, placement), strict=True)
     ]
-    return _slowest_tier(placement, volumes, _doubling, entering)
+    return _slowest_tier(placement, volumes, _passed, entering)
 
 
 def _cards(tiers: Sequence[Tier], size: Array) -> Array:
     """Members of a group that share a scale-up domain, so many network cards that it has in each."""
-    return next((tier.inner for tier in tiers if not tier.own), size)
+    return next((tier.inner for tier in tiers if not tier.scale_up), size)
 
 
 _OfTier = Callable[[Tier], Array]
-
-
-def _doubling(tier: Tier) -> Array:
-    """Steps of a tree over the tier's members."""
-    steps: Array = np.log2(tier.members)
-    return steps
 
 
 def _rings(placement: Placement) -> _OfTier:
@@ -243,18 +295,30 @@ def _ring(result_bytes: Array, placement: Placement) -> list[Array]:
     return [received / tier.inner for tier in placement.tiers]
 
 
+def _passed(tier: Tier) -> Array:
+    """Ranks that a small message passes on its way to all members of a tier."""
+    chain = np.minimum(tier.members, CHAIN) if tier.scale_up else np.ones_like(tier.members)
+    passed: Array = chain - 1.0 + np.log2(tier.members / chain)
+    return passed
+
+
+def _transfer_s(volume: Array, bytes_per_s: float | Array, half_bytes: float) -> Array:
+    time: Array = (volume + np.sqrt(half_bytes * volume)) / bytes_per_s
+    return time
+
+
 def _slowest_tier(placement: Placement, volumes: list[Array], steps: _OfTier, flows: _OfTier) -> Array:
     slowest: Array = np.zeros(())
     latency: Array = np.zeros(())
     for tier, volume in zip(placement.tiers, volumes, strict=True):
-        reached = tier.members > 1.0
-        used = np.where(tier.crossed, volume, 0.0)
-        moving = (used + np.sqrt(tier.half_bytes * used)) / tier.bytes_per_s
-        if tier.contention:
-            moving = moving * stretch(flows(tier), tier.contention)
-        slowest = np.maximum(slowest, moving)
-        latency = latency + np.where(reached, tier.start_s, 0.0) + tier.latency_s * steps(tier)
+        moving = _transfer_s(np.where(tier.crossed, volume, 0.0), tier.bytes_per_s, tier.half_bytes)
+        slowest = np.maximum(slowest, _stretched(moving, tier, flows))
+        latency = latency + np.where(tier.members > 1.0, tier.start_s, 0.0) + tier.latency_s * steps(tier)
     return slowest + latency
+
+
+def _stretched(moving_s: Array, tier: Tier, flows: _OfTier) -> Array:
+    return moving_s * stretch(flows(tier), tier.contention) if tier.contention else moving_s
 
 
 def stretch(flows: Array, contention: tuple[tuple[float, float], ...]) -> Array:
