@@ -51,11 +51,21 @@ def searched_hops(network: Network) -> tuple[int, float]:
 
 def trees() -> list[tuple[FatTree, int, int, int]]:
     found = []
-    for ports, cards, rails, over, spine_over, planes in product(
-        (4, 8), (1, 4), ("mixed", "aligned", "separate"), (1, 3), (1, 2), (1, 2)
+    for ports, cards, (rails, pods), over, spine_over, planes in product(
+        (4, 8),
+        (1, 4),
+        (("mixed", "units"), ("separate", "units"), ("aligned", "units"), ("aligned", "rails")),
+        (1, 3),
+        (1, 2),
+        (1, 2),
     ):
         tree = FatTree(
-            switch="any", rails=rails, oversubscription=over, spine_oversubscription=spine_over, planes=planes
+            switch="any",
+            rails=rails,
+            pods=pods,
+            oversubscription=over,
+            spine_oversubscription=spine_over,
+            planes=planes,
         )
         found += [(tree, hosts, cards, ports) for hosts in (3, 13)]
     return found
