@@ -74,16 +74,8 @@ def most_members(topology: FatTree, nics_per_host: int, nic_bytes_per_s: float, 
     rails = nics_per_host if topology.rails == "aligned" else 1
     networks = nics_per_host if topology.rails == "separate" else 1
     tried: tuple[int, ...] = (topology.tiers,) if topology.tiers else (1, 2, 3) if rails == 1 else (2, 3)
-    found: list[int] = []
-    problem = None
-    for tiers in tried:
-        try:
-            found.append(_most_of(topology, tiers, rails, nic_bytes_per_s, switches))
-        except InfeasibleError as error:
-            problem = error
-    if problem is not None and not found:
-        raise problem
-    return networks * (max(found) - topology.service_ports)
+    most = max(_most_of(topology, tiers, rails, nic_bytes_per_s, switches) for tiers in tried)
+    return networks * (most - topology.service_ports)
 
 
 def _most_of(topology: FatTree, tiers: int, rails: int, nic_bytes_per_s: float, switches: Mapping[str, Switch]) -> int:
@@ -136,14 +128,17 @@ def _shape(
     spine = switches[topology.spine_switch or topology.switch]
     core = switches[topology.core_switch or topology.spine_switch or topology.switch]
     per_port = endpoints_per_port(leaf, port_bytes_per_s)
-    most = 3 if topology.tiers is None else topology.tiers
     taken = members + topology.service_ports
-    if most == 1 or (topology.tiers is None and rails == 1):
-        if taken <= leaf.ports * per_port:
-            return _Shape(1, leaf.ports * per_port, 1, 1, 1, 0, 0)
-        if most == 1:
-            raise InfeasibleError(f"one {leaf.name} joins {leaf.ports * per_port} endpoints, not {taken}")
+    one = _Shape(1, leaf.ports * per_port, 1, 1, 1, 0, 0)
+    if topology.tiers == 1:
+        if taken > one.down:
+            raise InfeasibleError(f"one {leaf.name} joins {one.down} endpoints, not {taken}")
+        return one
     ports = _ports(leaf, topology.leaf_ports, topology.oversubscription)
+    # Before it is known whether a third tier is needed, so that a ratio which cannot be is refused at any size.
+    above = _ports(spine, topology.spine_ports, 1.0 if topology.tiers == 2 else topology.spine_oversubscription)
+    if topology.tiers is None and rails == 1 and taken <= one.down:
+        return one
     down = ports.down * per_port
     leaves = -(-taken // (down * rails)) * rails
     if topology.tiers != 3:
@@ -154,7 +149,6 @@ def _shape(
         if topology.tiers == 2:
             reach = spine_ports * down
             raise InfeasibleError(f"two tiers of these switches join at most {reach:,} endpoints, not {taken:,}")
-    above = _ports(spine, topology.spine_ports, topology.spine_oversubscription)
     if topology.pods == "rails":
         shape = _pods_of_rails(topology, leaves // rails, rails, down, ports.up, above, core)
     else:
@@ -173,11 +167,8 @@ def _pods_of_rails(
 ) -> _Shape:
     """As many rails to a pod as a spine has ports for; beyond one rail, units in equal parts."""
     parts = -(-units // spine.down)
-    together = (
-        max(number for number in range(1, rails + 1) if rails % number == 0 and number * units <= spine.down)
-        if (parts == 1)
-        else 1
-    )
+    fitting = [number for number in range(1, rails + 1) if rails % number == 0 and number * units <= spine.down]
+    together = max(fitting, default=1)
     pod_leaves = together * -(-units // parts)
     pods = rails // together * parts
     spine_up = -(-pod_leaves * spine.up // spine.down)
@@ -197,7 +188,8 @@ def _one_copy(
     """One network whose endpoints are numbered by host, then by card."""
     endpoint = np.arange(members)
     host, rail = np.divmod(endpoint, rails)
-    leaf_of = (host // shape.down) * rails + rail if rails > 1 and shape.tiers > 1 else endpoint // shape.down
+    by_rail = shape.tiers > 1 and rails > 1
+    leaf_of = (host // shape.down) * rails + rail if by_rail else endpoint // shape.down
     leaf = np.arange(shape.leaves)
     lower, upper, link_class, rate = [endpoint], [members + leaf_of], [np.zeros(members, int)], [port_bytes_per_s]
     pod = leaf // shape.pod_leaves
