@@ -20,6 +20,7 @@ from myriad.estimate.fabric.counts import (
     tier_switches,
 )
 from myriad.estimate.fabric.cuts import bisection_bytes_per_s
+from myriad.estimate.fabric.damage import damaged
 from myriad.estimate.fabric.growth import growth_hosts, scalable_unit_hosts
 from myriad.estimate.fabric.hops import hops
 from myriad.estimate.fabric.network import Network
@@ -120,7 +121,7 @@ def described(name: str, fabric: Fabric, node: Node, number: int) -> FabricDescr
     topology = fabric.topology
     network = _network(fabric, hosts, switches)
     named = tier_switches(topology)
-    bisection = bisection_bytes_per_s(topology, network)
+    bisection = bisection_bytes_per_s(topology, damaged(network, fabric.damage))
     way = hops(topology, network)
     rates = {one: float(network.bytes_per_s[network.links(one)].max(initial=0.0)) for one in network.link_classes}
     endpoint_bytes_per_s = hosts.nic_bytes_per_s

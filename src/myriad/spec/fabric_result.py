@@ -49,7 +49,8 @@ class FabricDescription(Spec):
     """Of one link of each class, one way."""
     links_between_switches: int
     bisection_bytes_per_s: float
-    """What one half of the hosts can send to the other at once, one way."""
+    """What one half of the hosts can send to the other at once, one way, with what the fabric says is broken. All else
+    is of the whole fabric."""
     bisection_fraction: float
     """Of what the cards of half of the hosts can send."""
     diameter: int
