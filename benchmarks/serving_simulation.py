@@ -29,9 +29,9 @@ from rich.table import Table
 from myriad import api, catalog
 from myriad.api.serving import machine_of
 from myriad.estimate.serving.table import iteration_table
+from myriad.sim.compiled import COMPILES
 from myriad.sim.serving import Arrivals
 from myriad.sim.serving.arrivals import lengths, poisson_s
-from myriad.sim.serving.compiled import COMPILES
 from myriad.sim.serving.run import run_fleet
 from myriad.sim.serving.traces import read_trace
 from myriad.spec.serving import Deployment, Objective, Replicas, ServingLayout, ServingWork

@@ -11,7 +11,7 @@ PROGRAM = """
 import hashlib, sys
 sys.path.insert(0, {tests!r})
 from serving_tables import curved_table, mixed_requests
-from myriad.sim.serving import compiled
+from myriad.sim import compiled
 from myriad.sim.serving.run import run_fleet
 from myriad.spec.fleet import Failures, Fleet, Link, ReplicaPool
 assert compiled.COMPILES == {compiles}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from myriad.sim.serving.compiled import compiled
+from myriad.sim.compiled import compiled
 from myriad.sim.serving.iteration_time import chunk_s, decode_line, token_s
 from myriad.sim.serving.sequences import admit, gained, growth_blocks, join, preempt
 from myriad.sim.serving.state import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from myriad.sim.serving.compiled import Loop, compiled
+from myriad.sim.compiled import Loop, compiled
 from myriad.sim.serving.fleet_events import change_life, scale, turn_off_if_empty
 from myriad.sim.serving.routing import assign
 from myriad.sim.serving.running import end_unit, start_unit

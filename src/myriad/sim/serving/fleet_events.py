@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from myriad.sim.serving.compiled import compiled
+from myriad.sim.compiled import compiled
 from myriad.sim.serving.prefix_cache import forget
 from myriad.sim.serving.routing import assign, empty_backlog
 from myriad.sim.serving.running import lose_iteration

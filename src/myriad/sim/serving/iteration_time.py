@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from myriad.sim.serving.compiled import compiled
+from myriad.sim.compiled import compiled
 from myriad.sim.serving.state import (
     CHUNK_END,
     CHUNK_FROM,

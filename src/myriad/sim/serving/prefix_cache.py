@@ -6,7 +6,7 @@ adds its own as soon as they are computed; blocks that nobody holds stay until m
 
 from __future__ import annotations
 
-from myriad.sim.serving.compiled import compiled
+from myriad.sim.compiled import compiled
 from myriad.sim.serving.state import (
     AFTER,
     BEFORE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from myriad.sim.serving.compiled import compiled
+from myriad.sim.compiled import compiled
 from myriad.sim.serving.prefix_cache import found_blocks
 from myriad.sim.serving.running import cut_run
 from myriad.sim.serving.state import (

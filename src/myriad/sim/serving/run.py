@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from myriad.errors import SpecError
+from myriad.sim.compiled import kept
 from myriad.sim.serving import state as at
 from myriad.sim.serving.arrivals import Arrivals
-from myriad.sim.serving.compiled import kept
 from myriad.sim.serving.events import loop_of
 from myriad.sim.serving.setup import initial_state
 from myriad.spec.fleet import Fleet

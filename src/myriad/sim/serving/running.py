@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from myriad.sim.compiled import compiled
 from myriad.sim.serving.batching import plan_copy
-from myriad.sim.serving.compiled import compiled
 from myriad.sim.serving.iteration_time import add_gaps, run_s
 from myriad.sim.serving.prefix_cache import take
 from myriad.sim.serving.sequences import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from myriad.sim.serving.compiled import compiled
+from myriad.sim.compiled import compiled
 from myriad.sim.serving.prefix_cache import find, found_blocks, hold, insert, release, take
 from myriad.sim.serving.state import (
     ADMITTED_S,

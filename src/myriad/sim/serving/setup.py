@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from myriad.errors import SpecError
+from myriad.sim.compiled import COMPILES
 from myriad.sim.serving import state as at
 from myriad.sim.serving.arrivals import Arrivals
-from myriad.sim.serving.compiled import COMPILES
 from myriad.spec.fleet import Fleet
 from myriad.spec.iteration import IterationTable
 

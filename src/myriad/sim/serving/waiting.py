@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from myriad.sim.serving.compiled import compiled
+from myriad.sim.compiled import compiled
 from myriad.sim.serving.state import (
     CHILD,
     CLOCK,

@@ -1,6 +1,7 @@
 """Compiles the inner functions of the simulation where numba is installed; elsewhere they run as they are.
 
-Both give the same results to the last bit: no fast arithmetic, no threads, no random numbers inside.
+Both give the same results to the last bit: no fast arithmetic, no threads, no random numbers inside. Where plain Python
+would be hopeless and NumPy takes its place instead, the module says so.
 """
 
 from __future__ import annotations
@@ -31,14 +32,25 @@ def kept(make: Callable[[str], Loop]) -> Loop:
     """The function that `make` gives, compiled; its machine code stays on disk for the next process.
 
     numba throws kept code away when the file of the function changes, not when one changes that it calls. So the
-    function that it keeps has the digest of all files here in its closure, which is part of numba's key. Where no
-    folder can be written, nothing is kept.
+    function that it keeps has the digest of all files of `sim.serving` in its closure, which is part of numba's key.
+    Where no folder can be written, nothing is kept.
     """
     function = make(_digest())
     if not COMPILES:
         return function
     try:
         result: Loop = _numba.njit(error_model="numpy", cache=True)(function)
+    except RuntimeError:
+        return compiled(function)
+    return result
+
+
+def kept_alone(function: F) -> F:
+    """The function compiled and kept, where it calls none of another file; else as `compiled` gives it."""
+    if not COMPILES:
+        return function
+    try:
+        result: F = _numba.njit(error_model="numpy", cache=True)(function)
     except RuntimeError:
         return compiled(function)
     return result
