@@ -237,6 +237,8 @@ COMMAND_LINES = [
     ("validate serving --worst -1", ("--worst:",)),
     ("validate ranking --rows nowhere.csv", ("nowhere.csv",)),
     ("validate ranking --worst -1", ("--worst:",)),
+    ("validate interconnect --rows nowhere.csv", ("nowhere.csv",)),
+    ("validate interconnect --worst -1", ("--worst:",)),
     ("sweep", ("give a FILE or options",)),
     ("sweep nowhere.yaml", ("nowhere.yaml: no such file",)),
     ("sweep system.yaml", ("system.yaml:3: unknown key 'pools'",)),
