@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from myriad import catalog
+from myriad.api.named import at_key
 from myriad.catalog import Entry
 from myriad.errors import SpecError, unknown_name
 from myriad.estimate.fabric.bill import Purchase, bill
@@ -16,6 +17,7 @@ from myriad.spec.base import Spec
 from myriad.spec.bill import Bill, BillRules, UnitPrice
 from myriad.spec.cluster import Node
 from myriad.spec.fabric import Fabric
+from myriad.spec.fabric_parts import Switch
 from myriad.spec.money import Amount, Money
 from myriad.spec.price import Price, PriceList
 
@@ -81,10 +83,24 @@ def bill_of(
         tier_switches={
             tier: (catalog.entry("switches", switch).id, catalog.switch(switch)) for tier, switch in tiers.items()
         },
-        other_switches={name: catalog.switch(name) for name in (known.storage_switch, known.in_band_switch) if name},
+        other_switches=_other_switches(known),
     )
-    found = bill(purchase, known, Shop(catalog.link_parts(), _unit_prices(known, node, rates)), name)
+    parts = catalog.link_parts()
+    media = {part.medium for part in parts.values() if part.part != "fibre"}
+    for medium in known.media:
+        if medium not in media:
+            raise SpecError(f"media: {unknown_name('medium of links', medium, sorted(media))}")
+    found = bill(purchase, known, Shop(parts, _unit_prices(known, node, rates)), name)
     _check_used(prices or {}, found)
+    return found
+
+
+def _other_switches(rules: BillRules) -> dict[str, Switch]:
+    found = {}
+    for key in ("storage_switch", "in_band_switch"):
+        if name := getattr(rules, key):
+            with at_key(key):
+                found[name] = catalog.switch(name)
     return found
 
 
@@ -132,7 +148,8 @@ def _unit_price(
     low, high = _per_piece(price.low), _per_piece(price.high or price.low)
     if low is None or high is None:
         return None
-    usd = {"low": low, "middle": (low + high) / 2, "high": high}[rules.price_point] * rates[price.low.currency]
+    amount = {"low": low, "middle": (low + high) / 2, "high": high}[rules.price_point]
+    usd = Money(amount=amount, currency=price.low.currency).usd(rates)
     if price.accelerators is not None:
         usd *= node.num_accelerators / price.accelerators
     return UnitPrice.model_validate(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from myriad.errors import unknown_name
 from myriad.spec.base import Count, CountOrZero, Fraction, Metres, Spec, Watts
 from myriad.spec.cluster import Sites
+from myriad.spec.fabric import LINK_CLASSES
 from myriad.spec.money import Amount
 
 Group = Literal["compute", "network", "storage", "management", "racks", "site", "spares"]
@@ -70,7 +72,7 @@ class BillRules(Spec):
     """Items without a price of their own -> items whose price they take, as an assumption."""
     link_prices: dict[str, Amount] = Field(default_factory=dict)
     """Prices of whole links by class, in place of their transceivers and cables."""
-    media: tuple[str, ...] = ("copper", "SR", "DR", "FR")
+    media: tuple[str, ...] = Field(default=("copper", "SR", "DR", "FR"), min_length=1)
     """Of links, in order of preference: the first that reaches and is made for both ports is taken."""
     in_rack: Metres = 2.5
     in_row: Metres = 25.0
@@ -116,6 +118,15 @@ class BillRules(Spec):
     """Places that the nodes are spread over, joined by fibre."""
     long_fibre: Literal["single-mode", "hollow-core"] = "single-mode"
     """Between sites."""
+
+    @model_validator(mode="after")
+    def _classes_exist(self) -> BillRules:
+        known = {one: None for classes in LINK_CLASSES.values() for one in classes}
+        for key in ("lengths", "link_prices"):
+            for name in getattr(self, key):
+                if name not in known:
+                    raise ValueError(f"{key}: {unknown_name('class of links', name, known)}")
+        return self
 
 
 class Bill(Spec):

@@ -104,6 +104,25 @@ def test_a_file_of_rules_lies_over_the_usual_ones(tmp_path: Path) -> None:
         prices_of(path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"storage_switch": "qm9800"}, "storage_switch: unknown switch 'qm9800'; did you mean 'qm9700'"),
+        ({"media": ("SR4",)}, "media: unknown medium of links 'SR4'"),
+    ],
+)
+def test_rules_that_name_what_the_catalog_lacks_are_refused(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        bill_for("dgx-h100", 32, rules_of("usual").model_copy(update=changes))
+
+
+def test_rules_for_classes_of_links_that_no_topology_has_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("pue: 1.2\nlengths: {leaf-spin: 30 m}\n")
+    with pytest.raises(SpecError, match=r"site.yaml:.*lengths: unknown class of links 'leaf-spin'; did you mean"):
+        rules_of(str(path))
+
+
 def test_sites_are_joined_by_fibre_by_the_kilometre() -> None:
     sites = Sites(number=3, distance=80e3, bandwidth=200e12 / 8)
     rules = BillRules(sites=sites, long_fibre="hollow-core")
