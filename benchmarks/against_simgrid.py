@@ -75,10 +75,10 @@ def compared(case: Case, python: str) -> dict[str, Any]:
     for _ in range(2):  # the first compiles
         begin_s = time.perf_counter()
         shares = Incidence(paths.indptr, paths.resource, paths.capacity)
-        sharing = Sharing([(paths, shares)], paths.bytes_.copy())
+        sharing = Sharing([(paths, shares)], paths.bytes_.copy(), paths.bytes_)
         now_s, ended = 0.0, []
         while not ended:
-            now_s, ended = sharing.advance(now_s, np.inf, 0.0, 0.0)
+            now_s, ended = sharing.advance(now_s, np.inf, 0.0)
         here_s = time.perf_counter() - begin_s
     question = {
         "capacity": paths.capacity.tolist(),

@@ -2,8 +2,9 @@
 
     python benchmarks/network_flows.py [--endpoints 16384] [--only NAME] [--plain] [--json FILE]
 
-Seconds are those of `simulate` alone, routing and all, after a small run that compiles; memory is the peak of the whole
-process; processor time says more than the clock on a machine that others use too. `--plain` runs without numba. Trees have 64 ports of 400 Gb/s, three tiers, cards of one host on one leaf.
+Seconds are those of `simulate` alone, routing and all, after a small run that compiles; processor time says more than
+the clock on a machine that others use too; memory is the peak of the whole process. `--plain` runs without numba. Trees
+have 64 ports of 400 Gb/s, three tiers, cards of one host on one leaf.
 
 ring: 2 (n - 1) repeats of every card sending to the same card of the next host. permutation: every card to one of
 another host, drawn at random. all-to-all: all pairs, as rows by pair of leaves, and one for all that each card sends
