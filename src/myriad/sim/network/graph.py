@@ -150,7 +150,9 @@ class Graph:
                 break
         return found
 
-    def _collect(self, into: npt.NDArray[np.uint8], entries: npt.NDArray[np.bool_], before: npt.NDArray[np.uint8]) -> None:
+    def _collect(
+        self, into: npt.NDArray[np.uint8], entries: npt.NDArray[np.bool_], before: npt.NDArray[np.uint8]
+    ) -> None:
         """Adds to each node what lies behind those of its links that count."""
         starts, _, heads, _ = self.out
         tail = np.repeat(np.arange(self.num_nodes), np.diff(starts))[entries]
