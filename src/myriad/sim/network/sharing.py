@@ -41,6 +41,8 @@ class Sharing:
     def __init__(self, parts: Sequence[tuple[Paths, Incidence]], left_bytes: Array) -> None:
         self.shares = together(parts)
         self.left_bytes = left_bytes
+        self.end_s = np.full(len(left_bytes), np.inf)
+        """(rows,) when each has ended."""
         sizes = [len(paths.members) for paths, _ in parts]
         self.bounds = np.concatenate([[0], np.cumsum(sizes)])
         members = np.concatenate([paths.members for paths, _ in parts])
@@ -74,6 +76,7 @@ class Sharing:
         done = finish_s <= until_s
         self.left_bytes[rows] -= np.where(done, 0.0, rate) * (until_s - now_s)
         self.left_bytes[rows[done]] = 0.0
+        self.end_s[rows[done]] = finish_s[done]
         self._members[rows[done]] = 0.0
         if done.any():
             self._slowest_ended = min(self._slowest_ended, float(rate[done].min()))
