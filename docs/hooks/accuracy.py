@@ -9,22 +9,26 @@
 <!-- accuracy: worst -->       the worst rows, each explained
 <!-- accuracy: serving -->     errors of the serving estimate, in all, by fits that left groups out, and by group
 <!-- accuracy: devices -->     errors of speeds on devices, in all and by group
+<!-- accuracy: interconnect --> errors of collectives and expert exchanges, in all and by group
+<!-- accuracy: links -->       errors of links on tables of measured operators
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from myriad import catalog
-from myriad.api import explain_row, validate_device, validate_serving, validate_training
+from myriad.api import explain_row, validate_device, validate_interconnect, validate_serving, validate_training
 from myriad.report.accuracy import LEFT_OUT_WORDS
 from myriad.report.language import language
 from myriad.report.scatter import scatter_svg
@@ -310,6 +314,34 @@ def _device_table(head: str, groups: Mapping[str, DeviceGroup]) -> str:
     return "\n".join(rows)
 
 
+def interconnect() -> str:
+    """Errors of collectives and expert exchanges on published rows."""
+    result = validate_interconnect()
+    if result.overall is None:
+        raise ValueError("no shipped row of the interconnect can be judged")
+    tables = [f"| rows {_ERRORS}\n|---|{_RULE}\n| all | {_cells(result.overall)} |"]
+    for kind, groups in result.groups.items():
+        rows = [f"| {kind} {_ERRORS}", f"|---|{_RULE}"]
+        rows += [f"| {name} | {_cells(errors)} |" for name, errors in groups.items()]
+        tables.append("\n".join(rows))
+    skipped = "; ".join(f"{len(ids)}: {reason}" for reason, ids in result.skipped.items())
+    return f"{result.predicted} of {result.rows} rows are predicted. Skipped: {skipped}.\n\n" + "\n\n".join(tables)
+
+
+def links() -> str:
+    """Median errors of links on tables of measured operators, as `python -m myriad.calibrate judge` left them."""
+    kept = json.loads((resources.files("myriad") / "data" / "kernels" / "residuals.json").read_text("utf-8"))["links"]
+    sizes = list(dict.fromkeys(one["size"] for one in kept))
+    rows = [f"| accelerator | collective | {' | '.join(sizes)} |", "|---|---|" + "--:|" * len(sizes)]
+    for chip, collective in dict.fromkeys((one["accelerator"], one["collective"]) for one in kept):
+        if chip == "l40s":
+            continue
+        of = [one for one in kept if (one["accelerator"], one["collective"]) == (chip, collective)]
+        cells = [" · ".join(f"{one['errors']['median']:.0%}" for one in of if one["size"] == size) for size in sizes]
+        rows.append(f"| {chip} | {collective} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 SECTIONS: Mapping[str, Callable[[], str]] = {
     "summary": summary,
     "groups": groups,
@@ -320,6 +352,8 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "worst": worst,
     "serving": serving,
     "devices": devices,
+    "interconnect": interconnect,
+    "links": links,
 }
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from myriad.api import timeline_of as timeline_of
     from myriad.api import timeline_of_plan as timeline_of_plan
     from myriad.api import validate_device as validate_device
+    from myriad.api import validate_interconnect as validate_interconnect
     from myriad.api import validate_ranking as validate_ranking
     from myriad.api import validate_serving as validate_serving
     from myriad.api import validate_training as validate_training
@@ -35,7 +36,7 @@ __all__ = [
     "__version__", "best_split", "device_or_cloud", "device_speeds", "estimate_serving", "estimate_training",
     "explain_plan", "explain_row", "explain_training", "import_model", "launch_files", "mix_training",
     "operations_of", "plan", "search_serving", "search_training", "sweep", "timeline_of", "timeline_of_plan",
-    "validate_device", "validate_ranking", "validate_serving", "validate_training",
+    "validate_device", "validate_interconnect", "validate_ranking", "validate_serving", "validate_training",
 ]  # fmt: skip
 
 

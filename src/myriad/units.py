@@ -18,6 +18,8 @@ HOUR_S: Final = 3600.0
 DAY_S: Final = 86400.0
 YEAR_S: Final = 365.25 * DAY_S
 GB: Final = 1e9
+KIB: Final = float(2**10)
+MIB: Final = float(2**20)
 GIB: Final = float(2**30)
 
 _DECIMAL: Final = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
@@ -163,7 +165,7 @@ def format_bytes(value: float) -> str:
     >>> format_bytes(80e9)
     '74.5 GiB'
     """
-    return f"{value / GIB:.1f} GiB" if abs(value) >= GIB / 10 else f"{value / 2**20:.1f} MiB"
+    return f"{value / GIB:.1f} GiB" if abs(value) >= GIB / 10 else f"{value / MIB:.1f} MiB"
 
 
 def format_seconds(value: float) -> str:

@@ -21,7 +21,13 @@ from myriad.api.step_timeline import shortened
 from myriad.api.sweep import sweep
 from myriad.api.timeline import timeline_of, timeline_of_plan
 from myriad.api.training import estimate_training, operations_of
-from myriad.api.validate import validate_device, validate_ranking, validate_serving, validate_training
+from myriad.api.validate import (
+    validate_device,
+    validate_interconnect,
+    validate_ranking,
+    validate_serving,
+    validate_training,
+)
 from myriad.estimate.device_or_cloud import device_or_cloud
 
 __all__ = [
@@ -29,8 +35,7 @@ __all__ = [
     "entry_of", "estimate_serving", "estimate_training", "explain_plan", "explain_row", "explain_training",
     "fabric_of", "fabric_studies", "fleet_of", "hosts_of", "import_model", "launch_files", "launch_of", "list_entries",
     "mix_training", "model_entry_text", "network_of", "operations_of", "parameters_of", "plan", "price_check",
-    "search_entries", "search_serving", "search_training", "shortened", "simulate_collective",
-    "simulate_serving", "step_on_fabric", "sweep",
-    "switches_of", "timeline_of", "timeline_of_plan", "validate_device", "validate_ranking", "validate_serving",
-    "validate_training",
+    "search_entries", "search_serving", "search_training", "shortened", "simulate_collective", "simulate_serving",
+    "step_on_fabric", "sweep", "switches_of", "timeline_of", "timeline_of_plan", "validate_device",
+    "validate_interconnect", "validate_ranking", "validate_serving", "validate_training",
 ]  # fmt: skip

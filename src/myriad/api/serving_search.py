@@ -17,7 +17,7 @@ from myriad.search.serving import Passed, Ranked, first_pass, rank_deployments
 from myriad.search.serving_front import Front, fronts
 from myriad.search.serving_rules import ServingCase, division_problem
 from myriad.search.serving_space import enumerate_serving_layouts
-from myriad.search.serving_states import GPU_TIME_PARTS, Deployments, Kinds
+from myriad.search.serving_states import GPU_TIME_PARTS, Deployments, Kinds, States
 from myriad.search.serving_units import Choice, Question
 from myriad.spec.cluster import Cluster
 from myriad.spec.model import Model
@@ -188,23 +188,12 @@ def deployment_of(
 
 def _ranked(question: Question, passed: Passed, ranked: Ranked, names: tuple[str, str]) -> Iterator[RankedDeployment]:
     states = ranked.states
-    gpus = passed.kinds.gpus(ranked.deployments)
     spent = [{part: float(states.gpu_s_per_token[part][row]) for part in GPU_TIME_PARTS} for row in ranked.order]
     for place, row in enumerate(ranked.order):
-        rate, load = float(states.requests_per_s[row]), float(ranked.concurrency[row])
-        output = rate * question.requests.output_tokens
+        point = _point(question, passed, ranked.deployments, row, float(ranked.concurrency[row]), states, names)
         yield RankedDeployment(
+            **dict(point),
             rank=place + 1,
-            deployment=deployment_of(question, passed.kinds, ranked.deployments, row, load, names),
-            concurrency=load,
-            requests_per_s=rate,
-            output_tokens_per_s=output,
-            output_tokens_per_s_per_gpu=output / float(gpus[row]),
-            tokens_per_s_per_user=1.0 / float(states.tpot_s[row]),
-            ttft_s=float(states.ttft_s[row]),
-            ttft_at_percentile_s=float(states.ttft_at_s[row]),
-            tpot_s=float(states.tpot_s[row]),
-            tpot_at_percentile_s=float(states.tpot_at_s[row]),
             limit=_limit(question, ranked, row),
             gpu_time_parts_s={part: value for part, value in spent[place].items() if value > 0.0},
             loses_by=_loses_by(spent[place], spent[0]),
@@ -233,22 +222,34 @@ def _loses_by(spent: dict[str, float], best: dict[str, float], limit: int = 3) -
 
 
 def _points(question: Question, passed: Passed, front: Front, names: tuple[str, str]) -> Iterator[DeploymentPoint]:
-    gpus = passed.kinds.gpus(front.deployments)
-    for row in range(len(gpus)):
-        rate, load = float(front.requests_per_s[row]), float(front.concurrency[row])
-        output = rate * question.requests.output_tokens
-        yield DeploymentPoint(
-            deployment=deployment_of(question, passed.kinds, front.deployments, row, load, names),
-            concurrency=load,
-            requests_per_s=rate,
-            output_tokens_per_s=output,
-            output_tokens_per_s_per_gpu=output / float(gpus[row]),
-            tokens_per_s_per_user=1.0 / float(front.tpot_s[row]),
-            ttft_s=float(front.ttft_s[row]),
-            ttft_at_percentile_s=float(front.ttft_at_s[row]),
-            tpot_s=float(front.tpot_s[row]),
-            tpot_at_percentile_s=float(front.tpot_at_s[row]),
-        )
+    for row, load in enumerate(front.concurrency.tolist()):
+        yield _point(question, passed, front.deployments, row, load, front, names)
+
+
+def _point(
+    question: Question,
+    passed: Passed,
+    deployments: Deployments,
+    row: int,
+    load: float,
+    states: States | Front,
+    names: tuple[str, str],
+) -> DeploymentPoint:
+    """What the row of these columns says of a deployment under its load."""
+    rate, tpot_s = float(states.requests_per_s[row]), float(states.tpot_s[row])
+    output = rate * question.requests.output_tokens
+    return DeploymentPoint(
+        deployment=deployment_of(question, passed.kinds, deployments, row, load, names),
+        concurrency=load,
+        requests_per_s=rate,
+        output_tokens_per_s=output,
+        output_tokens_per_s_per_gpu=output / float(passed.kinds.gpus(deployments.take(np.array([row])))[0]),
+        tokens_per_s_per_user=1.0 / tpot_s,
+        ttft_s=float(states.ttft_s[row]),
+        ttft_at_percentile_s=float(states.ttft_at_s[row]),
+        tpot_s=tpot_s,
+        tpot_at_percentile_s=float(states.tpot_at_s[row]),
+    )
 
 
 def _where(question: Question, cluster: Cluster) -> str:

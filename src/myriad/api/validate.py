@@ -1,4 +1,4 @@
-"""Judges the training and serving estimates, and the ranking of layouts, against published runs."""
+"""Judges estimates, and the ranking of layouts, against published runs and measurements."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from myriad.api.training import setting_of
 from myriad.estimate.table import estimate_table
 from myriad.estimate.training import estimate_layout
 from myriad.spec.cluster import Cluster
+from myriad.spec.interconnect import InterconnectValidation
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout, LayoutTable
 from myriad.spec.model import Model
@@ -23,6 +24,8 @@ from myriad.spec.serving_validation import ServingValidation
 from myriad.spec.validation import RankingValidation, Validation
 from myriad.validate.device import validate_device_rows
 from myriad.validate.device_rows import read_device_rows, shipped_device_rows
+from myriad.validate.interconnect import validate_interconnect_rows
+from myriad.validate.interconnect_rows import read_interconnect_rows, shipped_interconnect_rows
 from myriad.validate.left_out import with_left_out
 from myriad.validate.models import models_from_yaml
 from myriad.validate.ranking import validate_ranking as judge_ranking
@@ -89,3 +92,8 @@ def validate_device(rows: Path | None = None) -> DeviceValidation:
     """Errors of on-device estimates on the shipped rows, or on a CSV file in the same columns."""
     table = read_device_rows(rows) if rows is not None else shipped_device_rows()
     return validate_device_rows(table, catalog.device_fit())
+
+
+def validate_interconnect(rows: Path | None = None) -> InterconnectValidation:
+    """Errors of collectives and expert exchanges on the shipped rows, or on a CSV file in the same columns."""
+    return validate_interconnect_rows(read_interconnect_rows(rows) if rows is not None else shipped_interconnect_rows())

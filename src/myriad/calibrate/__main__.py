@@ -27,8 +27,9 @@ from myriad import catalog
 from myriad.calibrate import engine_job, job
 from myriad.calibrate.devices import fit_devices, written
 from myriad.calibrate.entries import BLACKWELL, DATE, TABLES, default_text, entry_text
-from myriad.calibrate.judging import Judgement, json_text, judge_kernels, judge_links, text
+from myriad.calibrate.judging import Judgement, json_text, judge_kernels, text
 from myriad.calibrate.kernels import KernelFits, fit_kernels
+from myriad.calibrate.link_judging import LinkJudgement, judge_links, links_text
 from myriad.calibrate.links import fit_link
 from myriad.calibrate.memory import PeakFit, fit_fragmentation, judge, leave_one_out, peaks_of
 from myriad.calibrate.operators import operators
@@ -38,8 +39,9 @@ from myriad.calibrate.serving_judging import ServingJudgement, judge_serving, se
 from myriad.calibrate.serving_operators import serving_operators
 from myriad.calibrate.single_node import fit_host, jobs
 from myriad.catalog.fitted import DEVICES, FOLDER
-from myriad.errors import MyriadError, SpecError
+from myriad.errors import MyriadError
 from myriad.spec.calibration import Kernels
+from myriad.spec.cluster import Link
 from myriad.validate.device_cases import judged_cases
 from myriad.validate.device_rows import shipped_device_rows
 from myriad.validate.rows import shipped_rows
@@ -139,21 +141,38 @@ def _describe_serving(name: str, found: ServingFits) -> str:
 
 
 def _links(ops: Path) -> None:
+    judgements: list[LinkJudgement] = []
     for name, (table, _, accelerators, _) in ENTRIES.items():
-        accelerator = catalog.accelerator(accelerators[0])
-        if accelerator.scale_up_bytes_per_s_one_way is None:
-            raise SpecError(f"{accelerator.name} has no scale_up_bytes_per_s_one_way")
-        fit = fit_link(ops, table, accelerator.scale_up_bytes_per_s_one_way)
+        if any(judged.accelerator == table for judged in judgements):
+            continue
+        link = _near_link(accelerators[0])
+        judgements += judge_links(ops, table, link)
+        if name in NOT_IN_DEFAULT:
+            continue
+        fit = fit_link(ops, table, link.bytes_per_s_one_way, sums_in_switch=link.reduction_share is not None)
         errors = ", ".join(f"{kind} {error:.1%}" for kind, error in fit.median_error.items())
+        switch = (
+            f", scale_up_reduction_share {fit.reduction[0]:.3f}, scale_up_reduction_start_s {fit.reduction[1]:.2e}"
+            if fit.reduction
+            else ""
+        )
         sys.stdout.write(
             f"{name}: scale_up_efficiency {fit.efficiency:.3f}, scale_up_latency_s {fit.latency_s:.2e}, "
-            f"scale_up_half_bytes {fit.half_bytes:.3g}, scale_up_start_s {fit.start_s:.2e}  (median errors: {errors}; "
-            f"of those fitted {fit.fit.median_error:.1%}, 90th percentile {fit.fit.p90_error:.0%})\n"
+            f"scale_up_half_bytes {fit.half_bytes:.3g}, scale_up_start_s {fit.start_s:.2e}{switch}  (median errors: "
+            f"{errors}; of those fitted {fit.fit.median_error:.1%}, 90th percentile {fit.fit.p90_error:.0%})\n"
         )
+    sys.stdout.write("\n" + links_text(judgements))
+
+
+def _near_link(accelerator: str) -> Link:
+    """The scale-up link of the accelerator's usual node."""
+    node = str(catalog.accelerator(accelerator).default_node)
+    return catalog.cluster(f"{node}:{catalog.node(node).num_accelerators}").links[0]
 
 
 def _judge(ops: Path, write: bool, json: str | None) -> None:
     judgements: list[Judgement] = []
+    links: list[LinkJudgement] = []
     serving: list[ServingJudgement] = []
     left_out: dict[str, dict[str, int]] = {}
     for name, (table, _, accelerators, _) in ENTRIES.items():
@@ -167,10 +186,9 @@ def _judge(ops: Path, write: bool, json: str | None) -> None:
         judgements += judge_kernels(table, given, accelerator, kernels)
         near = catalog.node(str(accelerator.default_node)).scale_up_bytes_per_s_one_way
         serving += judge_serving(ops, table, serving_operators(ops, table), accelerator, kernels, near)
-        if accelerator.scale_up_bytes_per_s_one_way is not None:
-            judgements += judge_links(ops, table, accelerator.scale_up_bytes_per_s_one_way)
+        links += judge_links(ops, table, _near_link(accelerators[0]))
         sys.stderr.write(f"{name}: judged\n")
-    as_json = json_text(judgements, serving, left_out, {"judged_on": DATE, "source": TABLES})
+    as_json = json_text(judgements, links, serving, left_out, {"judged_on": DATE, "source": TABLES})
     if write:
         (_folder() / RESIDUALS).write_text(as_json, "utf-8")
     if json == "-":
@@ -178,7 +196,7 @@ def _judge(ops: Path, write: bool, json: str | None) -> None:
         return
     if json is not None:
         Path(json).write_text(as_json, "utf-8")
-    sys.stdout.write(text(judgements, left_out) + "\n" + serving_text(serving))
+    sys.stdout.write(text(judgements, left_out) + "\n" + links_text(links) + "\n" + serving_text(serving))
 
 
 def _training(cold: bool, rounds: int, workers: int, write: bool) -> None:
@@ -280,7 +298,7 @@ def main(arguments: list[str] | None = None) -> int:
     for verb, does in (
         ("kernels", "fit kernel efficiencies"),
         ("serving", "fit kernels of serving engines"),
-        ("links", "fit links"),
+        ("links", "fit links, and judge those of the catalog"),
         ("judge", "judge the entries"),
     ):
         one = verbs.add_parser(verb, help=does)

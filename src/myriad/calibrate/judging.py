@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from myriad.calibrate.fitting import Array, fit_log, table
+from myriad.calibrate.fitting import Array, fit_log
 from myriad.calibrate.kernels import PARAMETERS, alone, sample
-from myriad.calibrate.links import COLLECTIVES, FITTED, SMALLEST_BYTES, fit_link
 from myriad.calibrate.operators import Operator, Operators
 from myriad.errors import MissingDataError
-from myriad.estimate.collectives import place
 from myriad.estimate.device import device
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.calibration import Kernels, Precision
@@ -96,32 +93,6 @@ def _judge(name: str, operator: Operator, accelerator: Accelerator, kernels: Ker
     )  # fmt: skip
 
 
-def judge_links(ops: Path, name: str, bytes_per_s_one_way: float) -> list[Judgement]:
-    """Collectives inside one node, by the link fitted to them (`calibrate.links`)."""
-    fit = fit_link(ops, name, bytes_per_s_one_way)
-    link = fit.link(bytes_per_s_one_way)
-    rows = table(ops, f"{name}__nccl")
-    found = []
-    for kind, time_s in COLLECTIVES.items():
-        of = rows[(rows.collective == kind) & (rows["dtype"] == "half")]
-        estimated = time_s(of.message_bytes.to_numpy(), place(of.num_gpus.to_numpy(), 1.0, (link,)))
-        measured = of.latency_us.to_numpy() * 1e-6
-        large = (of.message_bytes >= SMALLEST_BYTES).to_numpy()
-        is_fitted = kind in FITTED
-        found.append(
-            Judgement(
-                name,
-                kind,
-                "16 bits",
-                parameters=4 if is_fitted else 0,
-                extras=0,
-                fitted=errors(estimated[large], measured[large]) if is_fitted else None,
-                all_rows=errors(estimated, measured),
-            )
-        )
-    return found
-
-
 def text(judgements: list[Judgement], left_out: dict[str, dict[str, int]]) -> str:
     """The judgements as a table in Markdown, then the rows that were not judged."""
     lines = [
@@ -145,9 +116,13 @@ def text(judgements: list[Judgement], left_out: dict[str, dict[str, int]]) -> st
 
 
 def json_text(
-    judgements: list[Judgement], serving: list[Any], left_out: dict[str, dict[str, int]], provenance: dict[str, Any]
+    judgements: list[Judgement],
+    links: list[Any],
+    serving: list[Any],
+    left_out: dict[str, dict[str, int]],
+    provenance: dict[str, Any],
 ) -> str:
-    """The same as JSON, with the judgements of serving kernels, errors rounded to four digits."""
+    """The same as JSON, with the judgements of links and of serving kernels, errors rounded to four digits."""
 
     def rounded(value: Any) -> Any:
         if isinstance(value, dict):
@@ -159,6 +134,7 @@ def json_text(
         **provenance,
         "error": "absolute, |estimated / measured - 1|; bias: geometric mean of estimated / measured, less 1",
         "judgements": [rounded(asdict(judged)) for judged in judgements],
+        "links": [rounded(asdict(judged)) for judged in links],
         "serving": [rounded(asdict(judged)) for judged in serving],
         "rows_not_judged": left_out,
     }

@@ -8,11 +8,12 @@ tier first. Every tier carries its share at once (NCCL pipelines them), so the s
 
 `volume` is what one rank moves over that tier. The square root is how NCCL's bandwidth rises with size:
 protocols and channels change on the way, so it takes far longer than latency alone would explain. `start` is
-the launch and the first handshake, which do not grow with the group; `steps` are log2 of the tier's members,
-twice as many for an all-reduce (up and down a tree), one for an all-to-all.
+the launch and the first handshake, which do not grow with the group. `steps` is how many ranks a small message
+passes: all others of a scale-up domain, in a ring (`CHAIN` at most, then one more for every doubling), log2 of a
+network's members; twice as many for an all-reduce, there and back; a few for an all-to-all, which goes straight.
 All byte counts, sizes and strides broadcast; a group of one takes no time.
 
-Left out: congestion, rails, in-network reduction (SHARP, NVLS), other traffic at the same time.
+Left out: congestion, rails, other traffic at the same time.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ OWN_PART = 0.3
 """Time of a byte that a rank copies from its own input to its own result, over that of a byte that it receives: the
 same channels copy it, within the memory of the rank. Fits of A100, H100, B200 and GB200 lie between 0.23 and 0.36."""
 
+CHAIN = 8.0
+"""Ranks of one host, which NCCL joins in a ring or a chain whatever it does between hosts. Measured times of small
+messages on 2, 4 and 8 ranks of A100, H100 and B200 lie on a straight line in the ranks."""
+
 
 @dataclass(frozen=True)
 class Tier:
@@ -41,10 +46,14 @@ class Tier:
     """Members that share a domain of the tier below: so many links carry the group's traffic together."""
     members: Array
     """Domains of the tier below that the group joins here; 1 where it stays below this tier."""
-    bytes_per_s: float
+    bytes_per_s: float | Array
     half_bytes: float
     latency_s: float
     start_s: float
+    scale_up: bool
+    reduction_bytes_per_s: float | None
+    """Bandwidth of all-reduces that the tier's switches sum; `None` where they do not."""
+    reduction_start_s: float
 
 
 @dataclass(frozen=True)
@@ -69,8 +78,16 @@ def place(size: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -
     for link in links:
         reach = n if link is links[-1] else np.clip(np.floor(link.domain / apart), inner, n)
         members = np.ceil(reach / inner)
-        bytes_per_s = link.bytes_per_s_one_way * link.efficiency
-        tiers.append(Tier(inner, members, bytes_per_s, link.half_bytes, link.latency_s, link.start_s))
+        bytes_per_s: float | Array = link.bytes_per_s_one_way * link.efficiency
+        if link.point_to_point:
+            bytes_per_s = bytes_per_s * np.clip((members - 1.0) / max(link.domain - 1.0, 1.0), 1.0 / link.domain, 1.0)
+        share = link.reduction_share
+        tiers.append(
+            Tier(
+                inner, members, bytes_per_s, link.half_bytes, link.latency_s, link.start_s, link.tier == "scale-up",
+                None if share is None else link.bytes_per_s_one_way * share, link.reduction_start_s,
+            )
+        )  # fmt: skip
         inner = reach
     return Placement(n, tuple(tiers))
 
@@ -79,12 +96,12 @@ def all_gather_s(result_bytes: npt.ArrayLike, placement: Placement) -> Array:
     """Time to give every rank the whole result of `result_bytes`, in seconds.
 
     Ring: each rank receives result * (n-1)/n and copies its own part; over a farther tier, the links of the members
-    that share a domain carry it together. Latency: log2 n steps per tier, the shorter of ring and doubling tree.
+    that share a domain carry it together.
     """
     result = np.asarray(result_bytes, float)
     volumes = _ring(result, placement)
     volumes[0] = volumes[0] + OWN_PART * result / placement.size
-    return _slowest_tier(placement, volumes, np.log2)
+    return _slowest_tier(placement, volumes, _passed)
 
 
 def reduce_scatter_s(input_bytes: npt.ArrayLike, placement: Placement) -> Array:
@@ -93,13 +110,54 @@ def reduce_scatter_s(input_bytes: npt.ArrayLike, placement: Placement) -> Array:
 
 
 def all_reduce_s(bytes_: npt.ArrayLike, placement: Placement) -> Array:
-    """Time to give every rank the sum of all ranks' `bytes_`, in seconds.
+    """Time to give every rank the sum of all ranks' `bytes_`, in seconds: the faster of ring and switch."""
+    ring = all_reduce_in_ring_s(bytes_, placement)
+    if all(tier.reduction_bytes_per_s is None for tier in placement.tiers):
+        return ring
+    return np.minimum(ring, all_reduce_in_switch_s(bytes_, placement))
 
-    Every rank moves 2 (n-1)/n of the bytes, as in a reduce-scatter and an all-gather, but in one pipelined
-    kernel and in place: less than the two apart. This form was chosen on NCCL's times inside nodes; the link's
-    figures were fitted to the other collectives.
+
+def all_reduce_in_ring_s(bytes_: npt.ArrayLike, placement: Placement) -> Array:
+    """Time of an all-reduce that ranks sum themselves, in seconds.
+
+    Every rank moves 2 (n-1)/n of the bytes, as in a reduce-scatter and an all-gather, but in one pipelined kernel and
+    in place: less than the two apart. This form was chosen on NCCL's times inside nodes; the link's figures were
+    fitted to the other collectives.
     """
-    return _slowest_tier(placement, _ring(2.0 * np.asarray(bytes_, float), placement), lambda n: 2.0 * np.log2(n))
+    volumes = _ring(2.0 * np.asarray(bytes_, float), placement)
+    return _slowest_tier(placement, volumes, lambda tier: 2.0 * _passed(tier))
+
+
+def all_reduce_in_switch_s(bytes_: npt.ArrayLike, placement: Placement) -> Array:
+    """Time of an all-reduce that switches sum (NVLS in scale-up, SHARP beyond), in seconds; infinite where none does.
+
+        scale-up:  volume = bytes * (1 + 1/m)     of m members: each reads its part as a sum and sends it to all,
+                                                  and all read from each
+        network:   volume = bytes / inner         each sends once and receives once
+        a tier without such switches:  2 (k-1)/k * bytes / inner  among its k members
+
+    The same form as `T` above, with `reduction_bytes_per_s` and `reduction_start_s`, and no steps. NCCL's times of
+    8 GiB on 5 to 8 H200 are this volume over one bandwidth within 2 %, on 6 to 8 B200 within 1 %
+    (stas00/ml-engineering).
+    """
+    size = np.asarray(bytes_, float)
+    slowest: Array = np.zeros(())
+    fixed: Array = np.zeros(())
+    summed = np.zeros(np.shape(placement.size), bool)
+    for tier in placement.tiers:
+        used = tier.members > 1.0
+        part = size / tier.inner
+        if tier.reduction_bytes_per_s is None:
+            volume, bytes_per_s = part * 2.0 * (1.0 - 1.0 / tier.members), tier.bytes_per_s
+            fixed = fixed + np.where(used, tier.start_s, 0.0) + tier.latency_s * 2.0 * _passed(tier)
+        else:
+            volume = part * (1.0 + 1.0 / tier.members) if tier.scale_up else part
+            bytes_per_s = tier.reduction_bytes_per_s
+            fixed = fixed + np.where(used, tier.reduction_start_s, 0.0)
+            summed = summed | used
+        slowest = np.maximum(slowest, np.where(used, _transfer_s(volume, bytes_per_s, tier.half_bytes), 0.0))
+    time: Array = np.where(summed, slowest + fixed, np.inf)
+    return time
 
 
 def all_to_all_s(sent_bytes_per_rank: npt.ArrayLike, placement: Placement, far_share: npt.ArrayLike = 1.0) -> Array:
@@ -113,7 +171,7 @@ def all_to_all_s(sent_bytes_per_rank: npt.ArrayLike, placement: Placement, far_s
     volumes = [part * (np.minimum(tier.inner * tier.members, placement.size) - tier.inner) for tier in placement.tiers]
     volumes[1:] = [volume * np.asarray(far_share, float) for volume in volumes[1:]]
     volumes[0] = volumes[0] + OWN_PART * part
-    return _slowest_tier(placement, volumes, lambda n: np.minimum(n - 1.0, 1.0))
+    return _slowest_tier(placement, volumes, lambda tier: np.where(tier.members > 1.0, 1.0 + tier.scale_up, 0.0))
 
 
 def domains(placement: Placement) -> Array:
@@ -126,7 +184,7 @@ def domains(placement: Placement) -> Array:
 def send_recv_s(bytes_: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -> Array:
     """Time of one message to the rank `stride` further on, in seconds, over the tier where the two meet."""
     placement = place(2.0, stride, links)
-    return _slowest_tier(placement, _ring(2.0 * np.asarray(bytes_, float), placement), np.log2)
+    return _slowest_tier(placement, _ring(2.0 * np.asarray(bytes_, float), placement), _passed)
 
 
 def _ring(result_bytes: Array, placement: Placement) -> list[Array]:
@@ -135,11 +193,23 @@ def _ring(result_bytes: Array, placement: Placement) -> list[Array]:
     return [received / tier.inner for tier in placement.tiers]
 
 
-def _slowest_tier(placement: Placement, volumes: list[Array], steps: Callable[[Array], Array]) -> Array:
+def _passed(tier: Tier) -> Array:
+    """Ranks that a small message passes on its way to all members of a tier."""
+    chain = np.minimum(tier.members, CHAIN) if tier.scale_up else np.ones_like(tier.members)
+    passed: Array = chain - 1.0 + np.log2(tier.members / chain)
+    return passed
+
+
+def _transfer_s(volume: Array, bytes_per_s: float | Array, half_bytes: float) -> Array:
+    time: Array = (volume + np.sqrt(half_bytes * volume)) / bytes_per_s
+    return time
+
+
+def _slowest_tier(placement: Placement, volumes: list[Array], steps: Callable[[Tier], Array]) -> Array:
     slowest: Array = np.zeros(())
     latency: Array = np.zeros(())
     for tier, volume in zip(placement.tiers, volumes, strict=True):
         used = np.where(tier.members > 1.0, volume, 0.0)
-        slowest = np.maximum(slowest, (used + np.sqrt(tier.half_bytes * used)) / tier.bytes_per_s)
-        latency = latency + np.where(tier.members > 1.0, tier.start_s, 0.0) + tier.latency_s * steps(tier.members)
+        slowest = np.maximum(slowest, _transfer_s(used, tier.bytes_per_s, tier.half_bytes))
+        latency = latency + np.where(tier.members > 1.0, tier.start_s, 0.0) + tier.latency_s * steps(tier)
     return slowest + latency

@@ -57,6 +57,7 @@ def expert_transfer_s(
     links: tuple[Link, ...],
     fit: Transfer,
     copy_per_expert: bool,
+    most_domains: npt.ArrayLike = np.inf,
 ) -> Array:
     """Time to send `tokens` of each rank to their experts on `ranks` ranks, or back, in seconds.
 
@@ -67,8 +68,8 @@ def expert_transfer_s(
     With a copy per expert (DeepEP's low-latency kernels) a token is sent `topk` times, those within the domain near,
     the others far. Else (its normal kernels, and TensorRT-LLM's) once to each rank of the domain that has one of its
     experts, and once to each other domain, whose ranks pass it on. Choices are taken as even and independent; a rank's
-    own copy counts as sent. `links` are the tiers seen from one rank, consecutive ranks fill the nearest first; far
-    links have the efficiency of long collectives.
+    own copy counts as sent. Routing limited to groups keeps a token's experts in `most_domains`. `links` are the tiers
+    seen from one rank, consecutive ranks fill the nearest first; far links have the efficiency of long collectives.
     """
     n, k = np.asarray(ranks, float), np.asarray(topk, float)
     near = links[0]
@@ -78,8 +79,8 @@ def expert_transfer_s(
         near_copies, far_copies = k * inside / n, k * (1.0 - inside / n)
     else:
         # Tokens that come from other domains are passed on here: as many as leave.
-        near_copies = _different(k, n)
-        far_copies = _different(k, domains) * (1.0 - 1.0 / domains)
+        near_copies, reached = copies(k, n, near, most_domains)
+        far_copies = reached * (1.0 - 1.0 / domains)
     sent = np.asarray(tokens, float) * np.asarray(token_bytes, float)
     beyond = links[1] if len(links) > 1 else near
     near_s = sent * near_copies / (near.bytes_per_s_one_way * fit.share)
@@ -107,6 +108,20 @@ def expert_exchange_s(
     combine = expert_transfer_s(tokens, combined_bytes, topk, experts, ranks, links, fit.combine, copy_per_expert)
     time: Array = dispatch + combine
     return time
+
+
+def copies(
+    topk: npt.ArrayLike, ranks: npt.ArrayLike, near: Link, most_domains: npt.ArrayLike = np.inf
+) -> tuple[Array, Array]:
+    """Different ranks, and different domains of the link `near`, that one token's experts lie on, its own included.
+
+    Choices are even and independent, in the whole group or, if fewer, in `most_domains` of its domains.
+    """
+    n, k = np.asarray(ranks, float), np.asarray(topk, float)
+    inside = np.minimum(float(near.domain), n)
+    domains = np.ceil(n / inside)
+    within = np.minimum(np.asarray(most_domains, float), domains)
+    return _different(k, np.minimum(within * inside, n)), _different(k, within)
 
 
 def _different(choices: Array, places: Array) -> Array:

@@ -28,6 +28,14 @@ class Link(Spec):
     """Message size per rank at which half of that is reached."""
     start_s: Seconds = 0.0
     """Fixed time of a collective, whatever its size and members; 0 where `latency_s` holds it."""
+    reduction_share: float | None = Field(default=None, gt=0, le=1)
+    """Share of the bandwidth that large all-reduces reach whose sums the switches of this tier form (NVLS, SHARP).
+    `None`: they form none."""
+    reduction_start_s: Seconds = 0.0
+    """Fixed time of such an all-reduce."""
+    point_to_point: bool = False
+    """Whether the bandwidth is that of separate links to every other accelerator of the domain, without a switch: a
+    group has only those between its members."""
 
 
 class Node(Spec):
@@ -46,6 +54,12 @@ class Node(Spec):
     """See `Link.half_bytes`."""
     scale_up_start_s: Seconds = 0.0
     """See `Link.start_s`."""
+    scale_up_reduction_share: float | None = Field(default=None, gt=0, le=1)
+    """See `Link.reduction_share`."""
+    scale_up_reduction_start_s: Seconds = 0.0
+    """See `Link.reduction_start_s`."""
+    scale_up_point_to_point: bool = False
+    """See `Link.point_to_point`."""
     scale_out_bytes_per_s_one_way: BytesPerS
     """Network bandwidth per accelerator, one way."""
     scale_out_latency_s: Seconds

@@ -118,4 +118,4 @@ def test_text_and_json_hold_every_judgement_and_what_was_left_out():
     judged = judge_kernels("any", made(), H100, entry())
     left_out = {"any": {"a reason": 3}}
     assert "a reason: 3 rows" in text(judged, left_out)
-    assert json_text(judged, [], left_out, {}).count('"kind"') == len(judged)
+    assert json_text(judged, [], [], left_out, {}).count('"kind"') == len(judged)

@@ -6,6 +6,8 @@ from myriad.errors import SpecError
 from myriad.estimate.collectives import (
     OWN_PART,
     all_gather_s,
+    all_reduce_in_ring_s,
+    all_reduce_in_switch_s,
     all_reduce_s,
     all_to_all_s,
     place,
@@ -36,8 +38,49 @@ def test_a_cluster_without_links_is_refused():
 
 def test_ring_inside_a_node_by_hand():
     own = OWN_PART * 1e9
-    assert all_gather_s(8e9, place(8, 1, LINKS)) == pytest.approx((7e9 + own) / 450e9 + 3 * 3e-6)
-    assert all_reduce_s(8e9, place(8, 1, LINKS)) == pytest.approx(2 * 7e9 / 450e9 + 6 * 3e-6)
+    assert all_gather_s(8e9, place(8, 1, LINKS)) == pytest.approx((7e9 + own) / 450e9 + 7 * 3e-6)
+    assert all_reduce_s(8e9, place(8, 1, LINKS)) == pytest.approx(2 * 7e9 / 450e9 + 14 * 3e-6)
+
+
+def test_small_messages_pass_every_rank_of_a_host_and_then_double():
+    rack = (NVLINK.model_copy(update={"domain": 64}), NETWORK)
+    passed = [float(all_gather_s(0.0, place(n, 1, rack))) / 3e-6 for n in (1, 2, 4, 8, 16, 64)]
+    assert passed == pytest.approx([0, 1, 3, 7, 8, 10])
+    assert all_gather_s(0.0, place(64, 1, (NETWORK,))) == pytest.approx(6 * 8e-6)
+
+
+def test_switches_that_sum_take_every_byte_once():
+    nvls = NVLINK.model_copy(update={"reduction_share": 0.7, "reduction_start_s": 1e-4})
+    for n in (2, 8):
+        expected = 8e9 * (1 + 1 / n) / (450e9 * 0.7) + 1e-4
+        assert all_reduce_in_switch_s(8e9, place(n, 1, (nvls,))) == pytest.approx(expected)
+    assert all_reduce_s(8e9, place(8, 1, (nvls,))) == all_reduce_in_switch_s(8e9, place(8, 1, (nvls,)))
+    for bytes_, n in ((8e9, 2), (1e3, 8)):
+        alone = place(n, 1, (nvls,))
+        ring_s = all_reduce_in_ring_s(bytes_, alone)
+        assert all_reduce_s(bytes_, alone) == ring_s < all_reduce_in_switch_s(bytes_, alone)
+    assert all_reduce_in_switch_s(8e9, place(np.array([1, 8]), 1, LINKS)).tolist() == [np.inf, np.inf]
+    assert all_reduce_s(8e9, place(1, 1, (nvls,))) == 0.0
+
+
+def test_a_network_joins_hosts_that_sum_inside():
+    nvls = NVLINK.model_copy(update={"reduction_share": 0.7, "reduction_start_s": 4e-5})
+    hosts = place(32, 1, (nvls, NETWORK))
+    by_hosts = 8e9 / 8 * 2 * 3 / 4 / 50e9 + 4e-5 + 2 * 2 * 8e-6
+    assert all_reduce_in_switch_s(8e9, hosts) == pytest.approx(by_hosts)
+    sharp = NETWORK.model_copy(update={"reduction_share": 0.8})
+    assert all_reduce_in_switch_s(8e9, place(32, 1, (nvls, sharp))) == pytest.approx(8e9 * 9 / 8 / 315e9 + 4e-5)
+    apart = place(4, 8, (nvls, sharp))
+    assert all_reduce_in_switch_s(8e9, apart) == pytest.approx(8e9 / 40e9)
+
+
+def test_links_from_point_to_point_carry_what_lies_between_members():
+    mesh = NVLINK.model_copy(update={"point_to_point": True})
+    for n, links in ((2, 1), (4, 3), (8, 7)):
+        assert all_reduce_in_ring_s(8e9, place(n, 1, (mesh, NETWORK))) == pytest.approx(
+            2 * (n - 1) / n * 8e9 / (450e9 * links / 7) + 2 * (n - 1) * 3e-6
+        )
+    assert all_gather_s(8e9, place(1, 1, (mesh,))) == 0.0
 
 
 def test_every_tier_that_a_collective_uses_has_a_start():
@@ -51,19 +94,19 @@ def test_every_tier_that_a_collective_uses_has_a_start():
 
 def test_network_carries_the_ring_on_all_cards_of_a_node():
     s = 8e9
-    assert all_gather_s(s, place(64, 1, LINKS)) == pytest.approx(s * 63 / 64 / (8 * 50e9) + 3 * 3e-6 + 3 * 8e-6)
+    assert all_gather_s(s, place(64, 1, LINKS)) == pytest.approx(s * 63 / 64 / (8 * 50e9) + 7 * 3e-6 + 3 * 8e-6)
     assert all_gather_s(s, place(8, 8, LINKS)) == pytest.approx(s * 7 / 8 / 50e9 + 3 * 8e-6)
 
 
 def test_all_to_all_splits_between_near_and_far_links():
     sent = 1e9
-    assert all_to_all_s(sent, place(8, 1, LINKS)) == pytest.approx(sent * (7 + OWN_PART) / 8 / 450e9 + 3e-6)
-    assert all_to_all_s(sent, place(64, 1, LINKS)) == pytest.approx(sent * 56 / 64 / 50e9 + 11e-6)
+    assert all_to_all_s(sent, place(8, 1, LINKS)) == pytest.approx(sent * (7 + OWN_PART) / 8 / 450e9 + 2 * 3e-6)
+    assert all_to_all_s(sent, place(64, 1, LINKS)) == pytest.approx(sent * 56 / 64 / 50e9 + 14e-6)
 
 
 def test_the_slowest_of_three_tiers_sets_the_time():
     size, moved = 2048, 1e10 * 2047 / 2048
-    latency_s = 1e-3 + 7 * 8e-6 + 3 * 3e-6
+    latency_s = 1e-3 + 7 * 8e-6 + 7 * 3e-6
     assert all_gather_s(1e10, place(size, 1, (*LINKS, LONG))) == pytest.approx(moved / (8 * 50e9) + latency_s)
     thin = LONG.model_copy(update={"bytes_per_s_one_way": 1e8})
     assert all_gather_s(1e10, place(size, 1, (*LINKS, thin))) == pytest.approx(moved / (1024 * 1e8) + latency_s)

@@ -69,32 +69,18 @@ def most_members(topology: FatTree, nics_per_host: int, nic_bytes_per_s: float, 
     """Endpoints that a fat tree reaches at most: leaves are as many as a spine has ports, pods as a core has."""
     rails = nics_per_host if topology.rails == "aligned" else 1
     networks = nics_per_host if topology.rails == "separate" else 1
-    tried: tuple[int, ...] = (topology.tiers,) if topology.tiers else (1, 2, 3) if rails == 1 else (2, 3)
-    found: list[int] = []
-    problem = None
-    for tiers in tried:
-        try:
-            found.append(_most_of(topology, tiers, rails, nic_bytes_per_s, switches))
-        except InfeasibleError as error:
-            problem = error
-    if problem is not None and not found:
-        raise problem
-    return networks * (max(found) - topology.service_ports)
-
-
-def _most_of(topology: FatTree, tiers: int, rails: int, nic_bytes_per_s: float, switches: Mapping[str, Switch]) -> int:
-    """The same for one network of so many tiers, ports of other machines included."""
     leaf = switches[topology.switch]
     spine = switches[topology.spine_switch or topology.switch]
     core = switches[topology.core_switch or topology.spine_switch or topology.switch]
-    if tiers == 1:
-        return leaf.ports * endpoints_per_port(leaf, nic_bytes_per_s / topology.planes)
+    if topology.tiers == 1:
+        per_port = endpoints_per_port(leaf, nic_bytes_per_s / topology.planes)
+        return networks * (leaf.ports * per_port - topology.service_ports)
     down = leaf_members(topology, nic_bytes_per_s, switches)
-    if tiers == 2:
+    if topology.tiers == 2:
         leaves = topology.spine_ports.down if topology.spine_ports is not None else spine.ports
     else:
         leaves = core.ports * _pod_leaves(_ports(spine, topology.spine_ports, topology.spine_oversubscription), rails)
-    return leaves // rails * rails * down
+    return networks * (leaves // rails * rails * down - topology.service_ports)
 
 
 def _pod_leaves(spine: TierPorts, rails: int) -> int:
@@ -129,14 +115,17 @@ def _shape(
     spine = switches[topology.spine_switch or topology.switch]
     core = switches[topology.core_switch or topology.spine_switch or topology.switch]
     per_port = endpoints_per_port(leaf, port_bytes_per_s)
-    most = 3 if topology.tiers is None else topology.tiers
     taken = members + topology.service_ports
-    if most == 1 or (topology.tiers is None and rails == 1):
-        if taken <= leaf.ports * per_port:
-            return _Shape(1, leaf.ports * per_port, 1, 1, 1, 0, 0, 0, 0)
-        if most == 1:
-            raise InfeasibleError(f"one {leaf.name} joins {leaf.ports * per_port} endpoints, not {taken}")
+    one = _Shape(1, leaf.ports * per_port, 1, 1, 1, 0, 0, 0, 0)
+    if topology.tiers == 1:
+        if taken > one.down:
+            raise InfeasibleError(f"one {leaf.name} joins {one.down} endpoints, not {taken}")
+        return one
     ports = _ports(leaf, topology.leaf_ports, topology.oversubscription)
+    # Before it is known whether a third tier is needed, so that a ratio which cannot be is refused at any size.
+    above = _ports(spine, topology.spine_ports, 1.0 if topology.tiers == 2 else topology.spine_oversubscription)
+    if topology.tiers is None and rails == 1 and taken <= one.down:
+        return one
     down = ports.down * per_port
     leaves = -(-taken // (down * rails)) * rails
     if topology.tiers != 3:
@@ -147,7 +136,6 @@ def _shape(
         if topology.tiers == 2:
             reach = spine_ports * down
             raise InfeasibleError(f"two tiers of these switches join at most {reach:,} endpoints, not {taken:,}")
-    above = _ports(spine, topology.spine_ports, topology.spine_oversubscription)
     pod_leaves = _pod_leaves(above, rails)
     pods = -(-leaves // pod_leaves)
     cores = _rounded(-(-pods * above.up // core.ports), above.up, topology.even)
@@ -169,7 +157,8 @@ def _one_copy(
     """One network whose endpoints are numbered by host, then by card."""
     endpoint = np.arange(members)
     host, rail = np.divmod(endpoint, rails)
-    leaf_of = (host // shape.down) * rails + rail if rails > 1 and shape.tiers > 1 else endpoint // shape.down
+    by_rail = shape.tiers > 1 and rails > 1
+    leaf_of = (host // shape.down) * rails + rail if by_rail else endpoint // shape.down
     leaf = np.arange(shape.leaves)
     lower, upper, link_class, rate = [endpoint], [members + leaf_of], [np.zeros(members, int)], [port_bytes_per_s]
     pod = leaf // shape.pod_leaves
