@@ -7,7 +7,7 @@ from myriad.api.device import device_speeds
 from myriad.api.explain import explain_plan, explain_row, explain_training
 from myriad.api.fabric import compare_fabrics, describe_fabric, fabric_of, hosts_of, network_of, switches_of
 from myriad.api.fabric_step import fabric_studies, step_on_fabric
-from myriad.api.fabric_traffic import simulate_collective
+from myriad.api.fabric_traffic import simulate_collective, with_traffic
 from myriad.api.launch_serving import launch_files, launch_of
 from myriad.api.mixed import mix_training
 from myriad.api.plan import plan
@@ -37,5 +37,5 @@ __all__ = [
     "mix_training", "model_entry_text", "network_of", "operations_of", "parameters_of", "plan", "price_check",
     "search_entries", "search_serving", "search_training", "shortened", "simulate_collective", "simulate_serving",
     "step_on_fabric", "sweep", "switches_of", "timeline_of", "timeline_of_plan", "validate_device",
-    "validate_interconnect", "validate_ranking", "validate_serving", "validate_training",
+    "validate_interconnect", "validate_ranking", "validate_serving", "validate_training", "with_traffic",
 ]  # fmt: skip

@@ -8,13 +8,13 @@ import typer
 
 from myriad.cli import completion
 from myriad.cli.options import ClusterName, JsonFile, LanguageCode, check_language
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, show, write
+from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
 from myriad.errors import SpecError
 
 EXAMPLES: Final = """\b
 Examples:
   myriad fabric compare fat-tree-ndr,deepseek-mpft,slim-fly,dragonfly
-    --cluster hgx-h800:10000"""
+    --cluster hgx-h800:10000 --traffic"""
 
 
 def compare(
@@ -27,6 +27,9 @@ def compare(
         ),
     ],
     cluster: ClusterName,
+    traffic: Annotated[
+        bool, typer.Option("--traffic", help="Simulate an all-reduce and all-to-alls of 1 GiB on each.")
+    ] = False,
     json_file: JsonFile = None,
     lang: LanguageCode = "en",
 ) -> None:
@@ -40,6 +43,9 @@ def compare(
     if not all(listed):
         raise SpecError(f"expected names of fabrics separated by commas, found {names!r}")
     comparison = api.compare_fabrics(listed, cluster)
+    if traffic:
+        with progress("simulating") as step:
+            comparison = api.with_traffic(comparison, step("simulating"))
     if json_file is not None:
         write(json_file, json_text(comparison.model_dump(mode="json")))
     if json_file != STANDARD_OUTPUT:
