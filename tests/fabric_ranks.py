@@ -7,7 +7,7 @@ import numpy as np
 from myriad.estimate.fabric.fat_tree import fat_tree
 from myriad.estimate.fabric.network import Network
 from myriad.sim.network.flows import Array, Phase
-from myriad.sim.network.ranks import Ranks, placed_ranks
+from myriad.sim.network.ranks import Ranks, cards_and_domains
 from myriad.spec.fabric import FatTree
 from myriad.spec.fabric_parts import Switch
 
@@ -23,7 +23,8 @@ def small_tree(hosts: int, cards: int, **given: object) -> Network:
 
 def ranks_on(hosts: int, cards: int, order: list[int] | None = None, near: float = 9 * RATE) -> Ranks:
     """One rank per card, hosts filled in this order."""
-    return placed_ranks(np.array(order if order is not None else range(hosts)), cards, cards, cards, RATE, near)
+    own, domain = cards_and_domains(np.array(order if order is not None else range(hosts)), cards, cards)
+    return Ranks(own, domain, cards, RATE, near)
 
 
 def volumes(phases: tuple[Phase, ...], endpoints: int) -> tuple[Array, Array]:

@@ -123,3 +123,12 @@ def test_wrong_plans_and_jobs_are_named(myriad):
         assert (done.code, done.err.count("\n")) == (2, 1)
         assert said in done.err
     assert "fat-tree-ndr" in myriad("fabric", "simulate", "fat-tree-ndrx", *COLLECTIVE[3:]).err
+
+
+def test_fabrics_beside_each_other_with_what_traffic_takes(myriad):
+    names = "fat-tree-ndr,fat-tree-ndr-4to1,tpu-v4-torus"
+    done = myriad("fabric", "compare", names, "--cluster", "dgx-h100:512", "--traffic", "--json", "c.json")
+    assert (done.code, done.err) == (0, "")
+    assert "all-to-all of 64" in done.out
+    full, few, _ = json.loads(Path("c.json").read_text("utf-8"))["rows"]
+    assert full["collectives_s"]["all-to-all of 64"] < few["collectives_s"]["all-to-all of 64"]

@@ -17,7 +17,7 @@ from myriad.api.fabric import (
 )
 from myriad.api.fabric_drawing import draw_fabric
 from myriad.api.fabric_step import fabric_studies, step_on_fabric
-from myriad.api.fabric_traffic import simulate_collective
+from myriad.api.fabric_traffic import simulate_collective, with_traffic
 from myriad.api.launch_serving import launch_files, launch_of
 from myriad.api.mixed import mix_training
 from myriad.api.plan import plan
@@ -49,4 +49,5 @@ __all__ = [
     "search_entries", "search_serving", "search_training", "shortened", "simulate_collective",
     "simulate_serving", "step_on_fabric", "sweep", "switches_of", "timeline_of", "timeline_of_plan",
     "validate_device", "validate_interconnect", "validate_ranking", "validate_serving", "validate_training",
+    "with_traffic",
 ]  # fmt: skip

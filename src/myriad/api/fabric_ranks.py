@@ -10,7 +10,7 @@ from myriad.errors import InfeasibleError
 from myriad.estimate.fabric.network import Array, Network
 from myriad.sim.network.flows import IntArray
 from myriad.sim.network.placement import near, packed, pods_of, shuffled, some_free, spread, units_of
-from myriad.sim.network.ranks import Ranks, placed_ranks
+from myriad.sim.network.ranks import Ranks, cards_and_domains
 from myriad.spec.cluster import Cluster, Link
 from myriad.spec.fabric import Fabric
 from myriad.spec.traffic import Conditions
@@ -49,17 +49,25 @@ def ranks_of(
     scale_up = next((link for link in cluster.links if link.tier == "scale-up"), far)
     topology = fabric.topology
     card = float(card_bytes_per_s(network).max()) * efficiency_of(cluster, conditions)
-    ranks = placed_ranks(
-        order, domain, cards, network.nics_per_host, card,
-        scale_up.bytes_per_s_one_way * scale_up.efficiency, scale_up.latency_s, far.latency_s,
+    share = scale_up.reduction_share
+    own_cards, own_domain = cards_and_domains(order, domain, cards)
+    ranks = Ranks(
+        cards=own_cards,
+        domain=own_domain,
+        cards_per_host=network.nics_per_host,
+        card_bytes_per_s=card,
+        near_bytes_per_s=scale_up.bytes_per_s_one_way * scale_up.efficiency,
+        near_sum_bytes_per_s=None if share is None else scale_up.bytes_per_s_one_way * share,
+        near_latency_s=scale_up.latency_s,
+        far_latency_s=far.latency_s,
         rails_apart=topology.kind == "fat-tree" and topology.rails == "separate",
-    )  # fmt: skip
+    )
     return ranks.take(np.arange(num_ranks))
 
 
 def network_only(ranks: Ranks) -> Ranks:
     """The same ranks where nothing but the network takes time."""
-    return replace(ranks, near_bytes_per_s=np.inf, near_latency_s=0.0, far_latency_s=0.0)
+    return replace(ranks, near_bytes_per_s=np.inf, near_sum_bytes_per_s=None, near_latency_s=0.0, far_latency_s=0.0)
 
 
 def card_bytes_per_s(network: Network) -> Array:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 
@@ -23,9 +26,17 @@ from myriad.sim.network.run import NetworkRun, simulate
 from myriad.spec.cluster import Cluster
 from myriad.spec.fabric import LINK_CLASSES, TIERS, Damage, Fabric
 from myriad.spec.fabric_heat import FabricPictures
+from myriad.spec.fabric_result import FabricComparison
 from myriad.spec.traffic import CollectiveTraffic, Conditions
 from myriad.spec.traffic_result import HotLink, Run, TierUse, TrafficResult
 
+COMPARED: Final[Mapping[str, CollectiveTraffic]] = MappingProxyType(
+    {
+        "all-reduce": CollectiveTraffic(collective="all-reduce", size=2.0**30),
+        "all-to-all of 64": CollectiveTraffic(collective="all-to-all", size=2.0**30, group=64),
+    }
+)
+"""1 GiB each: summed over all accelerators; sent by each to those of its group of neighbours."""
 Progress = Callable[[int, int], None]
 MOST_HOT = 8
 """Links named as the hottest."""
@@ -94,6 +105,23 @@ def simulate_collective(
         ideal_bus_bytes_per_s=factor * traffic.size / ideal_s,
         pictures=pictures,
     )
+
+
+def with_traffic(comparison: FabricComparison, progress: Progress | None = None) -> FabricComparison:
+    """The comparison with times of `COMPARED` on each fabric, packed, routed as the fabric says.
+
+    A time that cannot be had is left out: flows hashed one by one may be too many, for example.
+    """
+    rows = []
+    for number, row in enumerate(comparison.rows):
+        times_s: dict[str, float] = {}
+        for name, traffic in COMPARED.items() if row.description is not None else ():
+            with suppress(InfeasibleError, SpecError):
+                times_s[name] = simulate_collective(row.name, comparison.cluster, traffic).run.makespan_s
+        rows.append(row.model_copy(update={"collectives_s": times_s}))
+        if progress is not None:
+            progress(number + 1, len(comparison.rows))
+    return comparison.model_copy(update={"rows": tuple(rows)})
 
 
 def run_on(

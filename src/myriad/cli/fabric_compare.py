@@ -9,13 +9,13 @@ import typer
 
 from myriad.cli import completion
 from myriad.cli.options import ClusterName, JsonFile, LanguageCode, check_language
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, say, show, write
+from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, say, show, write
 from myriad.errors import SpecError
 
 EXAMPLES: Final = """\b
 Examples:
   myriad fabric compare fat-tree-ndr,deepseek-mpft,slim-fly,dragonfly
-    --cluster hgx-h800:10000"""
+    --cluster hgx-h800:10000 --traffic"""
 
 
 def compare(
@@ -28,6 +28,9 @@ def compare(
         ),
     ],
     cluster: ClusterName,
+    traffic: Annotated[
+        bool, typer.Option("--traffic", help="Simulate an all-reduce and all-to-alls of 1 GiB on each.")
+    ] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with bars and drawings.")] = None,
     json_file: JsonFile = None,
     lang: LanguageCode = "en",
@@ -43,6 +46,9 @@ def compare(
     if not all(listed):
         raise SpecError(f"expected names of fabrics separated by commas, found {names!r}")
     comparison = api.compare_fabrics(listed, cluster)
+    if traffic:
+        with progress("simulating") as step:
+            comparison = api.with_traffic(comparison, step("simulating"))
     if html is not None:
         joined = [row.name for row in comparison.rows if row.description is not None]
         drawings = {name: api.draw_fabric(name, cluster) for name in joined}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from small_setting import moe_model, setting
 
 from myriad.api.step_change import changed_parts_s
 from myriad.estimate.training import estimate_layout
 from myriad.spec.layout import Layout
+from small_setting import moe_model, setting
 
 LAYOUT = Layout(dp=64, pp=2, ep=16, zero=1)
 

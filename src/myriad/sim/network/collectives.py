@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from myriad.sim.network.flows import IntArray, Phase
-from myriad.sim.network.ranks import NO_FLOWS, Ranks, lanes, phase, with_near
+from myriad.sim.network.ranks import NO_FLOWS, Ranks, lanes, phase, summed_inside_bytes, with_near
 from myriad.sim.network.trees import binary_tree, depth, double_binary_tree
 
 
@@ -46,7 +46,10 @@ def _ring(ranks: Ranks, groups: IntArray, bytes_: float, passes: int) -> tuple[P
 
 
 def hierarchical_all_reduce(ranks: Ranks, groups: IntArray, bytes_: float) -> tuple[Phase, ...]:
-    """A reduce-scatter inside each domain, a ring all-reduce of 1/K on each rail, an all-gather inside."""
+    """A reduce-scatter inside each domain, a ring all-reduce of 1/K on each rail, an all-gather inside.
+
+    Or sums in the domain's switches before and after, see `summed_inside_bytes`; of trees too.
+    """
     return _hierarchical(ranks, groups, bytes_, 2)
 
 
@@ -66,7 +69,8 @@ def _hierarchical(ranks: Ranks, groups: IntArray, bytes_: float, passes: int) ->
     if domains == 1 or members == 1:
         return _ring(ranks, groups, bytes_, passes)
     repeats = passes * (domains - 1)
-    near_bytes = passes * bytes_ * (members - 1) / members / repeats
+    inside = summed_inside_bytes(ranks, bytes_, members) if passes == 2 else bytes_ * (members - 1) / members
+    near_bytes = inside / repeats
     part = bytes_ / members / domains
     return (phase(ranks, by_domain, np.roll(by_domain, -1, axis=1), part, repeats, near_bytes),)
 
@@ -96,7 +100,7 @@ def _trees(ranks: Ranks, groups: IntArray, bytes_: float, *, double: bool, reduc
         return ()
     by_domain = lanes(ranks, groups)
     domains, members = by_domain.shape[1:]
-    near_bytes = (2 if reduces else 1) * bytes_ * (members - 1) / members
+    near_bytes = summed_inside_bytes(ranks, bytes_, members) if reduces else bytes_ * (members - 1) / members
     if domains == 1:
         return (with_near(ranks, NO_FLOWS, near_bytes),)
     trees = double_binary_tree(domains) if double else (binary_tree(domains),)

@@ -7,7 +7,7 @@ import numpy as np
 from myriad.estimate.fabric.network import Network
 from myriad.sim.network.flows import Flows, IntArray, Phase
 from myriad.sim.network.leaves import leaves_of
-from myriad.sim.network.ranks import NO_FLOWS, Ranks, flows_of, lanes, with_near
+from myriad.sim.network.ranks import NO_FLOWS, Ranks, flows_of, lanes, summed_inside_bytes, with_near
 
 
 def in_switch_all_reduce(ranks: Ranks, groups: IntArray, bytes_: float, network: Network) -> tuple[Phase, ...]:
@@ -21,7 +21,7 @@ def in_switch_all_reduce(ranks: Ranks, groups: IntArray, bytes_: float, network:
         return ()
     by_domain = lanes(ranks, groups)
     domains, members = by_domain.shape[1:]
-    near_bytes = 2 * bytes_ * (members - 1) / members
+    near_bytes = summed_inside_bytes(ranks, bytes_, members)
     if domains == 1:
         return (with_near(ranks, NO_FLOWS, near_bytes),)
     rails = by_domain.transpose(0, 2, 1).reshape(-1, domains)

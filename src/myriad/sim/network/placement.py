@@ -48,20 +48,44 @@ def some_free(num_domains: int, needed: int, seed: int) -> IntArray:
 
 
 def near(free: IntArray, needed: int, levels: Sequence[IntArray], block: int) -> IntArray:
-    """So many free domains, in an order that keeps blocks of `block` domains within units where that is possible.
+    """So many free domains, in an order that spreads each block of `block` domains over few units.
 
     `levels` are units of domains from the nearest on (leaves, then pods); `block` is what the heaviest groups of a job
-    span. Whole blocks within a unit come first, then whole blocks within a pod, then the rest. A heuristic:
-    nothing says that no better order exists.
+    span. Whole blocks within a leaf come first; what leaves then have over is joined to blocks within pods, the largest
+    pieces first, each with the largest that still fits; then to blocks anywhere. A heuristic: nothing says that no
+    better order exists.
     """
-    left = free[np.lexsort((free, *(level[free] for level in levels)))]
-    order = []
-    for level in levels:
-        turn, count = _turns(level[left])
-        whole = turn < count // block * block
-        order.append(left[whole])
-        left = left[~whole]
-    return np.concatenate([*order, left])[:needed]
+    pieces = [np.array([domain]) for domain in np.sort(free)]
+    order: list[IntArray] = []
+    for level in (*levels, np.zeros_like(levels[0])):
+        units: dict[int, list[IntArray]] = {}
+        for piece in pieces:
+            units.setdefault(int(level[piece[0]]), []).append(piece)
+        pieces = []
+        for inside in units.values():
+            whole, left = _blocks(inside, block)
+            order += whole
+            pieces += left
+    return np.concatenate([*order, *pieces])[:needed]
+
+
+def _blocks(pieces: list[IntArray], block: int) -> tuple[list[IntArray], list[IntArray]]:
+    """Blocks put together from pieces that are smaller, and what is left over, in one piece."""
+    waiting = sorted(pieces, key=len, reverse=True)
+    whole: list[IntArray] = []
+    while sum(len(piece) for piece in waiting) >= block:
+        filled, missing = [waiting.pop(0)], block
+        missing -= len(filled[0])
+        while missing:
+            at = next((i for i, piece in enumerate(waiting) if len(piece) <= missing), len(waiting) - 1)
+            piece = waiting.pop(at)
+            filled.append(piece[:missing])
+            if len(piece) > missing:
+                waiting.append(piece[missing:])
+                waiting.sort(key=len, reverse=True)
+            missing -= len(filled[-1])
+        whole.append(np.concatenate(filled))
+    return whole, [np.concatenate(waiting)] if waiting else []
 
 
 def _turns(units: IntArray) -> tuple[IntArray, IntArray]:

@@ -8,7 +8,7 @@ excess where it does not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ class Ranks:
     """Of one card, one way."""
     near_bytes_per_s: float
     """Of one rank into its scale-up domain, one way."""
+    near_sum_bytes_per_s: float | None = None
+    """The same of sums that the domain's switches form (NVLS); `None`: they form none."""
     near_latency_s: float = 0.0
     far_latency_s: float = 0.0
     """Of one message, start-up and way, inside a domain and between domains."""
@@ -40,24 +42,13 @@ class Ranks:
 
     def take(self, ranks: IntArray) -> Ranks:
         """These ranks alone, numbered anew in the order given."""
-        return Ranks(
-            self.cards[ranks], self.domain[ranks], self.cards_per_host, self.card_bytes_per_s, self.near_bytes_per_s,
-            self.near_latency_s, self.far_latency_s, self.rails_apart,
-        )  # fmt: skip
+        return replace(self, cards=self.cards[ranks], domain=self.domain[ranks])
 
 
-def placed_ranks(
-    order: IntArray,
-    accelerators_per_domain: int,
-    cards_per_domain: int,
-    cards_per_host: int,
-    card_bytes_per_s: float,
-    near_bytes_per_s: float,
-    near_latency_s: float = 0.0,
-    far_latency_s: float = 0.0,
-    rails_apart: bool = False,
-) -> Ranks:
-    """Ranks that fill the scale-up domains in this order; `order[i]` is the domain of ranks i A to i A + A - 1.
+def cards_and_domains(
+    order: IntArray, accelerators_per_domain: int, cards_per_domain: int
+) -> tuple[IntArray, IntArray]:
+    """Cards (R, C) and domains (R,) of ranks that fill domains in this order; `order[i]` is that of ranks i A and on.
 
     With more cards than accelerators each accelerator has an equal number of neighbouring cards; with fewer,
     neighbouring accelerators share one.
@@ -67,10 +58,7 @@ def placed_ranks(
     first = local * cards_per_domain // accelerators_per_domain
     inside = first[:, None] + np.arange(each)[None, :]
     cards = order[:, None, None] * cards_per_domain + inside[None]
-    return Ranks(
-        cards.reshape(-1, each), np.repeat(order, accelerators_per_domain), cards_per_host, card_bytes_per_s,
-        near_bytes_per_s, near_latency_s, far_latency_s, rails_apart,
-    )  # fmt: skip
+    return cards.reshape(-1, each), np.repeat(order, accelerators_per_domain)
 
 
 def groups_of(num_ranks: int, size: int, stride: int = 1) -> IntArray:
@@ -132,6 +120,20 @@ def phase(
         inside += _most(len(ranks), [(np.repeat(source[far], each)[relayed], part[relayed])])
     flows = flows_of(leaves.ravel(), enters.ravel(), part)
     return with_near(ranks, flows, near_bytes + inside, repeats, steps)
+
+
+def summed_inside_bytes(ranks: Ranks, bytes_: float, members: int) -> float:
+    """What each rank sends inside its domain of so many members for an all-reduce, in bytes at the domain's rate.
+
+    A reduce-scatter and an all-gather, 2 (k-1)/k of the bytes; or, where that takes less time, 1 + 1/k of them through
+    switches that sum (`estimate.collectives.all_reduce_in_switch_s`).
+    """
+    if members == 1:
+        return 0.0
+    passed = 2.0 * (members - 1) / members * bytes_
+    if ranks.near_sum_bytes_per_s is None:
+        return passed
+    return min(passed, (1.0 + 1.0 / members) * bytes_ * ranks.near_bytes_per_s / ranks.near_sum_bytes_per_s)
 
 
 def with_near(ranks: Ranks, flows: Flows, near_bytes: float, repeats: int = 1, steps: float = 1.0) -> Phase:

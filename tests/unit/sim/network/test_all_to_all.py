@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -62,7 +64,7 @@ def test_through_the_host_no_flow_changes_its_rail_and_as_much_arrives():
 def test_rails_apart_are_reached_through_the_host():
     network = small_tree(4, 2, rails="separate")
     ranks = ranks_on(4, 2)
-    apart = type(ranks)(ranks.cards, ranks.domain, 2, RATE, 9 * RATE, rails_apart=True)
+    apart = replace(ranks, rails_apart=True)
     (phase,) = direct_all_to_all(apart, groups_of(8, 8), BYTES, network)
     assert (phase.flows.source % 2 == phase.flows.target % 2).all()
 

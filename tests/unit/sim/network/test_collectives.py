@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -68,6 +70,14 @@ def test_scale_up_links_that_are_slower_than_cards_set_the_time():
     (levels,) = c.hierarchical_all_reduce(slow, groups_of(32, 32), BYTES)
     network_s = 2 * BYTES * 3 / 4 / 8 / RATE
     assert_allclose(network_s + levels.repeats * levels.latency_s, 2 * BYTES * 7 / 8 / (RATE / 2))
+
+
+def test_sums_in_the_switches_of_a_host_are_used_where_they_are_faster():
+    slow = replace(ranks_on(4, 8, near=RATE / 2), near_sum_bytes_per_s=RATE / 2)
+    (levels,) = c.hierarchical_all_reduce(slow, groups_of(32, 32), BYTES)
+    assert_allclose(2 * BYTES * 3 / 4 / 8 / RATE + levels.repeats * levels.latency_s, 9 / 8 * BYTES / (RATE / 2))
+    (gather,) = c.hierarchical_all_gather(slow, groups_of(32, 32), BYTES)
+    assert_allclose(BYTES * 3 / 4 / 8 / RATE + gather.repeats * gather.latency_s, 7 / 8 * BYTES / (RATE / 2))
 
 
 def test_a_group_within_a_host_never_enters_the_network():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fabric_ranks import RATE, ranks_on, small_tree
 from numpy.testing import assert_allclose
 
+from fabric_ranks import RATE, ranks_on, small_tree
 from myriad.estimate.fabric.network import Network
 from myriad.sim.network.algorithms import bus_factor, phases_of
 from myriad.sim.network.flows import Activity
