@@ -11,7 +11,7 @@ import pytest
     ("words", "drawn"),
     [
         (("describe", "superpod-h100", "--cluster", "dgx-h100:1016", "--lang", "zh"), 'class="box leaf"'),
-        (("compare", "slim-fly,dragonfly", "--cluster", "dgx-h100:512"), 'class="box group"'),
+        (("compare", "slim-fly,dragonfly", "--cluster", "dgx-h100:4096"), 'class="box group"'),
         (("bom", "rail-only-ndr", "--cluster", "dgx-h100:512", "--currency", "CNY"), 'id="table-bill"'),
         (
             (
