@@ -7,13 +7,12 @@ import pytest
 
 pytest.importorskip("scipy", reason="comes with the extra `calibrate`")
 
-from linear_programs import max_min_by_programs  # noqa: E402
-from small_fabrics import random_flows, small  # noqa: E402
-
-from myriad.estimate.fabric.network import Network  # noqa: E402
-from myriad.sim.network.flows import Flows  # noqa: E402
-from myriad.sim.network.maxmin import max_min_rates  # noqa: E402
-from myriad.sim.network.routing import router_of  # noqa: E402
+from linear_programs import max_min_by_programs
+from myriad.estimate.fabric.network import Network
+from myriad.sim.network.flows import Flows
+from myriad.sim.network.maxmin import max_min_rates
+from myriad.sim.network.routing import router_of
+from small_fabrics import random_flows, small
 
 
 def shortest_paths(network: Network, source: int, target: int) -> list[list[int]]:
@@ -24,7 +23,9 @@ def shortest_paths(network: Network, source: int, target: int) -> list[list[int]
     behind: dict[int, list[list[int]]] = {target: [[]]}
     before: dict[int, list[list[int]]] = {source: [[]]}
     for _ in range(4):
-        both = [[*up, *down] for vertex in before if vertex in behind for up in before[vertex] for down in behind[vertex]]
+        both = [
+            [*up, *down] for vertex in before if vertex in behind for up in before[vertex] for down in behind[vertex]
+        ]
         if both:
             return both
         before = _climb(before, ahead, lambda path, link: [*path, link])

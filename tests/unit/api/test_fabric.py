@@ -92,7 +92,11 @@ def test_a_fabric_that_cannot_join_so_many_says_why_beside_the_others():
     assert reasons[2] == "a torus of 16 x 16 x 16 has 4,096 places, not 20,000"
     one = found.rows[1].description
     assert one is not None
-    assert found.rows[1].transceivers == 2 * (one.num_endpoints + one.links_between_switches)
+    # Twin ports share a module, and copper reaches within a rack.
+    assert found.rows[1].transceivers is not None
+    assert (
+        one.links_between_switches <= found.rows[1].transceivers < 2 * (one.num_endpoints + one.links_between_switches)
+    )
 
 
 def test_the_longest_way_up_and_down_a_tree_takes_each_tier_s_latency():
