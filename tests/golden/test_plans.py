@@ -16,10 +16,10 @@ import myriad
 ROOT = Path(__file__).parents[2]
 STORED = Path(__file__).parent
 RENEW = "MYRIAD_RENEW_GOLDEN" in os.environ
-PASSING = {"version", "plan_s", "search_s", "layouts_per_s"}
+PASSING = {"version", "plan_s", "search_s", "layouts_per_s", "simulated_s"}
 """Keys whose values differ from run to run or from release to release."""
-LONG = {"operations", "transfers", "held_time_s", "held_bytes"}
-"""Columns of timelines: thousands of figures that follow from few, which are there."""
+LONG = {"operations", "transfers", "held_time_s", "held_bytes", "drawing", "pictures"}
+"""Columns of timelines and pictures of fabrics: thousands of figures that follow from few, which are there."""
 
 
 def without_passing(value: Any) -> Any:

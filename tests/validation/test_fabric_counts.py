@@ -148,7 +148,7 @@ def test_slim_fly_of_28_has_the_counts_of_the_table_and_no_graph():
 
 
 def test_the_largest_row_of_the_cost_sheet_is_a_share_and_not_a_network():
-    """8,192 switches are 5/64 of 104,858 GPUs, rounded; whole leaves and pods of every rail take 2.6 % more."""
+    """8,192 switches are 5/64 of 104,858 GPUs, rounded; whole leaves and pods of every rail take 2.5 % more."""
     network = built(Row("", "rail-only-ndr", 13107, 8, {}))
     assert round(104858 * 5 / 64) == 8192
     assert network.num_switches == 8400

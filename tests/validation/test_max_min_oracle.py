@@ -7,13 +7,12 @@ import pytest
 
 pytest.importorskip("scipy", reason="comes with the extra `calibrate`")
 
-from linear_programs import max_min_by_programs, usage_of  # noqa: E402
-from small_fabrics import TOPOLOGIES, random_flows, small  # noqa: E402
-
-from myriad.errors import InfeasibleError  # noqa: E402
-from myriad.sim.network.maxmin import Incidence, max_min_rates, set_rates_plain  # noqa: E402
-from myriad.sim.network.paths import Paths  # noqa: E402
-from myriad.sim.network.routing import router_of  # noqa: E402
+from linear_programs import max_min_by_programs, usage_of
+from myriad.errors import InfeasibleError
+from myriad.sim.network.maxmin import Incidence, max_min_rates, set_rates_plain
+from myriad.sim.network.paths import Paths
+from myriad.sim.network.routing import router_of
+from small_fabrics import TOPOLOGIES, random_flows, small
 
 
 def assert_fair(paths: Paths) -> None:
@@ -32,7 +31,8 @@ def assert_fair(paths: Paths) -> None:
 
 @pytest.mark.parametrize("routing", ["ecmp", "spray"])
 @pytest.mark.parametrize(
-    ("name", "broken"), [(name, broken) for name in TOPOLOGIES for broken in (0.0, 0.1) if name != "direct" or not broken]
+    ("name", "broken"),
+    [(name, broken) for name in TOPOLOGIES for broken in (0.0, 0.1) if name != "direct" or not broken],
 )
 def test_fabrics(name, routing, broken):
     network = small(name, broken, seed=5)
@@ -52,7 +52,6 @@ def test_random_incidences(seed):
     resource = np.concatenate([generator.choice(resources, length, replace=False) for length in lengths])
     assert_fair(
         Paths(
-            flow=np.arange(rows),
             members=generator.integers(1, 5, rows).astype(float),
             bytes_=np.ones(rows),
             indptr=np.concatenate([[0], np.cumsum(lengths)]),

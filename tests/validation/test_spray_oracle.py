@@ -7,13 +7,12 @@ import pytest
 
 pytest.importorskip("scipy", reason="comes with the extra `calibrate`")
 
-from linear_programs import max_min_by_programs  # noqa: E402
-from small_fabrics import random_flows, small  # noqa: E402
-
-from myriad.estimate.fabric.network import Network  # noqa: E402
-from myriad.sim.network.flows import Flows  # noqa: E402
-from myriad.sim.network.maxmin import max_min_rates  # noqa: E402
-from myriad.sim.network.routing import router_of  # noqa: E402
+from linear_programs import max_min_by_programs
+from myriad.estimate.fabric.network import Network
+from myriad.sim.network.flows import Flows
+from myriad.sim.network.maxmin import max_min_rates
+from myriad.sim.network.routing import router_of
+from small_fabrics import random_flows, small
 
 
 def shortest_paths(network: Network, source: int, target: int) -> list[list[int]]:
@@ -24,7 +23,9 @@ def shortest_paths(network: Network, source: int, target: int) -> list[list[int]
     behind: dict[int, list[list[int]]] = {target: [[]]}
     before: dict[int, list[list[int]]] = {source: [[]]}
     for _ in range(4):
-        both = [[*up, *down] for vertex in before if vertex in behind for up in before[vertex] for down in behind[vertex]]
+        both = [
+            [*up, *down] for vertex in before if vertex in behind for up in before[vertex] for down in behind[vertex]
+        ]
         if both:
             return both
         before = _climb(before, ahead, lambda path, link: [*path, link])
@@ -60,7 +61,7 @@ def rates(name: str, broken: float, seed: int, number: int = 12) -> tuple[np.nda
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("name", ["two-tier", "rails", "rails-apart", "three-tier", "three-tier-lean", "planes"])
+@pytest.mark.parametrize("name", ["two-tier", "rails", "rails-apart", "three-tier", "three-tier-lean", "planes", "pods-of-rails"])
 def test_exact_where_links_are_even(name, seed):
     found, ideal = rates(name, 0.0, seed)
     np.testing.assert_allclose(found, ideal, rtol=1e-6)

@@ -12,6 +12,7 @@ from myriad.api.clusters import clusters_of, fabric_text, sites_text
 from myriad.api.compare import compare, sensitivities
 from myriad.api.domain import model_caveats
 from myriad.api.named import at_key, check_names, models_of
+from myriad.api.plan_fabrics import fabrics_of
 from myriad.api.plan_mixed import mixed_name, mixed_option
 from myriad.api.plan_warnings import warnings_of
 from myriad.api.services import ServicePlanner, free_clusters, left_for_jobs
@@ -86,6 +87,10 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
     left = left_for_jobs(system, services)
     planner = _Planner(system, models, free_clusters(clusters, left), rates, progress)
     jobs = tuple(planner.job(name, job) for name, job in system.jobs.items())
+
+    def setting_on(job: str, cluster: Cluster) -> Setting:
+        return setting_of_job(system.jobs[job], models[system.jobs[job].model], cluster)
+
     return Plan(
         system=system.name,
         description=system.description,
@@ -93,6 +98,7 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
         currency=system.currency,
         usd_per_currency=rates[system.currency],
         pools={name: _pool_line(system.pools[name], cluster) for name, cluster in clusters.items()},
+        fabrics=fabrics_of(system, jobs, setting_on),
         services=services,
         jobs=jobs,
         for_jobs=left,

@@ -53,7 +53,7 @@ def _node_and_count(text: str) -> tuple[str, int]:
     if number > LARGEST_COUNT:
         raise SpecError(f"cluster {text!r}: the count must be at most {LARGEST_COUNT:,}, found {count_text}")
     try:
-        return _node_id(name), int(number)
+        return node_id_of(name), int(number)
     except SpecError as error:
         raise SpecError(f"cluster {text!r}: {error}") from None
 
@@ -80,7 +80,7 @@ def _node_of(pool: Pool) -> str:
     return _default_node(pool.accelerator)
 
 
-def _node_id(name: str) -> str:
+def node_id_of(name: str) -> str:
     """The node of this name, or the usual node of the accelerator of this name."""
     node_id = find("nodes", name)
     if node_id is not None:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from myriad.estimate.collectives import (
+    Placement,
     all_gather_s,
     all_reduce_s,
     all_to_all_s,
@@ -89,16 +90,10 @@ def block_exchange(
     ep_one_way = zero
     etp_one_way = zero
     if moe is not None:
-        width = float(moe.latent_dim or model.hidden)
-        copies = cells.tokens / cells.sequence_shard * moe.top_k * work.expert_imbalance
         ep_place = place(cells.ep, cells.etp, links)
-        sent, far_share = ACTIVATION_BYTES * copies * width, np.ones_like(zero)
-        if stack.dispatch_once_per_domain:
-            once_per_rank = distinct_share(moe, cells.ep)
-            far_share = distinct_share(moe, domains(ep_place)) / once_per_rank
-            sent = sent * once_per_rank
+        sent, far_share = dispatched_bytes(moe, model, cells, work, stack, ep_place)
         ep_one_way = 2 * all_to_all_s(sent, ep_place, far_share)
-        arrived = ACTIVATION_BYTES * expert_tokens(moe, cells, work) * width
+        arrived = ACTIVATION_BYTES * expert_tokens(moe, cells, work) * float(moe.latent_dim or model.hidden)
         etp_place = place(cells.etp, np.ones_like(cells.etp), links)
         etp_one_way = all_gather_s(arrived, etp_place) + reduce_scatter_s(arrived, etp_place)
     return Exchange(
@@ -109,6 +104,22 @@ def block_exchange(
         ep_forward_s=ep_one_way,
         ep_backward_s=ep_one_way,
     )
+
+
+def dispatched_bytes(
+    moe: MixtureOfExperts, model: Model, cells: Cells, work: TrainingWork, stack: Stack, ep_place: Placement
+) -> tuple[Array, Array]:
+    """Bytes that a rank sends to the experts of one layer per micro-batch, and the share of the far ones that travels.
+
+    See `block_exchange`; as much comes back.
+    """
+    width = float(moe.latent_dim or model.hidden)
+    copies = cells.tokens / cells.sequence_shard * moe.top_k * work.expert_imbalance
+    sent = np.asarray(ACTIVATION_BYTES * copies * width)
+    if not stack.dispatch_once_per_domain:
+        return sent, np.ones_like(sent)
+    once_per_rank = distinct_share(moe, cells.ep)
+    return sent * once_per_rank, distinct_share(moe, domains(ep_place)) / once_per_rank
 
 
 def distinct_share(moe: MixtureOfExperts, places: Array) -> Array:
@@ -146,6 +157,11 @@ def key_value_elements(block: Block, cells: Cells) -> Array:
             return np.zeros_like(cells.tp)
 
 
+def key_value_bytes(block: Block, cells: Cells, work: TrainingWork) -> Array:
+    """Keys and values of the whole sequence of one micro-batch on one tensor-parallel rank, in bytes."""
+    return np.asarray(ACTIVATION_BYTES * work.seq_len * cells.micro_batch * key_value_elements(block, cells))
+
+
 def _context(block: Block, cells: Cells, work: TrainingWork, links: tuple[Link, ...]) -> tuple[Array, Array]:
     cp_place = place(cells.cp, cells.tp, links)
     per_token = key_value_elements(block, cells)
@@ -153,7 +169,7 @@ def _context(block: Block, cells: Cells, work: TrainingWork, links: tuple[Link, 
         # Scans switch from sequence to head shards and back: two all-to-alls each way.
         turned = all_to_all_s(ACTIVATION_BYTES * cells.tokens * per_token, cp_place)
         return 2 * turned, 2 * turned
-    whole = ACTIVATION_BYTES * work.seq_len * cells.micro_batch * per_token
+    whole = key_value_bytes(block, cells, work)
     gathered = all_gather_s(whole, cp_place)
     return gathered, gathered + reduce_scatter_s(whole, cp_place)
 

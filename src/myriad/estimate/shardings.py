@@ -38,6 +38,8 @@ class Shardings:
         dense, expert = _parameters(setting, layouts, stages, costs, stage_costs, cut)
         largest = np.argmax(dense + expert, axis=0)
         own_dense, own_expert = dense[largest, columns], expert[largest, columns]
+        self.parameters = own_dense, own_expert
+        """Dense and expert parameters of one rank of the stage that has most."""
         self.sent = traffic(layouts, own_dense, own_expert, work.optimizer, setting.stack, setting.cluster.links)
         self.optimizer_s = optimizer_s(
             layouts, own_dense, own_expert, work.optimizer, setting.device.memory_bytes_per_s,

@@ -71,6 +71,10 @@ class Node(Spec):
     scale_out_half_bytes: float = Field(default=0.0, ge=0)
     power_watts: Watts | None = None
     """Power of the whole node under load, at the plug."""
+    backplane_cables: Count | None = None
+    """Copper cables of the backplane that joins a scale-up domain within one rack; `None` where there is none."""
+    scale_up_transceivers: Count | None = None
+    """Optical modules that join a scale-up domain of several racks, where it is not joined by copper."""
 
 
 class Sites(Spec):

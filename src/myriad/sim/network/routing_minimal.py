@@ -51,7 +51,6 @@ class MinimalRouter:
         weight[place] = share[entry]
         number, used = compressed(resource, 2 * network.num_links)
         return Paths(
-            flow=np.arange(len(flows)),
             members=flows.members.astype(np.float64),
             bytes_=flows.bytes_,
             indptr=indptr,
