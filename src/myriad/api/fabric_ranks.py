@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from myriad.errors import InfeasibleError
+from myriad.errors import InfeasibleError, SpecError
 from myriad.estimate.fabric.network import Array, Network
 from myriad.sim.network.flows import IntArray
 from myriad.sim.network.placement import near, packed, pods_of, shuffled, some_free, spread, units_of
 from myriad.sim.network.ranks import Ranks, cards_and_domains
 from myriad.spec.cluster import Cluster, Link
-from myriad.spec.fabric import Fabric
+from myriad.spec.fabric import LINK_CLASSES, Fabric
 from myriad.spec.traffic import Conditions
 
 
@@ -22,16 +22,18 @@ def efficiency_of(cluster: Cluster, conditions: Conditions) -> float:
 
 
 def domain_size(cluster: Cluster, network: Network) -> tuple[int, int]:
-    """Accelerators and hosts of one scale-up domain, at least a host."""
+    """Accelerators and cards of one scale-up domain, at least a host; in a torus, whose links join them, of one."""
+    if network.link_classes == LINK_CLASSES["torus"]:
+        return 1, 1
     per_host = max(cluster.num_accelerators // network.num_hosts, 1)
     hosts = max(min(cluster.scale_up_domain, cluster.num_accelerators) // per_host, 1)
-    return hosts * per_host, hosts
+    return hosts * per_host, hosts * network.nics_per_host
 
 
 def num_free(cluster: Cluster, network: Network, conditions: Conditions) -> int:
     """Accelerators in the scale-up domains that are free."""
-    domain, hosts = domain_size(cluster, network)
-    return _num_free(network.num_hosts // hosts, conditions) * domain
+    domain, cards = domain_size(cluster, network)
+    return _num_free(network.num_endpoints // cards, conditions) * domain
 
 
 def ranks_of(
@@ -42,8 +44,7 @@ def ranks_of(
     `block` is how many ranks the heaviest groups span, for placements that keep them near. Raises InfeasibleError where
     too few hosts are free.
     """
-    domain, hosts = domain_size(cluster, network)
-    cards = hosts * network.nics_per_host
+    domain, cards = domain_size(cluster, network)
     order = _order(network, conditions, -(-num_ranks // domain), cards, -(-block // domain))
     far = _far(cluster)
     scale_up = next((link for link in cluster.links if link.tier == "scale-up"), far)
@@ -85,10 +86,12 @@ def _order(network: Network, conditions: Conditions, needed: int, cards: int, bl
     free = some_free(number, _num_free(number, conditions), conditions.seed)
     if needed > len(free):
         raise InfeasibleError(f"{needed:,} scale-up domains are asked for, {len(free):,} of {number:,} are free")
-    if conditions.placement == "packed" or not network.tiers:
+    if conditions.placement == "packed":
         return packed(free)[:needed]
     if conditions.placement == "random":
         return shuffled(free, conditions.seed)[:needed]
+    if not network.tiers:
+        raise SpecError(f"placement: {conditions.placement} goes by leaves, and this fabric has none")
     units = units_of(network, cards)
     if conditions.placement == "spread":
         return spread(free, units)[:needed]

@@ -25,7 +25,7 @@ TrafficName = Literal[
 Operation = Literal["all-reduce", "all-gather", "reduce-scatter", "all-to-all", "send"]
 
 ALGORITHMS: Final[dict[str, tuple[str, ...]]] = {
-    "all-reduce": ("hierarchical", "ring", "tree", "double-binary-tree", "halving-doubling", "in-switch"),
+    "all-reduce": ("double-binary-tree", "hierarchical", "ring", "tree", "halving-doubling", "in-switch"),
     "all-gather": ("hierarchical", "ring", "doubling"),
     "reduce-scatter": ("hierarchical", "ring", "halving"),
     "all-to-all": ("direct", "pairwise", "hierarchical"),

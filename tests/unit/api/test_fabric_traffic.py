@@ -72,13 +72,11 @@ def test_blocks_kept_near_are_faster_on_hosts_that_lie_scattered():
 def test_domains_of_several_trays_are_filled_whole():
     fabric, (node, number) = fabric_of(RAILS), catalog.counted_node("gb200-nvl72:576")
     network, cluster = network_of(fabric, node, number), catalog.cluster("gb200-nvl72:576")
-    domain, hosts = domain_size(cluster, network)
-    assert domain == 72
+    assert domain_size(cluster, network) == (72, 72)
     ranks = ranks_of(cluster, fabric, network, Conditions(placement="random"), 144, 72)
     assert len(np.unique(ranks.domain)) == 2
     assert len(np.unique(ranks.cards)) == 144
     assert card_bytes_per_s(network).sum() == pytest.approx(576 * node.scale_out_bytes_per_s_one_way)
-    assert hosts * network.nics_per_host == 72
 
 
 @pytest.mark.parametrize(
@@ -97,6 +95,23 @@ def test_what_cannot_be_is_refused(more, conditions, said):
         simulate_collective(
             fabric, "hgx-h800:512", asked(**{"collective": "all-to-all", **more}), Conditions.model_validate(conditions)
         )
+
+
+def test_a_torus_is_the_scale_up_domain_and_has_no_leaves(tmp_path):
+    torus = tmp_path / "torus.yaml"
+    torus.write_text("topology: {kind: torus, dimensions: [4, 4, 16], link_bandwidth: 50 GB/s}\n", encoding="utf-8")
+    ring = asked("all-reduce", algorithm="ring", group=16)
+    packed = simulate_collective(str(torus), "tpu-v4:256", ring)
+    random = simulate_collective(str(torus), "tpu-v4:256", ring, Conditions(placement="random"))
+    assert packed.run.use[0].links == 3 * 256
+    assert random.run.makespan_s > 2 * packed.run.makespan_s
+    with pytest.raises(SpecError, match="goes by leaves"):
+        simulate_collective(str(torus), "tpu-v4:256", ring, Conditions(placement="spread"))
+
+
+def test_too_many_messages_one_by_one_are_refused():
+    with pytest.raises(InfeasibleError, match="messages one by one"):
+        simulate_collective(TREE, "hgx-h800:10000", asked("all-to-all", algorithm="pairwise"))
 
 
 def test_traffic_that_is_cut_off_says_so():

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from myriad.errors import InfeasibleError
 from myriad.estimate.fabric.network import Network
 from myriad.sim.network.flows import Array, Flows, IntArray, Phase
 from myriad.sim.network.leaves import leaves_of
@@ -14,24 +15,32 @@ from myriad.sim.network.ranks import NO_FLOWS, Ranks, flows_of, lanes, phase, wi
 
 MOST_ROWS = 1 << 16
 """More pairs than that are counted by pairs of leaves."""
+MOST_PAIRS = 1 << 24
+"""More messages one by one would not fit into memory."""
 
 
 def pairwise_all_to_all(ranks: Ranks, groups: IntArray, bytes_: float) -> tuple[Phase, ...]:
-    """n-1 rounds, in round r each member sends to the one r further: every round is a permutation."""
+    """n-1 rounds, in round r each member sends to the one r further: every round is a permutation.
+
+    Raises InfeasibleError for more than `MOST_PAIRS` messages.
+    """
     size = groups.shape[1]
+    _check_pairs(groups)
     return tuple(phase(ranks, groups, np.roll(groups, -r, axis=1), bytes_ / size) for r in range(1, size))
 
 
 def direct_all_to_all(ranks: Ranks, groups: IntArray, bytes_: float, network: Network) -> tuple[Phase, ...]:
     """All pairs at once, as NCCL posts them.
 
-    More than `MOST_ROWS` pairs become rows by pair of leaves with `members`, see `_by_leaves`.
+    More than `MOST_ROWS` pairs become rows by pair of leaves with `members`, see `_by_leaves`; where there are no
+    leaves they stay pairs. Raises InfeasibleError for more than `MOST_PAIRS` of these.
     """
     size = groups.shape[1]
     if size == 1:
         return ()
     part = bytes_ / size
-    if groups.size * (size - 1) <= MOST_ROWS:
+    if groups.size * (size - 1) <= MOST_ROWS or not network.tiers:
+        _check_pairs(groups)
         one, other = np.nonzero(~np.eye(size, dtype=bool))
         return (phase(ranks, groups[:, one], groups[:, other], part),)
     if ranks.rails_apart:
@@ -59,13 +68,20 @@ def hierarchical_all_to_all(ranks: Ranks, groups: IntArray, bytes_: float, netwo
     if domains == 1:
         return (with_near(ranks, NO_FLOWS, near_bytes),)
     rails = by_domain.transpose(0, 2, 1).reshape(-1, domains)
-    if rails.size * (domains - 1) <= MOST_ROWS:
+    if rails.size * (domains - 1) <= MOST_ROWS or not network.tiers:
+        _check_pairs(rails)
         one, other = np.nonzero(~np.eye(domains, dtype=bool))
         return (phase(ranks, rails[:, one], rails[:, other], part * members, near_bytes=near_bytes),)
     each = ranks.cards.shape[1]
     cards = np.concatenate([ranks.cards[rails, j] for j in range(each)])
     flows = _by_leaves(network, cards, np.tile(ranks.domain[rails], (each, 1)), part * members / each)
     return (with_near(ranks, flows, near_bytes),)
+
+
+def _check_pairs(groups: IntArray) -> None:
+    pairs = groups.size * (groups.shape[1] - 1)
+    if pairs > MOST_PAIRS:
+        raise InfeasibleError(f"{pairs:,} messages one by one; at most {MOST_PAIRS:,}: use smaller groups, or direct")
 
 
 def _same(domains: IntArray) -> int:
