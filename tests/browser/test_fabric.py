@@ -1,16 +1,20 @@
 """Pages of fabrics: drawn, compared, priced, under traffic."""
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import fabric_pages
+import myriad
 from bill_fixtures import tree_bill
 from myriad.report.bill_page import bill_html
 from myriad.report.fabric_page import comparison_html, fabric_html
+from myriad.report.html import plan_html
 from myriad.report.traffic_page import traffic_html
 from myriad.spec.bill import Bill, BillRules
+from myriad.spec.result import Plan
 from page_fixtures import opened
 
 if TYPE_CHECKING:
@@ -20,6 +24,11 @@ if TYPE_CHECKING:
 def _bill() -> Bill:
     prices = {"dgx-h100": 250e3, "switch": 30e3}
     return tree_bill(64, BillRules(), prices)
+
+
+@cache
+def narrow_plan() -> Plan:
+    return myriad.plan(Path(__file__).parents[1] / "golden" / "small-narrow.yaml")
 
 
 LANGUAGES = pytest.mark.parametrize("lang", ["en", "zh"])
@@ -81,6 +90,22 @@ def test_a_bill_shows_sums_and_sources(browser: "Browser", tmp_path: Path, lang:
         assert page.locator("#stack-groups svg path[fill]").count() > 1
         page.locator("input[type=search]").fill(bill.lines[0].name)
         assert 0 < page.locator("#table-bill tbody tr:not([hidden])").count() < len(bill.lines)
+
+
+@LANGUAGES
+def test_a_plan_has_a_section_for_the_fabric_of_a_pool(browser: "Browser", tmp_path: Path, lang: str) -> None:
+    plan = narrow_plan()
+    (pool,) = plan.fabrics
+    path = tmp_path / "plan.html"
+    path.write_text(plan_html(plan, lang), encoding="utf-8")
+    with opened(browser, path) as page:
+        page.locator(".pools a").click()
+        assert page.url.endswith("#fabric-0")
+        steps = plan.fabrics[pool].steps
+        assert page.locator("#fabric-0 figure.drawn .scroll svg").count() == len(steps)
+        assert page.locator("#fabric-0 table[id$='sends']").count() == len(steps)
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.parametrize("name", ["described", "compared", "traffic", "bill"])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from myriad import catalog
 from myriad.api.fabric import described, fabric_of, network_of
+from myriad.api.fabric_traffic import Progress
 from myriad.api.step_study import JobOnFabric, study
 from myriad.errors import InfeasibleError, SpecError
 from myriad.estimate.fabric.drawing import draw
@@ -20,23 +21,35 @@ from myriad.spec.system import Pool, System
 from myriad.spec.traffic import Conditions
 from myriad.spec.traffic_result import StepOnFabric
 
+StepProgress = Callable[[str], Progress | None]
 SettingOn = Callable[[str, Cluster], Setting]
 """The setting of a job by name on a cluster."""
 
 
-def fabrics_of(system: System, jobs: Iterable[JobPlan], setting_on: SettingOn) -> dict[str, PoolFabric]:
-    """By pool what its fabric is and carries; pools whose file names no fabric are left out."""
+def fabrics_of(
+    system: System, jobs: Iterable[JobPlan], setting_on: SettingOn, progress: StepProgress | None = None
+) -> dict[str, PoolFabric]:
+    """By pool what its fabric is and carries; pools whose file names no fabric are left out.
+
+    `progress` is called with `job on the fabric of pool` before each simulation.
+    """
     chosen = [job for job in jobs if job.chosen is not None and job.chosen.estimate is not None]
     found = {}
     for name, pool in system.pools.items():
         if pool.fabric is not None:
             own = [job for job in chosen if job.chosen is not None and job.chosen.pool == name]
-            found[name] = _pool_fabric(system, name, pool, pool.fabric, own, setting_on)
+            found[name] = _pool_fabric(system, name, pool, pool.fabric, own, setting_on, progress)
     return found
 
 
 def _pool_fabric(
-    system: System, name: str, pool: Pool, named: str | Fabric, jobs: list[JobPlan], setting_on: SettingOn
+    system: System,
+    name: str,
+    pool: Pool,
+    named: str | Fabric,
+    jobs: list[JobPlan],
+    setting_on: SettingOn,
+    progress: StepProgress | None,
 ) -> PoolFabric:
     fabric_name = named if isinstance(named, str) else named.topology.kind
     fabric = fabric_of(named) if isinstance(named, str) else named
@@ -62,7 +75,8 @@ def _pool_fabric(
             system.name, job.name, name, setting, cluster, estimate, fabric_name, fabric, network, traffic
         )
         try:
-            steps.append(study(asked, "", Conditions(), draw_it=True))
+            own = progress(f"{job.name} on the fabric of {name}") if progress is not None else None
+            steps.append(study(asked, "", Conditions(), own, draw_it=True))
         except (InfeasibleError, SpecError) as error:
             missing.append(f"{job.name}: {error}")
     return PoolFabric(

@@ -157,7 +157,7 @@ def _class_sums(
     for one, below, above in zip(drawing.classes, upwards, upwards[1:], strict=False):
         y, long = (below + above) / 2, _BAR * one.bytes_per_s / most
         yield _text(x, y - 9, bits(one.bytes_per_s), kind="count")
-        yield f'<rect class="bar" x="{x:.1f}" y="{y - 4:.1f}" width="{long:.1f}" height="8"/>'
+        yield f'<rect class="sum" x="{x:.1f}" y="{y - 4:.1f}" width="{long:.1f}" height="8"/>'
         if ratio := ratios.get(one.link_class):
             yield _text(x + long + 6, y + 4, f"{significant(ratio)} : 1", kind="ratio")
         name = links_name(one.link_class, words)
