@@ -22,7 +22,7 @@ TOPOLOGIES: dict[str, tuple[Topology, int, int]] = {
     "two-tier-uneven": (FatTree(switch="ports-8", leaf_ports={"down": 4, "up": 3}), 4, 4),
     "rails": (FatTree(switch="ports-8", rails="aligned"), 8, 2),
     "rails-apart": (FatTree(switch="ports-4", rails="separate"), 8, 2),
-    "planes": (FatTree(switch="ports-4", planes=2), 4, 2),
+    "planes": (FatTree(switch="ports-4", planes=2), 8, 2),
     "three-tier": (FatTree(switch="ports-4", tiers=3), 8, 2),
     "three-tier-lean": (FatTree(switch="ports-8", tiers=3, oversubscription=3.0), 12, 4),
     "slim-fly": (SlimFly(switch="ports-16", q=5, endpoints_per_switch=2), 50, 2),

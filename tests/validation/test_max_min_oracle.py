@@ -52,7 +52,6 @@ def test_random_incidences(seed):
     resource = np.concatenate([generator.choice(resources, length, replace=False) for length in lengths])
     assert_fair(
         Paths(
-            flow=np.arange(rows),
             members=generator.integers(1, 5, rows).astype(float),
             bytes_=np.ones(rows),
             indptr=np.concatenate([[0], np.cumsum(lengths)]),

@@ -112,12 +112,13 @@ class Simulation:
     def _share(self, now_s: float) -> float:
         """Lets all that runs share the links until something starts or ends, and returns when that is."""
         running = self._running
-        sharing = Sharing([one.laid for one in running], np.concatenate([one.left_bytes for one in running]))
-        youngest_s = max(one.start_s for one in running)
+        bytes_ = [one.laid[0].bytes_ * one.turns for one in running]
+        left_bytes = [one.left_bytes for one in running]
+        sharing = Sharing([one.laid for one in running], np.concatenate(left_bytes), np.concatenate(bytes_))
         wake_s = self._wake_s()
         ended: list[int] = []
         while not ended and now_s < wake_s:
-            now_s, ended = sharing.advance(now_s, wake_s, youngest_s, self.tolerance)
+            now_s, ended = sharing.advance(now_s, wake_s, self.tolerance)
         self.num_solves += sharing.num_solves
         for index, one in enumerate(running):
             one.left_bytes = sharing.left_bytes[sharing.bounds[index] : sharing.bounds[index + 1]]

@@ -13,6 +13,8 @@ from myriad.estimate.fabric.network import Array, IntArray, Network
 from myriad.sim.network.maxmin import entries_of
 from myriad.spec.fabric import LINK_CLASSES
 
+Bits = npt.NDArray[np.uint8]
+
 FAR = 255
 """Length of a path that does not exist."""
 _GLOBAL_LENGTH = 3
@@ -109,13 +111,16 @@ class Graph:
         return bool(self.network.tiers) and classes == LINK_CLASSES["fat-tree"][: len(classes)]
 
     @cached_property
-    def _falls(self) -> npt.NDArray[np.bool_]:
-        """For the entries of `out`, whether they lead down a fat tree."""
+    def falls_to(self) -> IntArray:
+        """For entries of `out` that lead down a fat tree, the tier where they end, else -1.
+
+        From there the path falls on to a leaf, one link for each tier.
+        """
         starts, _, heads, _ = self.out
         if not self.is_tree:
-            return np.zeros(len(heads), bool)
+            return np.full(len(heads), -1)
         tier = self.network.switch_tier
-        return np.asarray(tier[heads] < np.repeat(tier, np.diff(starts)))
+        return np.where(tier[heads] < np.repeat(tier, np.diff(starts)), tier[heads], -1)
 
     @cached_property
     def lengths(self) -> npt.NDArray[np.uint8]:
@@ -124,7 +129,7 @@ class Graph:
         Breadth first from all targets at once, a bit for each. In a fat tree what a switch reaches by going down alone
         comes first; a target at tier 0 is then as far as the switch's own tier.
         """
-        starts, _, heads, length = self.out
+        starts, _, _, length = self.out
         node = np.flatnonzero(self.targets >= 0)
         num_targets = len(node)
         found = np.full((self.num_nodes, num_targets), FAR, np.uint8)
@@ -132,17 +137,18 @@ class Graph:
         below = np.packbits(found == 0, axis=1)
         reached = [below.copy()]
         fixed_at = np.zeros(self.num_nodes, np.int64)
+        falls = self.falls_to >= 0
         if self.is_tree:
             fixed_at = self.network.switch_tier
             for tier in range(1, len(self.network.tiers)):
-                self._collect(below, self._falls & (np.repeat(fixed_at, np.diff(starts)) == tier), below)
+                self._collect(below, falls & (np.repeat(fixed_at, np.diff(starts)) == tier), below)
         longest = int(length.max(initial=1))
         while len(reached) < FAR:
             now = reached[-1].copy()
             known = fixed_at == len(reached)
             now[known] |= below[known]
             for one in range(1, min(longest, len(reached)) + 1):
-                self._collect(now, ~self._falls & (length == one), reached[-one])
+                self._collect(now, ~falls & (length == one), reached[-one])
             new = now & ~reached[-1]
             found[np.unpackbits(new, axis=1, count=num_targets).astype(bool)] = len(reached)
             reached.append(now)
@@ -174,8 +180,7 @@ class Graph:
             row = np.repeat(np.arange(part.start, part.stop), degree[part])
             behind = self.lengths[heads[entry], index[row]]
             on = behind + length[entry] == self.lengths[node[row], index[row]]
-            if self.is_tree:
-                on &= ~self._falls[entry] | (behind == self.network.switch_tier[heads[entry]])
+            on &= (self.falls_to[entry] < 0) | (behind == self.falls_to[entry])
             found.append(entry[on])
             count[part] = np.bincount(row[on] - part.start, minlength=part.stop - part.start)
         return np.concatenate([[0], np.cumsum(count)]), np.concatenate(found)

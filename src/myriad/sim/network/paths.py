@@ -12,6 +12,7 @@ from myriad.errors import InfeasibleError, SpecError
 from myriad.estimate.fabric.network import Array, IntArray, Network
 from myriad.sim.network.flows import Flows
 from myriad.sim.network.maxmin import Index
+from myriad.spec.fabric import LINK_CLASSES
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,6 @@ class Paths:
     and takes no time there.
     """
 
-    flow: IntArray
-    """(rows,) which of the flows it belongs to; one may be parted into several rows."""
     members: Array
     bytes_: Array
     indptr: IntArray
@@ -78,7 +77,7 @@ def outside(network: Network, source: IntArray, target: IntArray) -> npt.NDArray
 
     Between those a host has links of its own; in a torus the links between neighbours are these.
     """
-    if network.link_classes == ("neighbour",):
+    if network.link_classes == LINK_CLASSES["torus"]:
         return np.asarray(source == target)
     host = np.where(source < network.num_endpoints, source // network.nics_per_host, -1 - source)
     other = np.where(target < network.num_endpoints, target // network.nics_per_host, -1 - target)

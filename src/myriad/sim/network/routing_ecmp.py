@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from myriad.errors import InfeasibleError
 from myriad.estimate.fabric.network import Array, IntArray, Network
+from myriad.sim.compiled import COMPILES
+from myriad.sim.network.choosing import chosen
 from myriad.sim.network.flows import Flows
 from myriad.sim.network.graph import FAR, Graph
 from myriad.sim.network.maxmin import entries_of
@@ -14,8 +16,8 @@ from myriad.sim.network.paths import Paths, compressed, demand_ends, no_path, ou
 
 Hash = npt.NDArray[np.uint64]
 
-MOST_ROWS = 1 << 24
-"""Flows with a hash of their own in one set; more would not fit into memory."""
+MOST_ROWS = 1 << 23
+"""Flows with a hash of their own in one set; these take some 2 GB."""
 
 
 class EcmpRouter:
@@ -46,14 +48,13 @@ class EcmpRouter:
         flow = np.repeat(np.arange(len(flows)), each)
         number = entries_of(np.zeros(len(flows), np.int64), each)
         source, target = flows.source[flow], flows.target[flow]
-        key = _mixed(source)
+        key = mixed(source)
         for part in (target, number, np.full(1, self.seed)):
-            key = _mixed(key + part.astype(np.uint64))
-        hops = self._hops(source, target, key)
+            key = mixed(key + part.astype(np.uint64))
+        hops = self.hops(source, target, key)
         taken = hops >= 0
         resource, codes = compressed(hops[taken], 2 * self.network.num_links)
         return Paths(
-            flow=flow,
             members=np.ones(total),
             bytes_=flows.bytes_[flow] / self.flows_per_pair,
             indptr=np.concatenate([[0], np.cumsum(taken.sum(axis=1))]),
@@ -67,7 +68,7 @@ class EcmpRouter:
         """(2 L,) bytes on each directed link."""
         return np.bincount(codes, bytes_, 2 * self.network.num_links).astype(np.float64)
 
-    def _hops(self, source: IntArray, target: IntArray, key: Hash) -> IntArray:
+    def hops(self, source: IntArray, target: IntArray, key: Hash) -> IntArray:
         """(rows, hops) directed links, -1 where there is none."""
         graph = self.graph
         inside = ~outside(self.network, source, target)
@@ -87,7 +88,7 @@ class EcmpRouter:
             if lost.any():
                 row = going[np.argmax(lost)]
                 no_path(self.network, int(source[row]), int(target[row]))
-            link, node[going] = self._next(node[going], index[going], _mixed(key[going] + np.uint64(hop)))
+            link, node[going] = self._next(node[going], index[going], mixed(key[going] + np.uint64(hop)))
             column = np.full(len(source), -1)
             column[going] = link
             columns.append(column)
@@ -118,10 +119,10 @@ class EcmpRouter:
                 row = int(np.argmax(cut))
                 no_path(self.network, int(vertex[row]), int(other[row]))
             open_ = length == shortest[:, None]
-            rank = (_mixed(key) % open_.sum(axis=1).astype(np.uint64)).astype(np.int64)
+            rank = (mixed(key) % open_.sum(axis=1).astype(np.uint64)).astype(np.int64)
             chosen = np.argmax(np.cumsum(open_, axis=1) > rank[:, None], axis=1)
         every = np.arange(len(vertex))
-        return links[every, chosen], nodes[every, chosen]
+        return np.where(inside, links[every, chosen], -1), nodes[every, chosen]
 
     def _candidates(self, vertex: IntArray) -> tuple[IntArray, IntArray]:
         """(rows, P) for each plane the switch of a vertex (a switch stands for its twins) and the link to it.
@@ -140,16 +141,19 @@ class EcmpRouter:
     def _next(self, node: IntArray, index: IntArray, key: Hash) -> tuple[IntArray, IntArray]:
         """The directed link that each flow takes next, and the node behind it."""
         graph = self.graph
-        _, links, heads, _ = graph.out
-        num_targets = graph.lengths.shape[1]
-        pair, codes = compressed(node * num_targets + index, graph.num_nodes * num_targets)
-        first, open_ = graph.onward(*np.divmod(codes, num_targets))
-        count = np.diff(first)[pair].astype(np.uint64)
-        entry = open_[first[pair] + (key % count).astype(np.int64)]
+        starts, links, heads, length = graph.out
+        if COMPILES:
+            entry = chosen(node, index, key, starts, heads, length, graph.lengths, graph.falls_to)
+        else:
+            num_targets = graph.lengths.shape[1]
+            pair, codes = compressed(node * num_targets + index, graph.num_nodes * num_targets)
+            first, open_ = graph.onward(*np.divmod(codes, num_targets))
+            count = np.diff(first)[pair].astype(np.uint64)
+            entry = open_[first[pair] + (key % count).astype(np.int64)]
         return links[entry], heads[entry]
 
 
-def _mixed(number: npt.NDArray[np.integer]) -> Hash:
+def mixed(number: npt.NDArray[np.integer]) -> Hash:
     """A hash of 64 bits (splitmix64 of Steele, Lea and Flood, OOPSLA 2014)."""
     bits = np.asarray(number).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +11,7 @@ from myriad.estimate.fabric.network import Array, IntArray, Network
 from myriad.sim.network.flows import Flows
 from myriad.sim.network.graph import Graph, shares_of
 from myriad.sim.network.maxmin import Mask
-from myriad.sim.network.paths import Paths, demand_ends, no_path, outside
+from myriad.sim.network.paths import Paths, compressed, demand_ends, no_path, outside
 
 _SAME = 1e-9
 _CHUNK = 1 << 16
@@ -138,44 +139,45 @@ class SprayRouter:
         up_pod = up_leaf & (pods[0] != pods[1])
         leaf, pod = network.num_endpoints, network.num_endpoints + len(graph.twins)
         _, down = self._bundle
-        columns = [
-            np.where(inside & (source < network.num_endpoints), source, -1),
-            np.where(up_leaf, leaf + first, -1),
-            np.where(up_pod, pod + pods[0], -1),
-            np.where(up_pod, down + pod + pods[1], -1),
-            np.where(up_leaf, down + leaf + last, -1),
-            np.where(inside & (target < network.num_endpoints), down + target, -1),
-        ]
-        pair_capacity: list[tuple[IntArray, Array]] = []
+        bundles = np.full((len(flows), 6), -1)
+        for column, (on, bundle) in enumerate(
+            [
+                (inside & (source < network.num_endpoints), source),
+                (up_leaf, leaf + first),
+                (up_pod, pod + pods[0]),
+                (up_pod, down + pod + pods[1]),
+                (up_leaf, down + leaf + last),
+                (inside & (target < network.num_endpoints), down + target),
+            ]
+        ):
+            np.copyto(bundles[:, column], bundle, where=on)
+        used = bundles >= 0
+        number, codes = compressed(bundles[used], 2 * down)
+        hops = np.full((len(flows), 8 if self._uneven else 6), -1, np.int32)
+        hops[:, :6][used] = number
+        all_codes, capacities = [codes], [self._bandwidth[codes % down]]
         if self._uneven:
-            folds, num_pods = len(graph.twins), int(self._pod.max()) + 1
-            pair = np.where(up_leaf, 2 * down + first * folds + last, -1)
-            pair_pod = np.where(up_pod, 2 * down + folds * folds + pods[0] * num_pods + pods[1], -1)
-            for column in (pair, pair_pod):
-                binding = self._binding(column)
-                columns.append(np.where(np.isin(column, binding[0]), column, -1))
-                pair_capacity.append(binding)
-        hops = np.stack(columns, axis=1)
+            between_leaves = self._pairs(up_leaf, first, last, len(graph.twins), self._leaf_pairs)
+            between_pods = self._pairs(up_pod, *pods, int(self._pod.max()) + 1, self._pod_pairs)
+            base, count = 2 * down, len(codes)
+            for column, (pair, pair_codes, capacity, space) in enumerate((between_leaves, between_pods), 6):
+                np.copyto(hops[:, column], count + pair, where=pair >= 0)
+                all_codes.append(base + pair_codes)
+                capacities.append(capacity)
+                base, count = base + space, count + len(pair_codes)
         taken = hops >= 0
-        codes, number = np.unique(hops[taken], return_inverse=True)
-        bandwidth = np.concatenate([self._bandwidth, self._bandwidth])
-        capacity = np.zeros(len(codes))
-        capacity[codes < 2 * down] = bandwidth[codes[codes < 2 * down]]
-        for code, bytes_per_s in pair_capacity:
-            capacity[np.searchsorted(codes, code)] = bytes_per_s
-        resource = number.astype(np.int32)
+        resource, capacity = hops[taken], np.concatenate(capacities)
         empty = capacity[resource] <= 0
         if empty.any():
-            row = np.repeat(np.arange(len(flows)), taken.sum(axis=1))[np.argmax(empty)]
+            row = int(np.repeat(np.arange(len(flows)), taken.sum(axis=1))[np.argmax(empty)])
             no_path(network, int(source[row]), int(target[row]))
         return Paths(
-            flow=np.arange(len(flows)),
             members=flows.members.astype(np.float64),
             bytes_=flows.bytes_,
             indptr=np.concatenate([[0], np.cumsum(taken.sum(axis=1))]),
             resource=resource,
             weight=None,
-            codes=codes,
+            codes=np.concatenate(all_codes),
             capacity=capacity,
         )
 
@@ -203,37 +205,57 @@ class SprayRouter:
             row = int(np.argmax(apart))
             no_path(self.network, int(source[row]), int(target[row]))
 
-    def _binding(self, column: IntArray) -> tuple[IntArray, Array]:
-        """Those pairs (by code) that can carry less than the bundles at their ends, and what they carry."""
-        graph, network = self.graph, self.network
-        folds, num_pods = len(graph.twins), int(self._pod.max()) + 1
-        base = 2 * self._bundle[1]
-        codes = np.unique(column[column >= 0])
-        of_leaves = codes < base + folds * folds
-        capacity = np.empty(len(codes))
-        ends = np.empty(len(codes))
-        one, other = np.divmod(codes[of_leaves] - base, folds)
-        capacity[of_leaves] = self._pair_bandwidth(one, other)
-        leaf = self._bandwidth[network.num_endpoints :]
-        ends[of_leaves] = np.minimum(leaf[one], leaf[other])
-        one, other = np.divmod(codes[~of_leaves] - base - folds * folds, num_pods)
-        if len(one):
-            capacity[~of_leaves] = self._between_pods[one, other].sum(axis=1)
-            pod = leaf[folds:]
-            ends[~of_leaves] = np.minimum(pod[one], pod[other])
-        binding = capacity < ends * (1 - _SAME)
-        return codes[binding], capacity[binding]
+    def _pairs(
+        self, on: Mask, one: IntArray, other: IntArray, number: int, bandwidth: Callable[[IntArray, IntArray], Array]
+    ) -> tuple[IntArray, IntArray, Array, int]:
+        """Those pairs that can carry less than their ends.
 
-    def _pair_bandwidth(self, one: IntArray, other: IntArray) -> Array:
-        """What leaves can carry between them, spine by spine."""
-        links = self._leaf_links
-        result = np.empty(len(one))
-        for low in range(0, len(one), _CHUNK):
-            a, b = one[low : low + _CHUNK], other[low : low + _CHUNK]
+        For each row the place of its pair among these, -1 where it is none; their codes and capacities; and how many
+        codes there may be.
+        """
+        rows = np.flatnonzero(on)
+        codes, place = np.unique(one[rows] * number + other[rows], return_inverse=True)
+        capacity = bandwidth(*np.divmod(codes, number))
+        binding = np.isfinite(capacity)
+        index = np.where(binding, np.cumsum(binding) - 1, -1)
+        of_rows = np.full(len(on), -1)
+        of_rows[rows] = index[place]
+        return of_rows, codes[binding], capacity[binding], number * number
+
+    @cached_property
+    def _tight_pods(self) -> Mask:
+        """(pods, pods) whether some spines carry less between two pods than a leaf could send to one of them."""
+        return np.asarray((self._between_pods < self._leaf_links.max()).any(axis=2))
+
+    def _pod_pairs(self, one: IntArray, other: IntArray) -> Array:
+        """What pods can carry between them; `inf` where that is no less than what each can."""
+        if not len(one):
+            return np.zeros(0)
+        pod = self._bandwidth[self.network.num_endpoints + len(self.graph.twins) :]
+        capacity = self._between_pods.sum(axis=2)[one, other]
+        return np.where(capacity < np.minimum(pod[one], pod[other]) * (1 - _SAME), capacity, np.inf)
+
+    def _leaf_pairs(self, one: IntArray, other: IntArray) -> Array:
+        """What leaves can carry between them, spine by spine; `inf` where that is no less than what each can.
+
+        It is less only where links of both are unequal, or their pods are tight: a leaf with all links whole takes
+        whatever the other one sends.
+        """
+        links, pod = self._leaf_links, self._pod
+        whole = (links == links.max()).all(axis=1)
+        apart = pod[one] != pod[other]
+        look = ~whole[one] & ~whole[other]
+        if apart.any():
+            look |= apart & self._tight_pods[pod[one], pod[other]]
+        result = np.full(len(one), np.inf)
+        rows = np.flatnonzero(look)
+        for low in range(0, len(rows), _CHUNK):
+            part = rows[low : low + _CHUNK]
+            a, b = one[part], other[part]
             least = np.minimum(links[a], links[b])
-            pods = self._pod[a], self._pod[b]
-            apart = np.flatnonzero(pods[0] != pods[1])
-            if len(apart):
-                least[apart] = np.minimum(least[apart], self._between_pods[pods[0][apart], pods[1][apart]])
-            result[low : low + _CHUNK] = least.sum(axis=1)
+            if (far := apart[part]).any():
+                least[far] = np.minimum(least[far], self._between_pods[pod[a[far]], pod[b[far]]])
+            ends = self._bandwidth[self.network.num_endpoints :]
+            carried = least.sum(axis=1)
+            result[part] = np.where(carried < np.minimum(ends[a], ends[b]) * (1 - _SAME), carried, np.inf)
         return result

@@ -58,11 +58,11 @@ def simulate(
     Flows share links max-min fairly at every moment. `efficiency` is the share of their bandwidth that links carry as
     payload (protocol, incast), one number or one per link (L,). `flows_per_pair` and `seed` are for ECMP.
 
-    Rates are set again only when flows start, or when some end and others could go faster for it. Between the first
-    such end and the moment that follows it by `tolerance` times the age of the youngest phase, flows end one by one at
-    the rates that they have, and what they leave stays idle. So no flow is ever too fast, and the run is, flow by flow,
-    that of messages no more than `tolerance` longer than they are: times are that much too long at most, unless a small
-    change of one flow upsets the order of the others. With 0 every end counts. Flows of equal bytes that start together
+    Rates are set again only when flows start, or when some end and others could go faster for it. After such an end
+    the others keep their rates for a while, and what has been left stays idle, until one of those that have ended since
+    could have sent `tolerance` times its own bytes. So no flow is ever too fast, and the run is exactly that of
+    messages of which none is more than `tolerance` longer: times are about that much too long at most, though a longer
+    message can upset the order in which others end. With 0 every end counts. Flows of equal bytes that start together
     need one solution, and it is exact.
 
     A phase that runs alone is simulated once, however often it repeats. Where others run beside it, so many repeats are

@@ -38,9 +38,10 @@ def together(parts: Sequence[tuple[Paths, Incidence]]) -> Incidence:
 class Sharing:
     """Rows of several parts (phases), from when one of these starts or ends until the next does."""
 
-    def __init__(self, parts: Sequence[tuple[Paths, Incidence]], left_bytes: Array) -> None:
+    def __init__(self, parts: Sequence[tuple[Paths, Incidence]], left_bytes: Array, bytes_: Array) -> None:
         self.shares = together(parts)
         self.left_bytes = left_bytes
+        self._bytes = bytes_
         self.end_s = np.full(len(left_bytes), np.inf)
         """(rows,) when each has ended."""
         sizes = [len(paths.members) for paths, _ in parts]
@@ -57,7 +58,7 @@ class Sharing:
         self.num_solves += 1
         self._slowest_ended = np.inf
 
-    def advance(self, now_s: float, stop_s: float, youngest_s: float, tolerance: float) -> tuple[float, list[int]]:
+    def advance(self, now_s: float, stop_s: float, tolerance: float) -> tuple[float, list[int]]:
         """Goes on until rates have to be set again, a part ends, or `stop_s`: the moment, and which parts have ended.
 
         A row that ends changes the rates of none that are slower. So as long as rows end in the order of their rates,
@@ -66,7 +67,7 @@ class Sharing:
         rows = np.flatnonzero(self._members > 0)
         rate = self._rate[rows]
         finish_s = now_s + self.left_bytes[rows] / rate
-        until_s = min(stop_s, self._upset_s(now_s, finish_s, rate, youngest_s, tolerance))
+        until_s = min(stop_s, self._upset_s(now_s, rows, finish_s, tolerance))
         ends_s = self._part_ends_s(rows, finish_s, now_s)
         first_s = ends_s.min()
         ended = []
@@ -84,17 +85,23 @@ class Sharing:
             self._solve((self._members > 0) & (self._rate >= self._slowest_ended * (1 - _SAME)))
         return until_s, ended
 
-    def _upset_s(self, now_s: float, finish_s: Array, rate: Array, youngest_s: float, tolerance: float) -> float:
-        """When rates have to be set again: so long after a row ends before one that is as fast or faster."""
+    def _upset_s(self, now_s: float, rows: IntArray, finish_s: Array, tolerance: float) -> float:
+        """When rates have to be set again, in seconds.
+
+        When a row ends before one that is as fast or faster; or as long after that as leaves none which has ended since
+        more than the time in which it would have sent `tolerance` times its own bytes.
+        """
         order = np.argsort(finish_s)
-        sorted_s, sorted_rate = finish_s[order], rate[order]
-        fastest = np.concatenate([np.maximum.accumulate(sorted_rate[::-1])[::-1], [0.0]])
-        later = np.searchsorted(sorted_s, sorted_s + _SAME * (sorted_s - now_s), side="right")
-        upset = fastest[later] >= sorted_rate * (1 - _SAME)
+        end_s, rate = finish_s[order], self._rate[rows[order]]
+        fastest = np.concatenate([np.maximum.accumulate(rate[::-1])[::-1], [0.0]])
+        later = np.searchsorted(end_s, end_s + _SAME * (end_s - now_s), side="right")
+        upset = fastest[later] >= rate * (1 - _SAME)
         if not upset.any():
             return np.inf
-        first_s = float(sorted_s[np.argmax(upset)])
-        return first_s + tolerance * (first_s - youngest_s)
+        first = int(np.argmax(upset))
+        patience_s = tolerance * self._bytes[rows[order[first:]]] / rate[first:]
+        latest_s = np.minimum.accumulate(end_s[first:] + patience_s)
+        return float(latest_s[np.argmax(np.append(end_s[first + 1 :], np.inf) > latest_s)])
 
     def _part_ends_s(self, rows: IntArray, finish_s: Array, now_s: float) -> Array:
         """(parts,) when each ends at the rates of now."""
