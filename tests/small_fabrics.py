@@ -25,6 +25,7 @@ TOPOLOGIES: dict[str, tuple[Topology, int, int]] = {
     "planes": (FatTree(switch="ports-4", planes=2), 8, 2),
     "three-tier": (FatTree(switch="ports-4", tiers=3), 8, 2),
     "three-tier-lean": (FatTree(switch="ports-8", tiers=3, oversubscription=3.0), 12, 4),
+    "pods-of-rails": (FatTree(switch="ports-8", rails="aligned", pods="rails", tiers=3), 12, 4),
     "slim-fly": (SlimFly(switch="ports-16", q=5, endpoints_per_switch=2), 50, 2),
     "dragonfly": (
         Dragonfly(switch="ports-8", endpoints_per_switch=2, switches_per_group=4, global_links_per_switch=2),

@@ -365,3 +365,24 @@ def test_one_stage_has_a_timeline_too(myriad):
     step = json.loads(myriad("timeline", *JOB, "--tp", "2", "--json", "-").out)
     assert step["bubble_s"] == pytest.approx(0.0, abs=1e-9)
     assert step["transfers_s"] == 0.0
+
+
+def test_a_narrow_fabric_slows_an_estimate_and_a_search(myriad):
+    job = ("--model", "llama3.1-8b", "--cluster", "h100:512", "--seq-len", "8192", "--global-batch", "512")
+    Path("narrow.yaml").write_text("topology: {kind: fat-tree, switch: qm9700, oversubscription: 15}\n", "utf-8")
+
+    def step_s(*arguments: str) -> float:
+        found = json.loads(myriad(*arguments, "--json", "-").out)
+        return float(found.get("best", found)["step_s"])
+
+    layout = ("estimate", *job, "--tp", "8", "--pp", "2", "--order", "tp-cp-ep-pp-dp", "--zero", "3")
+    whole = step_s(*layout)
+    assert step_s(*layout, "--fabric", "fat-tree-ndr-rails") == whole
+    assert step_s(*layout, "--fabric", "narrow.yaml") > whole
+    assert step_s("search", *job, "--fabric", "narrow.yaml") >= step_s("search", *job)
+    serving = ("serving", "estimate", "--model", "deepseek-v3", "--cluster", "h200:256", "--dp", "256", "--ep", "256")
+    asked = ("--precision", "fp8-block", "--input", "2000", "--output", "500", "--concurrency", "16384", "--json", "-")
+    whole_serving, narrow = (
+        json.loads(myriad(*serving, *asked, *more).out)["tpot_s"] for more in ((), ("--fabric", "narrow.yaml"))
+    )
+    assert narrow > whole_serving

@@ -16,10 +16,10 @@ import myriad
 ROOT = Path(__file__).parents[2]
 STORED = Path(__file__).parent
 RENEW = "MYRIAD_RENEW_GOLDEN" in os.environ
-PASSING = {"version", "plan_s", "search_s", "layouts_per_s"}
+PASSING = {"version", "plan_s", "search_s", "layouts_per_s", "simulated_s"}
 """Keys whose values differ from run to run or from release to release."""
-LONG = {"operations", "transfers", "held_time_s", "held_bytes"}
-"""Columns of timelines: thousands of figures that follow from few, which are there."""
+LONG = {"operations", "transfers", "held_time_s", "held_bytes", "drawing", "pictures"}
+"""Columns of timelines and pictures of fabrics: thousands of figures that follow from few, which are there."""
 
 
 def without_passing(value: Any) -> Any:
@@ -47,7 +47,9 @@ def differences(stored: Any, found: Any, path: str = "") -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "system", [ROOT / "examples" / "one-node.yaml", STORED / "small-mix.yaml"], ids=lambda x: x.stem
+    "system",
+    [ROOT / "examples" / "one-node.yaml", STORED / "small-mix.yaml", STORED / "small-narrow.yaml"],
+    ids=lambda x: x.stem,
 )
 def test_plan_is_as_stored(system: Path) -> None:
     plan = myriad.plan(system)

@@ -16,11 +16,13 @@ from myriad.spec.fabric import Dragonfly, DragonflyPlus, FatTree, SlimFly, Topol
 from myriad.spec.fabric_parts import Switch
 
 small = st.integers(1, 6)
+rails_and_pods = st.sampled_from(
+    [("mixed", "units"), ("separate", "units"), ("aligned", "units"), ("aligned", "rails")]
+)
 trees = st.builds(
-    FatTree,
-    switch=st.just("any"),
+    lambda wiring, **given: FatTree(switch="any", rails=wiring[0], pods=wiring[1], **given),
+    wiring=rails_and_pods,
     tiers=st.sampled_from([None, 1, 2, 3]),
-    rails=st.sampled_from(["mixed", "aligned", "separate"]),
     planes=st.integers(1, 2),
     oversubscription=st.sampled_from([1.0, 1.5, 2.0, 7.0]),
     spine_oversubscription=st.sampled_from([1.0, 2.0]),

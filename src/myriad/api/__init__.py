@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from myriad.api.bill import bill_of, prices_of, rules_of
 from myriad.api.catalog import entry_of, import_model, list_entries, model_entry_text, parameters_of, search_entries
 from myriad.api.device import device_speeds
 from myriad.api.explain import explain_plan, explain_row, explain_training
-from myriad.api.fabric import compare_fabrics, describe_fabric, fabric_of, hosts_of, network_of, switches_of
+from myriad.api.fabric import (
+    compare_fabrics,
+    describe_fabric,
+    fabric_bill,
+    fabric_of,
+    hosts_of,
+    network_of,
+    switches_of,
+)
+from myriad.api.fabric_drawing import draw_fabric
 from myriad.api.fabric_step import fabric_studies, step_on_fabric
 from myriad.api.fabric_traffic import simulate_collective, with_traffic
 from myriad.api.launch_serving import launch_files, launch_of
@@ -31,11 +41,13 @@ from myriad.api.validate import (
 from myriad.estimate.device_or_cloud import device_or_cloud
 
 __all__ = [
-    "best_split", "check_deployment", "compare_fabrics", "describe_fabric", "device_or_cloud", "device_speeds",
-    "entry_of", "estimate_serving", "estimate_training", "explain_plan", "explain_row", "explain_training",
-    "fabric_of", "fabric_studies", "fleet_of", "hosts_of", "import_model", "launch_files", "launch_of", "list_entries",
-    "mix_training", "model_entry_text", "network_of", "operations_of", "parameters_of", "plan", "price_check",
-    "search_entries", "search_serving", "search_training", "shortened", "simulate_collective", "simulate_serving",
-    "step_on_fabric", "sweep", "switches_of", "timeline_of", "timeline_of_plan", "validate_device",
-    "validate_interconnect", "validate_ranking", "validate_serving", "validate_training", "with_traffic",
+    "best_split", "bill_of", "check_deployment", "compare_fabrics", "describe_fabric", "device_or_cloud",
+    "device_speeds", "draw_fabric", "entry_of", "estimate_serving", "estimate_training", "explain_plan",
+    "explain_row", "explain_training", "fabric_bill", "fabric_of", "fabric_studies", "fleet_of", "hosts_of",
+    "import_model", "launch_files", "launch_of", "list_entries", "mix_training", "model_entry_text",
+    "network_of", "operations_of", "parameters_of", "plan", "price_check", "prices_of", "rules_of",
+    "search_entries", "search_serving", "search_training", "shortened", "simulate_collective",
+    "simulate_serving", "step_on_fabric", "sweep", "switches_of", "timeline_of", "timeline_of_plan",
+    "validate_device", "validate_interconnect", "validate_ranking", "validate_serving", "validate_training",
+    "with_traffic",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from myriad import catalog
 from myriad.api.assumptions import assumptions
+from myriad.api.clusters import cluster_of
 from myriad.api.compare import sensitivities
 from myriad.api.named import models_of
 from myriad.api.plan import StepProgress, plan, setting_of_job
@@ -74,7 +75,7 @@ def planned_job(
     if planned.chosen is None or planned.chosen.estimate is None:
         raise InfeasibleError(f"job {name}: " + "; ".join(f"{o.pool}: {o.reason}" for o in planned.others))
     pool = planned.chosen.pool
-    cluster = free_clusters({pool: catalog.cluster_of(pool, described.pools[pool])}, whole.for_jobs)[pool]
+    cluster = free_clusters({pool: cluster_of(pool, described.pools[pool])}, whole.for_jobs)[pool]
     setting = setting_of_job(described.jobs[name], models_of(alone)[described.jobs[name].model], cluster)
     subject = f"{name}: {planned.model_name}, {planned.chosen.num_gpus:,} x {cluster.accelerator.name}"
     subject = f"{subject} ({pool}), {planned.precision}, {planned.stack}"

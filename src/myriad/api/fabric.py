@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from myriad import catalog
+from myriad.api.bill import USUAL_RULES, bill_of
 from myriad.api.named import at_key
 from myriad.errors import InfeasibleError
 from myriad.estimate.fabric.build import build_network
@@ -19,13 +20,16 @@ from myriad.estimate.fabric.counts import (
     tier_switches,
 )
 from myriad.estimate.fabric.cuts import bisection_bytes_per_s
+from myriad.estimate.fabric.damage import damaged
 from myriad.estimate.fabric.growth import growth_hosts, scalable_unit_hosts
 from myriad.estimate.fabric.hops import hops
 from myriad.estimate.fabric.network import Network
+from myriad.spec.bill import Bill
 from myriad.spec.cluster import Node
-from myriad.spec.fabric import Direct, Fabric, FatTree, Torus
+from myriad.spec.fabric import Fabric, FatTree, Torus
 from myriad.spec.fabric_parts import Switch
 from myriad.spec.fabric_result import ComparedFabric, FabricComparison, FabricDescription, GrowthStep
+from myriad.spec.money import Money
 
 _FILES = (".yaml", ".yml", ".json")
 
@@ -82,7 +86,7 @@ def describe_fabric(name: str, cluster: str, grow: bool = False) -> FabricDescri
     """
     node, number = catalog.counted_node(cluster)
     fabric = fabric_of(name)
-    description = _described(name, fabric, node, number)
+    description = described(name, fabric, node, number)
     return description.model_copy(update={"growth": _growth(fabric, node, number)}) if grow else description
 
 
@@ -90,20 +94,34 @@ def compare_fabrics(names: Sequence[str], cluster: str) -> FabricComparison:
     """Several fabrics for the same accelerators; one that cannot join them says why."""
     node, number = catalog.counted_node(cluster)
     fabrics = {name: fabric_of(name) for name in names}
-    rows = tuple(_compared(name, fabric, node, number) for name, fabric in fabrics.items())
+    rows = tuple(_compared(name, fabric, node, number, cluster) for name, fabric in fabrics.items())
     return FabricComparison(cluster=cluster, num_accelerators=number, rows=rows)
+
+
+def fabric_bill(name: str, cluster: str, rules: str = USUAL_RULES, prices: Mapping[str, Money] | None = None) -> Bill:
+    """The bill of materials of a fabric for the cluster `NAME:COUNT`, with own unit prices by item before all others.
+
+    Raises SpecError for wrong names, rules and prices, InfeasibleError where the fabric cannot join so many.
+    """
+    node, number = catalog.counted_node(cluster)
+    fabric = fabric_of(name)
+    hosts = hosts_of(fabric, node, number)
+    network = _network(fabric, hosts, switches_of(fabric))
+    node_id = catalog.node_id_of(cluster.rpartition(":")[0])
+    return bill_of(network, fabric, node_id, hosts.number, rules, prices=prices, cluster=cluster, fabric_name=name)
 
 
 def _network(fabric: Fabric, hosts: Hosts, switches: Mapping[str, Switch]) -> Network:
     return build_network(fabric.topology, hosts.number, hosts.nics_per_host, hosts.nic_bytes_per_s, switches)
 
 
-def _described(name: str, fabric: Fabric, node: Node, number: int) -> FabricDescription:
+def described(name: str, fabric: Fabric, node: Node, number: int) -> FabricDescription:
+    """What a fabric for so many accelerators in such nodes is made of, and how far it carries."""
     hosts, switches = hosts_of(fabric, node, number), switches_of(fabric)
     topology = fabric.topology
     network = _network(fabric, hosts, switches)
     named = tier_switches(topology)
-    bisection = bisection_bytes_per_s(topology, network)
+    bisection = bisection_bytes_per_s(topology, damaged(network, fabric.damage))
     way = hops(topology, network)
     rates = {one: float(network.bytes_per_s[network.links(one)].max(initial=0.0)) for one in network.link_classes}
     endpoint_bytes_per_s = hosts.nic_bytes_per_s
@@ -185,11 +203,16 @@ def _added(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
     return {key: now.get(key, 0) - before.get(key, 0) for key in (*now, *(key for key in before if key not in now))}
 
 
-def _compared(name: str, fabric: Fabric, node: Node, number: int) -> ComparedFabric:
+def _compared(name: str, fabric: Fabric, node: Node, number: int, cluster: str) -> ComparedFabric:
     try:
-        description = _described(name, fabric, node, number)
+        description = described(name, fabric, node, number)
     except InfeasibleError as error:
         return ComparedFabric(name=name, description=None, reason=str(error))
-    optical = not isinstance(fabric.topology, Torus | Direct)
-    links = sum(description.links.values())
-    return ComparedFabric(name=name, description=description, transceivers=2 * links if optical else None)
+    bill = fabric_bill(name, cluster)
+    return ComparedFabric(
+        name=name,
+        description=description,
+        transceivers=bill.network_transceivers,
+        cost_per_endpoint_usd=bill.network_usd_per_endpoint,
+        power_watts=bill.network_watts,
+    )

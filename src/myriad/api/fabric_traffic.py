@@ -16,12 +16,15 @@ from myriad.api.fabric_ranks import domain_size, efficiency_of, num_free, ranks_
 from myriad.errors import InfeasibleError, SpecError, unknown_name
 from myriad.estimate import collectives as formulas
 from myriad.estimate.fabric.damage import damaged
+from myriad.estimate.fabric.drawing import draw
+from myriad.estimate.fabric.heat import fabric_heat
 from myriad.estimate.fabric.network import Network
 from myriad.sim.network.algorithms import bus_factor, phases_of
 from myriad.sim.network.flows import Activity, IntArray
 from myriad.sim.network.ranks import groups_of
 from myriad.spec.cluster import Cluster
 from myriad.spec.fabric import LINK_CLASSES, TIERS, Damage, Fabric
+from myriad.spec.fabric_heat import FabricPictures
 from myriad.spec.fabric_result import FabricComparison
 from myriad.spec.traffic import CollectiveTraffic, Conditions
 from myriad.spec.traffic_result import HotLink, Run, TierUse, TrafficResult
@@ -49,12 +52,14 @@ def simulate_collective(
     traffic: CollectiveTraffic,
     conditions: Conditions | None = None,
     progress: Progress | None = None,
+    draw_it: bool = False,
 ) -> TrafficResult:
     """Time and bandwidth of a collective on a fabric for the cluster `NAME:COUNT`, and how busy its links are.
 
     `fabric` is a name of the catalog or a file; conditions come on top of its own damage. All free hosts are used;
-    ranks beyond the last whole block of groups stay idle. Raises SpecError for wrong names and groups, InfeasibleError
-    where the fabric cannot join the cluster, or damage cuts off what the traffic needs.
+    ranks beyond the last whole block of groups stay idle. With `draw_it` the result has the fabric drawn, and its heat.
+    Raises SpecError for wrong names and groups, InfeasibleError where the fabric cannot join the cluster, or damage
+    cuts off what the traffic needs.
     """
     conditions = conditions or Conditions()
     described = fabric_of(fabric)
@@ -75,6 +80,10 @@ def simulate_collective(
         for job in range(traffic.jobs)
     ]
     run = run_on(network, described, activities, conditions, efficiency_of(joined, conditions), progress)
+    pictures = None
+    if draw_it:
+        now, used = as_it_is(network, described, conditions), run.link_utilisation
+        pictures = FabricPictures(drawing=draw(now, described.topology, used), heat=fabric_heat(now, used))
     factor, ideal_s = bus_factor(traffic.collective, size), _ideal_s(traffic, joined, size)
     return TrafficResult(
         fabric=fabric,
@@ -96,6 +105,7 @@ def simulate_collective(
         bus_bytes_per_s=factor * traffic.size / run.makespan_s,
         ideal_s=ideal_s,
         ideal_bus_bytes_per_s=factor * traffic.size / ideal_s,
+        pictures=pictures,
     )
 
 
@@ -134,7 +144,7 @@ def run_on(
     if progress is not None:
         progress(0, 1)
     run = simulate(
-        damaged(damaged(network, fabric.damage), conditions.damage),
+        as_it_is(network, fabric, conditions),
         activities,
         conditions.routing or fabric.routing,
         flows_per_pair=conditions.flows_per_pair or fabric.flows_per_pair,
@@ -144,6 +154,11 @@ def run_on(
     if progress is not None:
         progress(1, 1)
     return run
+
+
+def as_it_is(network: Network, fabric: Fabric, conditions: Conditions) -> Network:
+    """The network with the damage of the fabric and of the conditions."""
+    return damaged(damaged(network, fabric.damage), conditions.damage)
 
 
 def summary(network: Network, activities: Sequence[Activity], run: NetworkRun, simulated_s: float) -> Run:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from myriad import catalog
-from myriad.errors import MissingDataError, SpecError
+from myriad.errors import InfeasibleError, MissingDataError, SpecError
 from myriad.spec.model import Model
 from myriad.spec.service import Service
 from myriad.spec.system import System
@@ -17,7 +17,7 @@ def at_key(key: str) -> Iterator[None]:
     """Names the key of the system file that an error from below comes from."""
     try:
         yield
-    except (SpecError, MissingDataError) as error:
+    except (SpecError, MissingDataError, InfeasibleError) as error:
         raise type(error)(f"{key}: {error}") from None
 
 

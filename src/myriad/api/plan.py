@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from myriad import __version__, catalog
+from myriad.api.clusters import clusters_of, fabric_text, sites_text
 from myriad.api.compare import compare, sensitivities
 from myriad.api.domain import model_caveats
 from myriad.api.named import at_key, check_names, models_of
+from myriad.api.plan_fabrics import fabrics_of
 from myriad.api.plan_mixed import mixed_name, mixed_option
 from myriad.api.plan_warnings import warnings_of
 from myriad.api.services import ServicePlanner, free_clusters, left_for_jobs
@@ -80,11 +82,15 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
         raise SpecError(f"currency: no exchange rate for {system.currency}; add it under exchange_rates")
     models = models_of(system)
     check_names(system)
-    clusters = {name: catalog.cluster_of(name, pool) for name, pool in system.pools.items()}
+    clusters = clusters_of(system)
     services = ServicePlanner(system, models, clusters, rates, progress).plans()
     left = left_for_jobs(system, services)
     planner = _Planner(system, models, free_clusters(clusters, left), rates, progress)
     jobs = tuple(planner.job(name, job) for name, job in system.jobs.items())
+
+    def setting_on(job: str, cluster: Cluster) -> Setting:
+        return setting_of_job(system.jobs[job], models[system.jobs[job].model], cluster)
+
     return Plan(
         system=system.name,
         description=system.description,
@@ -92,6 +98,7 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
         currency=system.currency,
         usd_per_currency=rates[system.currency],
         pools={name: _pool_line(system.pools[name], cluster) for name, cluster in clusters.items()},
+        fabrics=fabrics_of(system, jobs, setting_on),
         services=services,
         jobs=jobs,
         for_jobs=left,
@@ -141,7 +148,10 @@ def _pool_line(pool: Pool, cluster: Cluster) -> str:
         f"{link.tier} {link.domain:,} at {format_si(link.bytes_per_s_one_way, 'B/s')}" for link in cluster.links
     )
     held = pool.terms.kind if pool.terms is not None else "no terms given"
-    return f"{cluster.num_accelerators:,} x {cluster.accelerator.name}; {tiers}; {held}"
+    joined = [] if pool.fabric is None else [fabric_text(pool.fabric)]
+    if pool.sites is not None:
+        joined.append(sites_text(pool.sites))
+    return "; ".join((f"{cluster.num_accelerators:,} x {cluster.accelerator.name}", tiers, held, *joined))
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from myriad import catalog
-from myriad.catalog import Entry
+from myriad.api.fabric import switches_of
+from myriad.catalog import Entry, Kind
 from myriad.spec.calibration import Kernels, software_and_release
 from myriad.spec.cluster import Cluster
+from myriad.spec.fabric import Fabric
 from myriad.spec.result import JobPlan, SourcedFigure
 from myriad.spec.service_result import ServicePlan
 from myriad.spec.system import System
@@ -42,7 +44,7 @@ def sources_of(
     system: System, clusters: Mapping[str, Cluster], jobs: tuple[JobPlan, ...], services: tuple[ServicePlan, ...]
 ) -> tuple[SourcedFigure, ...]:
     """Figures of all models, software and pools of a plan, then the terms that the file gives."""
-    entries = {}
+    entries: dict[tuple[Kind, str], Entry] = {}
     for service in services:
         name = system.models.get(service.model, service.model)
         if isinstance(name, str):
@@ -61,6 +63,7 @@ def sources_of(
         node = pool.node or clusters[name].accelerator.default_node
         if node is not None:
             entries["nodes", node] = catalog.entry("nodes", node)
+        entries |= _of_fabric(pool.fabric)
         kernels = catalog.kernels_entry(chip)
         entries["kernels", kernels.id] = kernels
     given = [_listed(name) for name in _named_prices(system)]
@@ -85,6 +88,17 @@ def sources_of(
                     )
                 )
     return (*figures_of(entries.values()), *given)
+
+
+def _of_fabric(named: str | Fabric | None) -> dict[tuple[Kind, str], Entry]:
+    """The entries of a fabric and of its switches."""
+    if named is None:
+        return {}
+    fabric = catalog.fabric(named) if isinstance(named, str) else named
+    found: dict[tuple[Kind, str], Entry] = {}
+    if isinstance(named, str):
+        found["fabrics", named] = catalog.entry("fabrics", named)
+    return found | {("switches", name): catalog.entry("switches", name) for name in switches_of(fabric)}
 
 
 def _named_prices(system: System) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from myriad.catalog.clusters import cluster, cluster_of, counted_node, long_link
+from myriad.catalog.clusters import cluster, cluster_of, counted_node, long_link, node_id_of, node_of
 from myriad.catalog.engine_flags import engine_flags, launched_releases
 from myriad.catalog.entry import (
     KINDS,
@@ -27,10 +27,11 @@ from myriad.catalog.reading import located, read_spec
 from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import Spec
+from myriad.spec.bill import BillRules
 from myriad.spec.calibration import Kernels, Stack, software_and_release
 from myriad.spec.cluster import Node
 from myriad.spec.fabric import Fabric
-from myriad.spec.fabric_parts import Switch
+from myriad.spec.fabric_parts import LinkPart, Switch
 from myriad.spec.model import Model
 from myriad.spec.on_device import Quantisation
 from myriad.spec.price import PriceList, TokenPrice
@@ -46,6 +47,7 @@ __all__ = [
     "Source",
     "accelerator",
     "assumed",
+    "bill_rules",
     "cluster",
     "cluster_of",
     "counted_node",
@@ -60,12 +62,15 @@ __all__ = [
     "kernels",
     "kernels_entry",
     "launched_releases",
+    "link_parts",
     "load",
     "located",
     "long_link",
     "model",
     "names",
     "node",
+    "node_id_of",
+    "node_of",
     "price_list",
     "quantisation",
     "read_spec",
@@ -136,6 +141,16 @@ def switch(name: str) -> Switch:
 def fabric(name: str) -> Fabric:
     """The fabric with this id or alias. Raises SpecError with the nearest names."""
     return _spec("fabrics", name, Fabric)
+
+
+def link_parts() -> dict[str, LinkPart]:
+    """All transceivers, cables and fibres by id."""
+    return {one.id: one.spec for one in entries("optics") if isinstance(one.spec, LinkPart)}
+
+
+def bill_rules(name: str) -> BillRules:
+    """The rules of bills of materials with this id or alias. Raises SpecError with the nearest names."""
+    return _spec("bills", name, BillRules)
 
 
 def price_list(name: str) -> PriceList:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from myriad.catalog.entry import entries, entry, find
 from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import LARGEST_COUNT
 from myriad.spec.cluster import Cluster, Link, Node, Sites
+from myriad.spec.fibre import FIBRES
 from myriad.spec.mixed import LongLink
 from myriad.spec.system import Pool
 from myriad.units import parse_quantity
-
-FIBRE_S_PER_M: Final = 1.468 / 299_792_458
-"""Light in single-mode fibre: group index 1.468 (ITU-T G.652), about 4.9 us per km."""
 
 
 def cluster(text: str) -> Cluster:
@@ -56,7 +53,7 @@ def _node_and_count(text: str) -> tuple[str, int]:
     if number > LARGEST_COUNT:
         raise SpecError(f"cluster {text!r}: the count must be at most {LARGEST_COUNT:,}, found {count_text}")
     try:
-        return _node_id(name), int(number)
+        return node_id_of(name), int(number)
     except SpecError as error:
         raise SpecError(f"cluster {text!r}: {error}") from None
 
@@ -64,17 +61,26 @@ def _node_and_count(text: str) -> tuple[str, int]:
 def cluster_of(pool_name: str, pool: Pool) -> Cluster:
     """The cluster of one pool of a system file, its own bandwidths and power in place of the node's."""
     try:
-        if pool.node is not None:
-            node_id = pool.node
-        else:
-            assert pool.accelerator is not None
-            node_id = _default_node(pool.accelerator)
-        return _build(pool_name, node_id, pool.count, pool)
+        return _build(pool_name, _node_of(pool), pool.count, pool)
     except (SpecError, MissingDataError) as error:
         raise type(error)(f"pools.{pool_name}: {error}") from None
 
 
-def _node_id(name: str) -> str:
+def node_of(pool: Pool) -> Node:
+    """The node that a pool is made of. Raises SpecError or MissingDataError if none is known."""
+    found = entry("nodes", _node_of(pool)).spec
+    assert isinstance(found, Node)
+    return found
+
+
+def _node_of(pool: Pool) -> str:
+    if pool.node is not None:
+        return pool.node
+    assert pool.accelerator is not None
+    return _default_node(pool.accelerator)
+
+
+def node_id_of(name: str) -> str:
     """The node of this name, or the usual node of the accelerator of this name."""
     node_id = find("nodes", name)
     if node_id is not None:
@@ -162,7 +168,7 @@ def _across(near: tuple[Link, ...], count: int, sites: Sites) -> tuple[Link, ...
     if rest:
         raise SpecError(f"sites.number: {count} accelerators do not divide over {sites.number} sites")
     scale_out = near[-1].model_copy(update={"domain": each})
-    return (*near[:-1], scale_out, _long(near[-1], count, sites.bandwidth / each, sites.distance))
+    return (*near[:-1], scale_out, _long(near[-1], count, sites.bandwidth / each, sites))
 
 
 def long_link(clusters: Sequence[Cluster], joined_by: LongLink, carriers: int) -> Link:
@@ -181,13 +187,13 @@ def long_link(clusters: Sequence[Cluster], joined_by: LongLink, carriers: int) -
         }
     )
     bytes_per_s = min(slowest.bytes_per_s_one_way, joined_by.bandwidth / carriers)
-    return _long(own, sum(cluster.num_accelerators for cluster in clusters), bytes_per_s, joined_by.distance)
+    return _long(own, sum(cluster.num_accelerators for cluster in clusters), bytes_per_s, joined_by)
 
 
-def _long(near: Link, count: int, bytes_per_s: float, distance_m: float) -> Link:
+def _long(near: Link, count: int, bytes_per_s: float, joined_by: Sites | LongLink) -> Link:
     """A tier of long links beyond the tier `near`."""
     return Link(
         tier="scale-across", domain=count, bytes_per_s_one_way=bytes_per_s,
-        latency_s=near.latency_s + FIBRE_S_PER_M * distance_m,
+        latency_s=near.latency_s + FIBRES[joined_by.fibre].seconds_per_metre * joined_by.distance,
         efficiency=near.efficiency, half_bytes=near.half_bytes,
     )  # fmt: skip

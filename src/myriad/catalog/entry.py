@@ -18,10 +18,11 @@ from myriad.catalog.yaml_file import Node, describe, read_mapping
 from myriad.errors import SpecError, unknown_name
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import Spec
+from myriad.spec.bill import BillRules
 from myriad.spec.calibration import Kernels, Stack
 from myriad.spec.cluster import Node as ClusterNode
 from myriad.spec.fabric import Fabric
-from myriad.spec.fabric_parts import Switch
+from myriad.spec.fabric_parts import LinkPart, Switch
 from myriad.spec.fitted import Factor
 from myriad.spec.model import Model
 from myriad.spec.on_device import Quantisation
@@ -30,6 +31,7 @@ from myriad.spec.serving_engine import ServingEngine
 
 Kind = Literal[
     "accelerators", "nodes", "models", "stacks", "engines", "kernels", "prices", "quantisations", "switches", "fabrics",
+    "optics", "bills",
 ]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 FigureKind = Literal["datasheet", "measured", "published", "derived", "assumed", "fitted"]
@@ -43,7 +45,7 @@ FITTED_KINDS: Final[tuple[Kind, ...]] = ("stacks", "engines", "kernels")
 _SPECS: Final[dict[Kind, type[Spec]]] = {
     "accelerators": Accelerator, "nodes": ClusterNode, "models": Model,
     "stacks": Stack, "engines": ServingEngine, "kernels": Kernels, "prices": PriceList, "quantisations": Quantisation,
-    "switches": Switch, "fabrics": Fabric,
+    "switches": Switch, "fabrics": Fabric, "optics": LinkPart, "bills": BillRules,
 }  # fmt: skip
 _FIGURE_KEYS: Final = frozenset({"value", "source", "kind", "note", "conflict", "uncertainty"})
 
@@ -220,7 +222,14 @@ def _folders() -> tuple[Path, ...]:
 
 
 def _singular(kind: Kind) -> str:
-    named = {"kernels": "kernels entry", "prices": "price list", "engines": "serving engine", "switches": "switch"}
+    named = {
+        "kernels": "kernels entry",
+        "prices": "price list",
+        "engines": "serving engine",
+        "switches": "switch",
+        "optics": "part of links",
+        "bills": "rules of bills",
+    }
     return named.get(kind, kind.removesuffix("s"))
 
 

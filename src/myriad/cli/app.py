@@ -25,6 +25,7 @@ from myriad.cli import (
     sweep,
     timeline,
     validate,
+    validate_interconnect,
 )
 from myriad.errors import SpecError, unknown_name
 
@@ -111,7 +112,7 @@ judgements.command("training", epilog=validate.EXAMPLES)(validate.training)
 judgements.command("serving", epilog=validate.SERVING_EXAMPLES)(validate.serving)
 judgements.command("ranking", epilog=validate.RANKING_EXAMPLES)(validate.ranking)
 judgements.command("device", epilog=validate.DEVICE_EXAMPLES)(validate.device)
-judgements.command("interconnect", epilog=validate.INTERCONNECT_EXAMPLES)(validate.interconnect)
+judgements.command("interconnect", epilog=validate_interconnect.EXAMPLES)(validate_interconnect.interconnect)
 entries.command("list")(catalog.list_)
 entries.command("show", epilog=catalog.SHOW_EXAMPLES)(catalog.show_)
 entries.command("search")(catalog.search)

@@ -34,7 +34,8 @@ def list_(
         str | None,
         typer.Argument(
             metavar="[KIND]",
-            help="accelerators, nodes, models, stacks, kernels, prices, quantisations, switches or fabrics.",
+            help="accelerators, nodes, models, stacks, kernels, prices, quantisations, switches, fabrics, optics "
+            "or bills.",
             autocompletion=completion.kinds,
         ),
     ] = None,

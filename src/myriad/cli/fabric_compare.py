@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from myriad.cli import completion
 from myriad.cli.options import ClusterName, JsonFile, LanguageCode, check_language
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
+from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, say, show, write
 from myriad.errors import SpecError
 
 EXAMPLES: Final = """\b
@@ -30,13 +31,15 @@ def compare(
     traffic: Annotated[
         bool, typer.Option("--traffic", help="Simulate an all-reduce and all-to-alls of 1 GiB on each.")
     ] = False,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with bars and drawings.")] = None,
     json_file: JsonFile = None,
     lang: LanguageCode = "en",
 ) -> None:
     """Put several fabrics for the same accelerators side by side."""
     check_language(lang)
-    check_outputs({"--json": json_file})
-    from myriad import api
+    check_outputs({"--html": html, "--json": json_file})
+    from myriad import __version__, api
+    from myriad.report.fabric_page import comparison_html
     from myriad.report.fabric_text import comparison_text
 
     listed = [name.strip() for name in names.split(",")]
@@ -46,7 +49,13 @@ def compare(
     if traffic:
         with progress("simulating") as step:
             comparison = api.with_traffic(comparison, step("simulating"))
+    if html is not None:
+        joined = [row.name for row in comparison.rows if row.description is not None]
+        drawings = {name: api.draw_fabric(name, cluster) for name in joined}
+        write(html, comparison_html(comparison, drawings, __version__, lang))
     if json_file is not None:
         write(json_file, json_text(comparison.model_dump(mode="json")))
     if json_file != STANDARD_OUTPUT:
         show(comparison_text(comparison, lang))
+    if html is not None:
+        say(f"page: {html}")

@@ -22,7 +22,7 @@ from myriad.cli.fabric_conditions import (
     plan_file,
 )
 from myriad.cli.options import CLUSTER, JsonFile, LanguageCode, check_language, flag_of, read_flags
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
+from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, say, show, write
 from myriad.errors import SpecError
 
 EXAMPLES: Final = """\b
@@ -79,6 +79,9 @@ def simulate(
     switches_down: SwitchesDown = None,
     efficiency: EfficiencyOption = None,
     seed: SeedOption = "0",
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page: the fabric drawn, and how full its links are.")
+    ] = None,
     json_file: JsonFile = None,
     lang: LanguageCode = "en",
 ) -> None:
@@ -91,30 +94,40 @@ def simulate(
     given = {name: value for name, value in all_given.items() if value is not None}
     _check_subject(given)
     inputs = [path for path in (system, plan) if path is not None]
-    check_outputs({"--json": json_file}, *inputs)
+    check_outputs({"--html": html, "--json": json_file}, *inputs)
     conditions = conditions_of(
         placement, free, routing, flows_per_pair, links_down, slow, switches_down, efficiency, seed
     )
-    from myriad import api
+    from myriad import __version__, api
+    from myriad.report.traffic_page import step_html, traffic_html
     from myriad.report.traffic_text import step_text, traffic_text
     from myriad.spec.traffic import CollectiveTraffic
 
     result: Any
+    page: Any
     if "system" in given:
         planned = plan_file(plan)
         with progress("simulating") as step:
-            result = api.step_on_fabric(fabric, given["system"], given["job"], conditions, planned, step("simulating"))
-        shown = step_text(result, lang)
+            result = api.step_on_fabric(
+                fabric, given["system"], given["job"], conditions, planned, step("simulating"), html is not None
+            )
+        shown, page = step_text(result, lang), step_html
     else:
         asked = {"size": "1GiB", **{name: given[name] for name in _COLLECTIVE[1:] if name in given}}
         traffic = read_flags(CollectiveTraffic, asked)
         with progress("simulating") as step:
-            result = api.simulate_collective(fabric, given["cluster"], traffic, conditions, step("simulating"))
-        shown = traffic_text(result, lang)
+            result = api.simulate_collective(
+                fabric, given["cluster"], traffic, conditions, step("simulating"), html is not None
+            )
+        shown, page = traffic_text(result, lang), traffic_html
+    if html is not None:
+        write(html, page(result, __version__, lang))
     if json_file is not None:
         write(json_file, json_text(result.model_dump(mode="json")))
     if json_file != STANDARD_OUTPUT:
         show(shown)
+    if html is not None:
+        say(f"page: {html}")
 
 
 def _check_subject(given: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from myriad.cli.options import (
+    FabricName,
     Imbalance,
     PrecisionName,
     StackName,
@@ -37,6 +38,7 @@ def _count(help_text: str) -> Any:
 
 
 _OF_LAYOUT: dict[str, Any] = {
+    "fabric": FabricName,
     "layout": Annotated[
         Path | None, typer.Option(metavar="FILE", help="Layout in YAML or JSON; options given beside it win.")
     ],

@@ -46,6 +46,9 @@ def mix(
     bandwidth: Annotated[str, typer.Option(metavar="RATE", help="Between two neighbours, one way: 4Tbit/s.")],
     seq_len: SequenceLength,
     global_batch: GlobalBatch,
+    fibre: Annotated[
+        str, typer.Option(metavar="single-mode|hollow-core", help="What light travels in: glass, or air.")
+    ] = "single-mode",
     join: Annotated[
         str, typer.Option(metavar="data|pipeline|best", help="Replicas in each pool, stages in two, or the faster.")
     ] = "best",
@@ -67,6 +70,7 @@ def mix(
     from myriad.api.training import setting_of
     from myriad.report.mixed import mix_text
     from myriad.spec.base import BytesPerS, Fraction, Metres
+    from myriad.spec.fibre import FibreKind
     from myriad.spec.mixed import LongLink, Mix
 
     if len(pool) < 2:
@@ -75,7 +79,9 @@ def mix(
     if wanted == "pipeline" and len(pool) != 2:
         raise SpecError(f"--join: a pipeline joins two pools, found {len(pool)}")
     link = LongLink(
-        distance=read_flag("--distance", distance, Metres), bandwidth=read_flag("--bandwidth", bandwidth, BytesPerS)
+        distance=read_flag("--distance", distance, Metres),
+        bandwidth=read_flag("--bandwidth", bandwidth, BytesPerS),
+        fibre=read_flag("--fibre", fibre, FibreKind),
     )
     free = read_flag("--headroom", headroom, Fraction)
     with at("--pool"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from myriad.cli import completion
-from myriad.errors import MissingDataError, SpecError
+from myriad.errors import InfeasibleError, MissingDataError, SpecError
 
 if TYPE_CHECKING:
     from myriad.spec.base import Spec
@@ -27,11 +27,18 @@ CLUSTER: Any = typer.Option(
     help="Accelerator or node, and how many accelerators: h800:16384, gb200-nvl72:576.",
     autocompletion=completion.clusters,
 )
+FABRIC: Any = typer.Option(
+    "--fabric",
+    metavar="NAME|FILE",
+    help="Network between the hosts: a fabric of the catalog, or one in YAML (default: full bandwidth to all).",
+    autocompletion=completion.fabrics,
+)
 SEQ_LEN: Any = typer.Option("--seq-len", metavar="COUNT", help="Tokens per sequence: 4096 or 4k (4,000).")
 GLOBAL_BATCH: Any = typer.Option("--global-batch", metavar="COUNT", help="Sequences per optimizer step.")
 
 ModelName = Annotated[str, MODEL]
 ClusterName = Annotated[str, CLUSTER]
+FabricName = Annotated[str | None, FABRIC]
 SequenceLength = Annotated[str, SEQ_LEN]
 GlobalBatch = Annotated[str, GLOBAL_BATCH]
 PrecisionName = Annotated[
@@ -127,13 +134,29 @@ def read_job(given: Mapping[str, Any]) -> tuple[Model, Cluster, TrainingWork]:
     work = read_flags(TrainingWork, values)
     with at("--model"):
         model = catalog.model(given["model"])
-    with at("--cluster"):
-        cluster = catalog.cluster(given["cluster"])
+    cluster = read_cluster(given["cluster"], given.get("fabric"))
     with at("--stack"):
         catalog.stack(work.stack)
     with at("--precision"):
         setting_of(model, cluster, work)
     return model, cluster, work
+
+
+def read_cluster(name: str, fabric: str | None = None, flag: str = "--cluster") -> Cluster:
+    """The cluster that is named, on the fabric that is. Raises errors that name the option at fault."""
+    from myriad import catalog
+    from myriad.api.clusters import on_fabric
+    from myriad.api.fabric import fabric_of
+
+    with at(flag):
+        found = catalog.cluster(name)
+    if fabric is None:
+        return found
+    with at("--fabric"):
+        try:
+            return on_fabric(found, catalog.counted_node(name)[0], fabric_of(fabric))
+        except InfeasibleError as error:
+            raise InfeasibleError(f"--fabric: {error}") from None
 
 
 def check_language(code: str) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from myriad.cli.options import (
     ClusterName,
+    FabricName,
     GlobalBatch,
     Imbalance,
     JsonFile,
@@ -38,6 +39,7 @@ def search(
     cluster: ClusterName,
     seq_len: SequenceLength,
     global_batch: GlobalBatch,
+    fabric: FabricName = None,
     precision: PrecisionName = None,
     stack: StackName = None,
     switches: Switches = None,

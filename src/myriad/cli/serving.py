@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from myriad.cli import completion
-from myriad.cli.options import CLUSTER, MODEL, JsonFile, LanguageCode, at, check_language, read_flag, read_flags
+from myriad.cli.options import (
+    CLUSTER,
+    MODEL,
+    FabricName,
+    JsonFile,
+    LanguageCode,
+    at,
+    check_language,
+    read_cluster,
+    read_flag,
+    read_flags,
+)
 from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, say, show, write, yaml_text
 from myriad.errors import SpecError
 
@@ -60,6 +71,7 @@ def estimate(
     output_tokens: OutputTokens,
     model: Annotated[str | None, MODEL] = None,
     cluster: Annotated[str | None, CLUSTER] = None,
+    fabric: FabricName = None,
     deployment: Annotated[
         Path | None,
         typer.Option(
@@ -104,7 +116,7 @@ def estimate(
     one = _deployment(given)
     with at("--deployment" if deployment else "--model"):
         named = catalog.model(one.model)
-    machines = _cluster(cluster, one)
+    machines = _cluster(cluster, fabric, one)
     api.check_deployment(named, machines, one)
     asked = _requests(given)
     load = None if concurrency is None else float(read_flag("--concurrency", concurrency, Count))
@@ -120,6 +132,7 @@ def search(
     cluster: Annotated[str, CLUSTER],
     input_tokens: InputTokens,
     output_tokens: OutputTokens,
+    fabric: FabricName = None,
     cached: CachedShare = "0",
     rate: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Requests per second to answer, on the fewest GPUs.")
@@ -172,8 +185,7 @@ def search(
     place = read_flag("--prefill", prefill, PrefillPlace)
     with at("--model"):
         named = catalog.model(model)
-    with at("--cluster"):
-        machines = catalog.cluster(cluster)
+    machines = read_cluster(cluster, fabric)
     with at("--engine"):
         work = ServingWork(engine=engine) if engine is not None else ServingWork()
         catalog.engine(work.engine)
@@ -255,15 +267,11 @@ def _replicas(given: Mapping[str, Any], prefix: str) -> Replicas:
     )
 
 
-def _cluster(name: str | None, deployment: Deployment) -> Cluster:
+def _cluster(name: str | None, fabric: str | None, deployment: Deployment) -> Cluster:
     """The cluster that is named, else as many accelerators as the deployment takes."""
-    from myriad import catalog
-
     if name is not None:
-        with at("--cluster"):
-            return catalog.cluster(name)
-    with at("--deployment"):
-        return catalog.cluster(f"{deployment.accelerator}:{deployment.gpus}")
+        return read_cluster(name, fabric)
+    return read_cluster(f"{deployment.accelerator}:{deployment.gpus}", fabric, "--deployment")
 
 
 def _names(flag: str, text: str | None, field: str) -> tuple[Any, ...] | None:

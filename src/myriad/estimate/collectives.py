@@ -13,12 +13,19 @@ passes: all others of a scale-up domain, in a ring (`CHAIN` at most, then one mo
 network's members; twice as many for an all-reduce, there and back; a few for an all-to-all, which goes straight.
 All byte counts, sizes and strides broadcast; a group of one takes no time.
 
-Left out: congestion, rails, other traffic at the same time.
+Scale-up links are wires of their own. Tiers of the network lie on one another: what goes to a farther one passes the
+nearer ones too, the card first of all. Members of a group that share a scale-up domain each use their own card and
+rail: so many rings run beside each other, and each enters and leaves a farther domain once. Expert copies travel on
+the sender's rail and change rails over scale-up links (PXN), so an all-to-all has one flow to each far scale-up
+domain. Where flows are hashed onto links, `Link.contention` stretches what they take, by how many there are.
+
+Left out: traffic of other kinds at the same time. Pools whose fabric is not described have one tier of network without
+contention beyond what `Link.efficiency` holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +35,7 @@ from myriad.errors import SpecError
 from myriad.spec.cluster import Link
 
 Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 OWN_PART = 0.3
 """Time of a byte that a rank copies from its own input to its own result, over that of a byte that it receives: the
@@ -44,16 +52,26 @@ class Tier:
 
     inner: Array
     """Members that share a domain of the tier below: so many links carry the group's traffic together."""
+    stays: Array
+    """Members, the rank itself among them, that it reaches without this tier."""
     members: Array
     """Domains of the tier below that the group joins here; 1 where it stays below this tier."""
+    crossed: Mask
+    """Whether traffic of the group passes this tier, be it on its way to one that lies on it."""
+    beyond: Mask | bool
+    """Whether the group goes on to a tier that lies on this one."""
+    scale_up: bool
+    """Links of its own; those of the others also carry what goes to tiers beyond them."""
+    below: float
+    """Accelerators of a domain of the nearer tier of the same network; 0 where this is the nearest."""
     bytes_per_s: float | Array
     half_bytes: float
     latency_s: float
     start_s: float
-    scale_up: bool
     reduction_bytes_per_s: float | None
     """Bandwidth of all-reduces that the tier's switches sum; `None` where they do not."""
     reduction_start_s: float
+    contention: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -73,23 +91,61 @@ def place(size: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -
     if not links:
         raise SpecError("a cluster needs at least one tier of links")
     n, apart = np.broadcast_arrays(np.asarray(size, float), np.asarray(stride, float))
-    tiers = []
+    tiers: list[Tier] = []
     inner = np.ones_like(n)
-    for link in links:
-        reach = n if link is links[-1] else np.clip(np.floor(link.domain / apart), inner, n)
-        members = np.ceil(reach / inner)
+    whole = max((float(link.domain) for link in links if link.tier == "scale-out"), default=0.0)
+    for index, link in enumerate(links):
+        far = link is links[-1]
+        reach = n if far else np.clip(np.floor(link.domain / apart), inner, n)
+        own, members = link.tier == "scale-up", np.ceil(reach / inner)
+        in_network = index > 0 and link.tier == links[index - 1].tier
+        below = float(links[index - 1].domain) if in_network else 0.0
+        entering, stays, crossed = inner, inner, members > 1.0 if own else n > inner
+        if in_network:
+            entering, stays, crossed = _straddling(n, apart, below, whole, _cards(tiers, n))
         bytes_per_s: float | Array = link.bytes_per_s_one_way * link.efficiency
         if link.point_to_point:
             bytes_per_s = bytes_per_s * np.clip((members - 1.0) / max(link.domain - 1.0, 1.0), 1.0 / link.domain, 1.0)
         share = link.reduction_share
         tiers.append(
             Tier(
-                inner, members, bytes_per_s, link.half_bytes, link.latency_s, link.start_s, link.tier == "scale-up",
-                None if share is None else link.bytes_per_s_one_way * share, link.reduction_start_s,
+                inner=entering,
+                stays=stays,
+                members=members,
+                crossed=crossed,
+                beyond=False if far or own else reach < n,
+                scale_up=own,
+                below=below,
+                bytes_per_s=bytes_per_s,
+                # Messages are as long in all tiers of a network; the card has taken its time for them already.
+                half_bytes=0.0 if in_network else link.half_bytes,
+                latency_s=link.latency_s,
+                start_s=link.start_s,
+                reduction_bytes_per_s=None if share is None else link.bytes_per_s_one_way * share,
+                reduction_start_s=link.reduction_start_s,
+                contention=link.contention,
             )
-        )  # fmt: skip
+        )
         inner = reach
     return Placement(n, tuple(tiers))
+
+
+def _straddling(n: Array, apart: Array, below: float, whole: float, cards: Array) -> tuple[Array, Array, Mask]:
+    """What enters a farther tier of a network from one of its domains of `below` accelerators, where that is most.
+
+    Groups lie behind each other and interleaved, so many as their members are apart. With w places of a group in a
+    domain, a ring leaves it once, and an all-to-all stays in it with w members. But where domains and groups do not
+    divide each other, a domain holds the end of some and the beginning of others: rings leave it twice, and the groups
+    that fill it halves at worst stay with w/2; groups of n < w cross its two borders with (n^2 - (w mod n)^2)/2 pairs.
+    """
+    wide = np.maximum(below / apart, 1.0)
+    alone = 2.0 * n * apart > whole  # the first accelerators, and no other group behind them
+    even = alone | (n % wide == 0) | (wide % n == 0)
+    inside = np.minimum(wide, n)
+    pairs = (n**2 - (wide % n) ** 2) / 2.0
+    entering = np.where(even, inside, np.maximum(wide / 2.0, np.minimum(cards, inside)))
+    stays = np.where(even, inside, np.where(n > wide, wide / 2.0, n - pairs / wide))
+    return entering, stays, ~even | (n > wide)
 
 
 def all_gather_s(result_bytes: npt.ArrayLike, placement: Placement) -> Array:
@@ -101,7 +157,7 @@ def all_gather_s(result_bytes: npt.ArrayLike, placement: Placement) -> Array:
     result = np.asarray(result_bytes, float)
     volumes = _ring(result, placement)
     volumes[0] = volumes[0] + OWN_PART * result / placement.size
-    return _slowest_tier(placement, volumes, _passed)
+    return _slowest_tier(placement, volumes, _passed, _rings(placement))
 
 
 def reduce_scatter_s(input_bytes: npt.ArrayLike, placement: Placement) -> Array:
@@ -125,7 +181,7 @@ def all_reduce_in_ring_s(bytes_: npt.ArrayLike, placement: Placement) -> Array:
     fitted to the other collectives.
     """
     volumes = _ring(2.0 * np.asarray(bytes_, float), placement)
-    return _slowest_tier(placement, volumes, lambda tier: 2.0 * _passed(tier))
+    return _slowest_tier(placement, volumes, lambda tier: 2.0 * _passed(tier), _rings(placement))
 
 
 def all_reduce_in_switch_s(bytes_: npt.ArrayLike, placement: Placement) -> Array:
@@ -144,18 +200,21 @@ def all_reduce_in_switch_s(bytes_: npt.ArrayLike, placement: Placement) -> Array
     slowest: Array = np.zeros(())
     fixed: Array = np.zeros(())
     summed = np.zeros(np.shape(placement.size), bool)
+    flows = _rings(placement)
     for tier in placement.tiers:
         used = tier.members > 1.0
         part = size / tier.inner
         if tier.reduction_bytes_per_s is None:
-            volume, bytes_per_s = part * 2.0 * (1.0 - 1.0 / tier.members), tier.bytes_per_s
+            joined = tier.members if tier.scale_up else np.maximum(np.ceil(placement.size / tier.inner), 1.0)
+            volume, bytes_per_s = part * 2.0 * (1.0 - 1.0 / joined), tier.bytes_per_s
             fixed = fixed + np.where(used, tier.start_s, 0.0) + tier.latency_s * 2.0 * _passed(tier)
         else:
             volume = part * (1.0 + 1.0 / tier.members) if tier.scale_up else part
             bytes_per_s = tier.reduction_bytes_per_s
             fixed = fixed + np.where(used, tier.reduction_start_s, 0.0)
             summed = summed | used
-        slowest = np.maximum(slowest, np.where(used, _transfer_s(volume, bytes_per_s, tier.half_bytes), 0.0))
+        moving = np.where(tier.crossed, _transfer_s(volume, bytes_per_s, tier.half_bytes), 0.0)
+        slowest = np.maximum(slowest, _stretched(moving, tier, flows))
     time: Array = np.where(summed, slowest + fixed, np.inf)
     return time
 
@@ -168,10 +227,20 @@ def all_to_all_s(sent_bytes_per_rank: npt.ArrayLike, placement: Placement, far_s
     domain (DeepEP, HybridEP).
     """
     part = np.asarray(sent_bytes_per_rank, float) / placement.size
-    volumes = [part * (np.minimum(tier.inner * tier.members, placement.size) - tier.inner) for tier in placement.tiers]
+    n = placement.size
+    volumes = [
+        part * ((np.minimum(tier.inner * tier.members, n) if tier.scale_up else n) - tier.stays)
+        for tier in placement.tiers
+    ]
     volumes[1:] = [volume * np.asarray(far_share, float) for volume in volumes[1:]]
     volumes[0] = volumes[0] + OWN_PART * part
-    return _slowest_tier(placement, volumes, lambda tier: np.where(tier.members > 1.0, 1.0 + tier.scale_up, 0.0))
+
+    def steps(tier: Tier) -> Array:
+        """To the farthest member of a network."""
+        return np.where((tier.members > 1.0) & ~np.asarray(tier.beyond), 1.0 + tier.scale_up, 0.0)
+
+    cards = _cards(placement.tiers, n)
+    return _slowest_tier(placement, volumes, steps, lambda tier: (n - tier.stays) / cards)
 
 
 def domains(placement: Placement) -> Array:
@@ -181,10 +250,43 @@ def domains(placement: Placement) -> Array:
     return found
 
 
-def send_recv_s(bytes_: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -> Array:
-    """Time of one message to the rank `stride` further on, in seconds, over the tier where the two meet."""
+def send_recv_s(
+    bytes_: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...], apart: npt.ArrayLike | None = None
+) -> Array:
+    """Time of one message to the rank `stride` further on, in seconds, over the tier where the two meet.
+
+    All ranks send at once. Of those in a domain of D accelerators that network tiers lie beyond, min(d/D, 1) send into
+    these, those within d of its border: d is `apart` where that is not the stride, as between stages of a pipeline that
+    leaves the domain somewhere.
+    """
     placement = place(2.0, stride, links)
-    return _slowest_tier(placement, _ring(2.0 * np.asarray(bytes_, float), placement), _passed)
+    sent, d = np.asarray(bytes_, float), np.asarray(stride if apart is None else apart, float)
+
+    def entering(tier: Tier) -> Array:
+        if not tier.below:
+            return np.ones(())
+        share: Array = np.where(2.0 * np.asarray(stride) > tier.below, np.minimum(d / tier.below, 1.0), 0.0)
+        return share
+
+    volumes = [
+        sent * entering(tier) if tier.below else volume
+        for tier, volume in zip(placement.tiers, _ring(2.0 * sent, placement), strict=True)
+    ]
+    return _slowest_tier(placement, volumes, _passed, entering)
+
+
+def _cards(tiers: Sequence[Tier], size: Array) -> Array:
+    """Members of a group that share a scale-up domain, so many network cards that it has in each."""
+    return next((tier.inner for tier in tiers if not tier.scale_up), size)
+
+
+_OfTier = Callable[[Tier], Array]
+
+
+def _rings(placement: Placement) -> _OfTier:
+    """Flows per accelerator that rings send into a tier: one per card that the group has in a scale-up domain."""
+    cards = _cards(placement.tiers, placement.size)
+    return lambda tier: cards / tier.inner
 
 
 def _ring(result_bytes: Array, placement: Placement) -> list[Array]:
@@ -205,11 +307,22 @@ def _transfer_s(volume: Array, bytes_per_s: float | Array, half_bytes: float) ->
     return time
 
 
-def _slowest_tier(placement: Placement, volumes: list[Array], steps: Callable[[Tier], Array]) -> Array:
+def _slowest_tier(placement: Placement, volumes: list[Array], steps: _OfTier, flows: _OfTier) -> Array:
     slowest: Array = np.zeros(())
     latency: Array = np.zeros(())
     for tier, volume in zip(placement.tiers, volumes, strict=True):
-        used = np.where(tier.members > 1.0, volume, 0.0)
-        slowest = np.maximum(slowest, _transfer_s(used, tier.bytes_per_s, tier.half_bytes))
+        moving = _transfer_s(np.where(tier.crossed, volume, 0.0), tier.bytes_per_s, tier.half_bytes)
+        slowest = np.maximum(slowest, _stretched(moving, tier, flows))
         latency = latency + np.where(tier.members > 1.0, tier.start_s, 0.0) + tier.latency_s * steps(tier)
     return slowest + latency
+
+
+def _stretched(moving_s: Array, tier: Tier, flows: _OfTier) -> Array:
+    return moving_s * stretch(flows(tier), tier.contention) if tier.contention else moving_s
+
+
+def stretch(flows: Array, contention: tuple[tuple[float, float], ...]) -> Array:
+    """By what factor so many flows per accelerator take longer than evenly spread ones."""
+    of, factor = np.array(contention).T
+    stretched: Array = np.exp(np.interp(np.log(np.maximum(flows, of[0])), np.log(of), np.log(factor)))
+    return stretched

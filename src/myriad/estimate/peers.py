@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from myriad.estimate.collectives import Array, all_reduce_s, place
+from myriad.estimate.collectives import Array, all_reduce_s, place, stretch
 from myriad.spec.cluster import Link
 from myriad.spec.serving_kernels import ExpertExchange, PeerAllReduce, Transfer
 
@@ -69,7 +69,8 @@ def expert_transfer_s(
     the others far. Else (its normal kernels, and TensorRT-LLM's) once to each rank of the domain that has one of its
     experts, and once to each other domain, whose ranks pass it on. Choices are taken as even and independent; a rank's
     own copy counts as sent. Routing limited to groups keeps a token's experts in `most_domains`. `links` are the tiers
-    seen from one rank, consecutive ranks fill the nearest first; far links have the efficiency of long collectives.
+    seen from one rank, consecutive ranks fill the nearest first; far links have the efficiency of long collectives, and
+    of several tiers the slowest counts with what crosses it.
     """
     n, k = np.asarray(ranks, float), np.asarray(topk, float)
     near = links[0]
@@ -82,10 +83,8 @@ def expert_transfer_s(
         near_copies, reached = copies(k, n, near, most_domains)
         far_copies = reached * (1.0 - 1.0 / domains)
     sent = np.asarray(tokens, float) * np.asarray(token_bytes, float)
-    beyond = links[1] if len(links) > 1 else near
     near_s = sent * near_copies / (near.bytes_per_s_one_way * fit.share)
-    far_s = sent * far_copies / (beyond.bytes_per_s_one_way * beyond.efficiency)
-    latency = np.where(domains > 1.0, beyond.latency_s, 0.0)
+    far_s, latency = _far(sent * far_copies, inside, n, links[1:] or (near,))
     time: Array = np.where(
         n > 1.0, fit.start_s + fit.expert_s * np.asarray(experts, float) + np.maximum(near_s, far_s) + latency, 0.0
     )
@@ -108,6 +107,23 @@ def expert_exchange_s(
     combine = expert_transfer_s(tokens, combined_bytes, topk, experts, ranks, links, fit.combine, copy_per_expert)
     time: Array = dispatch + combine
     return time
+
+
+def _far(far_bytes: Array, inside: Array, ranks: Array, links: tuple[Link, ...]) -> tuple[Array, Array]:
+    """Time of what one rank sends beyond its domain, on the slowest of the tiers that it crosses, and their latency.
+
+    Each tier carries what goes to ranks beyond the nearer ones, from each rank one flow to each far domain.
+    """
+    far_s, latency, reach = np.zeros(()), np.zeros(()), inside
+    for link in links:
+        share = np.where(ranks > reach, (ranks - reach) / np.maximum(ranks - inside, 1.0), 0.0)
+        moving = far_bytes * share / (link.bytes_per_s_one_way * link.efficiency)
+        if link.contention:
+            moving = moving * stretch((ranks - reach) / inside, link.contention)
+        far_s = np.maximum(far_s, moving)
+        latency = np.where(ranks > reach, link.latency_s, latency)
+        reach = np.maximum(reach, float(link.domain))
+    return far_s, latency
 
 
 def copies(

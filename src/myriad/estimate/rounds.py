@@ -101,4 +101,4 @@ def transfer_s(setting: Setting, layouts: LayoutTable, stages: IntArray | int) -
     # Neighbours may be near, but where the whole pipeline leaves a domain, one boundary does, and it sets the pace.
     span = stages * layouts.tp * layouts.cp * np.where(layouts.order == 1, 1, layouts.dp)
     sent = block_input_bytes(setting.model, cells_of(layouts, setting.work.seq_len))
-    return setting.stack.stretch_of("pp") * send_recv_s(sent, span / 2, setting.cluster.links)
+    return setting.stack.stretch_of("pp") * send_recv_s(sent, span / 2, setting.cluster.links, span / stages)

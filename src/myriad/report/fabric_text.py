@@ -21,7 +21,10 @@ def fabric_text(fabric: FabricDescription, lang: str = "en") -> RenderableType:
     """A described fabric for the terminal. Raises SpecError for an unknown language."""
     words = language(lang)
     numbers = Numbers(words)
-    blocks: list[RenderableType] = [Text(fabric.title, style="bold"), Text(_asked(fabric, words, numbers), style="dim")]
+    blocks: list[RenderableType] = [
+        Text(fabric.title, style="bold"),
+        Text(asked_words(fabric, words, numbers), style="dim"),
+    ]
     if fabric.switches:
         blocks += [heading(words("fabric.switches")), _switches(fabric, words, numbers)]
     blocks += [heading(words("fabric.links")), _links(fabric, words, numbers), "", _facts(fabric, words, numbers)]
@@ -61,7 +64,8 @@ def links_name(link_class: str, words: Language) -> str:
     return words(f"links.{link_class.replace('-', '_')}")
 
 
-def _asked(fabric: FabricDescription, words: Language, numbers: Numbers) -> str:
+def asked_words(fabric: FabricDescription, words: Language, numbers: Numbers) -> str:
+    """What the fabric was asked to join, and what it could."""
     return words(
         "fabric.asked",
         gpus=numbers.gpus(fabric.num_accelerators),

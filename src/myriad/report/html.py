@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from myriad.report import mix_words, service_views, service_words, timeline_chart, timeline_words, views, words
+from myriad.report import (
+    fabric_svg,
+    fabric_text,
+    fabric_words,
+    heat_svg,
+    mix_words,
+    service_views,
+    service_words,
+    timeline_chart,
+    timeline_words,
+    traffic_text,
+    views,
+    words,
+)
 from myriad.report.charts import job_charts, plan_charts
 from myriad.report.json import plan_json
 from myriad.report.language import language
@@ -33,6 +46,11 @@ def plan_html(plan: Plan, lang: str = "en") -> str:
         service_words=service_words,
         service_views=service_views,
         deployment_text=deployment_text,
+        fabric_words=fabric_words,
+        svg=fabric_svg,
+        maps=heat_svg,
+        text=fabric_text,
+        told=traffic_text,
         significant=significant,
         job_charts=job_charts,
         timeline_chart=timeline_chart,
@@ -49,6 +67,7 @@ def plan_html(plan: Plan, lang: str = "en") -> str:
             ("overview", words_of("ui.overview")),
             *((f"service-{index}", service.name) for index, service in enumerate(plan.services)),
             *((f"job-{index}", job.name) for index, job in enumerate(plan.jobs)),
+            *((f"fabric-{index}", words_of("pool.head", pool=pool)) for index, pool in enumerate(plan.fabrics)),
             ("sources", words_of("ui.sources")),
         ],
         file_name="plan.json",

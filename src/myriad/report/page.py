@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from myriad.report.language import Language
-from myriad.report.palette import DARK, LIGHT
+from myriad.report.palette import DARK, LIGHT, USE_COLOURS, USE_COLOURS_DARK
 
 
 def rendered(
@@ -79,7 +79,13 @@ def embedded(text: str) -> Markup:
 def _colours() -> str:
     """The palette as custom properties: light by default and in print, dark where the reader prefers it."""
 
-    def properties(colours: dict[str, str]) -> str:
-        return ":root{" + "".join(f"--{name}:{colour};" for name, colour in colours.items()) + "}"
+    def properties(colours: dict[str, str], uses: tuple[str, ...]) -> str:
+        named = colours | {f"use-{step}": colour for step, colour in enumerate(uses)}
+        return ":root{" + "".join(f"--{name}:{colour};" for name, colour in named.items()) + "}"
 
-    return properties(LIGHT) + "@media screen and (prefers-color-scheme:dark){" + properties(DARK) + "}\n"
+    steps = range(len(USE_COLOURS))
+    classes = "".join(
+        f".use-{one}{{fill:var(--use-{one})}}.fabric .link.use-{one}{{stroke:var(--use-{one})}}" for one in steps
+    )
+    dark = "@media screen and (prefers-color-scheme:dark){" + properties(DARK, USE_COLOURS_DARK) + "}\n"
+    return properties(LIGHT, USE_COLOURS) + dark + classes

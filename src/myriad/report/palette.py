@@ -36,6 +36,13 @@ TRANSFER_COLOUR: Final = "#8794a3"
 SERIES_COLOURS: Final = ("#35699b", "#d9713c", "#2f8f86", "#94406f", "#e5a33d", "#75923f", "#8d83c9", "#8794a3")
 #: A metric from its lowest to its highest value.
 HEAT_COLOURS: Final = ("#e9eef2", "#93c1e6", "#35699b", "#1d2f5c")
+#: How full a link is, from empty to full, on light ground; on dark ground in the same order of brightness from it.
+USE_COLOURS: Final = (
+    "#e6ebee", "#d3dfe3", "#f0dfa9", "#f3c76e", "#eea348", "#e07b39", "#c8502f", "#a1302f", "#6b1a34",
+)  # fmt: skip
+USE_COLOURS_DARK: Final = (
+    "#2b353f", "#3a4a57", "#5c3b52", "#8c3a58", "#bb4350", "#dd6a3f", "#f0963c", "#f7c35c", "#fbeeb0",
+)  # fmt: skip
 GAIN_COLOUR: Final = "#2f8f86"
 
 #: Page colours: custom properties of report.css, and what report.js draws axes and text with.

@@ -17,6 +17,7 @@ from myriad.report.blocks import (
     paragraph,
     step_table,
 )
+from myriad.report.fabric_words import fabric_blocks
 from myriad.report.language import Language, language
 from myriad.report.mixed import mix_blocks
 from myriad.report.numbers import Numbers
@@ -77,6 +78,7 @@ def plan_text(plan: Plan, lang: str = "en") -> RenderableType:
         blocks += ["", *service_blocks(service, plan, words, numbers)]
     for job in plan.jobs:
         blocks += ["", _title(job, words), *_job(job, plan, words, numbers)]
+    blocks += fabric_blocks(plan, words, numbers)
     return Group(*blocks)
 
 

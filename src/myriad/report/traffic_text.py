@@ -11,7 +11,7 @@ from myriad.report.fabric_text import links_name
 from myriad.report.language import Language, language
 from myriad.report.numbers import Numbers, significant
 from myriad.spec.traffic import Conditions
-from myriad.spec.traffic_result import Run, StepOnFabric, TrafficResult
+from myriad.spec.traffic_result import Run, StepOnFabric, StepTraffic, TrafficResult
 from myriad.units import format_si
 
 
@@ -19,6 +19,38 @@ def traffic_text(result: TrafficResult, lang: str = "en") -> RenderableType:
     """A collective on a fabric for the terminal. Raises SpecError for an unknown language."""
     words = language(lang)
     numbers = Numbers(words)
+    blocks: list[RenderableType] = [
+        Text(result.fabric, style="bold"),
+        Text("\n".join(asked_words(result, words, numbers)), style="dim"),
+    ]
+    blocks += [heading(words("traffic.got")), _bandwidth(result, words, numbers), *_jobs(result, words, numbers)]
+    blocks += [heading(words("traffic.use")), _use(result.run, words, numbers)]
+    if result.run.hottest:
+        blocks += [heading(words("traffic.hottest")), _hottest(result.run, words, numbers)]
+    effort = words(
+        "traffic.effort",
+        flows=numbers.integer(result.run.flows),
+        solves=numbers.integer(result.run.solves),
+        time=numbers.seconds(result.run.simulated_s),
+    )
+    return Group(*blocks, "", Text(effort, style="dim"))
+
+
+def step_text(result: StepOnFabric, lang: str = "en") -> RenderableType:
+    """A training step on a fabric for the terminal. Raises SpecError for an unknown language."""
+    words = language(lang)
+    numbers = Numbers(words)
+    blocks: list[RenderableType] = [
+        Text(result.fabric, style="bold"),
+        Text("\n".join(job_words(result, words, numbers)), style="dim"),
+    ]
+    blocks += [heading(words("traffic.sends")), _sends(result, words, numbers)]
+    blocks += ["", Text(step_words(result, words, numbers)), Text(words("traffic.taken"), style="dim")]
+    return Group(*blocks)
+
+
+def asked_words(result: TrafficResult, words: Language, numbers: Numbers) -> list[str]:
+    """The collective, what it runs on, and under which conditions, a line each."""
     traffic = result.traffic
     asked = words(
         "traffic.asked",
@@ -40,39 +72,29 @@ def traffic_text(result: TrafficResult, lang: str = "en") -> RenderableType:
     )
     how = _how(result.conditions, result.routing, result.flows_per_pair, words, numbers)
     at = words("traffic.efficiency", share=numbers.percent(result.efficiency))
-    blocks: list[RenderableType] = [
-        Text(result.fabric, style="bold"),
-        Text(f"{asked}\n{where}\n{how} {at}", style="dim"),
-    ]
-    blocks += [heading(words("traffic.got")), _bandwidth(result, words, numbers), *_jobs(result, words, numbers)]
-    blocks += [heading(words("traffic.use")), _use(result.run, words, numbers)]
-    if result.run.hottest:
-        blocks += [heading(words("traffic.hottest")), _hottest(result.run, words, numbers)]
-    effort = words(
-        "traffic.effort",
-        flows=numbers.integer(result.run.flows),
-        solves=numbers.integer(result.run.solves),
-        time=numbers.seconds(result.run.simulated_s),
-    )
-    return Group(*blocks, "", Text(effort, style="dim"))
+    return [asked, where, f"{how} {at}"]
 
 
-def step_text(result: StepOnFabric, lang: str = "en") -> RenderableType:
-    """A training step on a fabric for the terminal. Raises SpecError for an unknown language."""
-    words = language(lang)
-    numbers = Numbers(words)
+def job_words(result: StepOnFabric, words: Language, numbers: Numbers) -> list[str]:
+    """The job, and the conditions, a line each."""
     job = words("traffic.job", job=result.job, layout=result.layout, gpus=numbers.gpus(result.num_accelerators))
     how = _how(result.conditions, result.conditions.routing, result.conditions.flows_per_pair, words, numbers)
-    step = words(
+    return [job, how]
+
+
+def step_words(result: StepOnFabric, words: Language, numbers: Numbers) -> str:
+    """What becomes of the step."""
+    return words(
         "traffic.step",
         planned=f"{significant(result.planned_step_s, 4)} s",
         step=f"{significant(result.step_s, 4)} s",
         change=numbers.change(result.change_fraction, signed=True),
     )
-    blocks: list[RenderableType] = [Text(result.fabric, style="bold"), Text(f"{job}\n{how}", style="dim")]
-    blocks += [heading(words("traffic.sends")), _sends(result, words, numbers)]
-    blocks += ["", Text(step), Text(words("traffic.taken"), style="dim")]
-    return Group(*blocks)
+
+
+def sends_name(one: StepTraffic, words: Language) -> str:
+    """What a collective of a step carries."""
+    return words(f"sends.{one.name}") + (f" ({one.block})" if one.block else "")
 
 
 def _how(conditions: Conditions, routing: str | None, flows: int | None, words: Language, numbers: Numbers) -> str:
@@ -151,7 +173,7 @@ def _sends(result: StepOnFabric, words: Language, numbers: Numbers) -> Table:
         ]  # fmt: skip
         table.add_row(
             one.kind.upper(),
-            words(f"sends.{one.name}") + (f" ({one.block})" if one.block else ""),
+            sends_name(one, words),
             numbers.integer(one.group),
             numbers.integer(one.stride),
             numbers.plain(one.sent_bytes_per_step / 1e9),

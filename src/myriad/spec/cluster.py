@@ -8,6 +8,7 @@ from pydantic import Field
 
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import BytesPerS, Count, Fraction, Metres, Seconds, Spec, Watts
+from myriad.spec.fibre import FibreKind
 
 TierKind = Literal["scale-up", "scale-out", "scale-across"]
 
@@ -36,6 +37,9 @@ class Link(Spec):
     point_to_point: bool = False
     """Whether the bandwidth is that of separate links to every other accelerator of the domain, without a switch: a
     group has only those between its members."""
+    contention: tuple[tuple[float, float], ...] = ()
+    """Where a hash puts flows on links: flows that each accelerator sends into the tier at once, and the factor by
+    which they take longer than evenly spread ones; in between, logarithms are linear."""
 
 
 class Node(Spec):
@@ -67,6 +71,10 @@ class Node(Spec):
     scale_out_half_bytes: float = Field(default=0.0, ge=0)
     power_watts: Watts | None = None
     """Power of the whole node under load, at the plug."""
+    backplane_cables: Count | None = None
+    """Copper cables of the backplane that joins a scale-up domain within one rack; `None` where there is none."""
+    scale_up_transceivers: Count | None = None
+    """Optical modules that join a scale-up domain of several racks, where it is not joined by copper."""
 
 
 class Sites(Spec):
@@ -77,6 +85,8 @@ class Sites(Spec):
     """Fibre between two neighbouring sites."""
     bandwidth: BytesPerS
     """Between two neighbouring sites, one way, over all fibres."""
+    fibre: FibreKind = "single-mode"
+    """`hollow-core` takes about 30 % less time over the distance."""
 
 
 class Cluster(Spec):

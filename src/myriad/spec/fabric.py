@@ -60,6 +60,9 @@ class FatTree(Spec):
     tiers: Literal[1, 2, 3] | None = None
     """`None`: the fewest that reach all endpoints."""
     rails: Rails = "mixed"
+    pods: Literal["units", "rails"] = "units"
+    """What a pod of three tiers holds: whole scalable units, or (of aligned rails) the leaves of some rails of all
+    units, so that no rail crosses a core. Spines of the latter cable as many ports up as their pod has leaves for."""
     planes: Count = 1
     """Copies of the network; a card has one port, an equal share of its bandwidth, in each (dual ToR, multi-plane)."""
     oversubscription: float = Field(default=1.0, ge=1)
@@ -75,6 +78,12 @@ class FatTree(Spec):
     up to divisors of its ports. Else links are dealt in turn."""
     service_ports: CountOrZero = 0
     """Ports on leaves that are taken by other machines, fabric managers for example."""
+
+    @model_validator(mode="after")
+    def _pods_of_rails_have_rails(self) -> FatTree:
+        if self.pods == "rails" and self.rails != "aligned":
+            raise ValueError(f"pods: rails are pods where rails are aligned, found rails: {self.rails}")
+        return self
 
 
 class SlimFly(Spec):

@@ -49,7 +49,8 @@ class FabricDescription(Spec):
     """Of one link of each class, one way."""
     links_between_switches: int
     bisection_bytes_per_s: float
-    """What one half of the hosts can send to the other at once, one way."""
+    """What one half of the hosts can send to the other at once, one way, with what the fabric says is broken. All else
+    is of the whole fabric."""
     bisection_fraction: float
     """Of what the cards of half of the hosts can send."""
     diameter: int
@@ -78,9 +79,11 @@ class ComparedFabric(Spec):
     reason: str = ""
     """Why the fabric cannot join so many; empty where it can."""
     transceivers: int | None = None
-    """Two for every link, as if all were optical."""
+    """Optical modules by the usual rules of bills; two ports may share one."""
     cost_per_endpoint_usd: float | None = None
+    """Of switches and links by the usual rules; `None` where a part of them has no price."""
     power_watts: float | None = None
+    """Of switches; `None` where the catalog lacks that of one."""
     collectives_s: dict[str, float] = Field(default_factory=dict)
     """Time of each collective by its name."""
 

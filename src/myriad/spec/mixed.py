@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from myriad.spec.base import BytesPerS, Metres, Spec
+from myriad.spec.fibre import FibreKind
 from myriad.spec.layout import Layout
 
 Join = Literal["data", "pipeline"]
@@ -19,6 +20,8 @@ class LongLink(Spec):
     """Fibre between two neighbouring pools."""
     bandwidth: BytesPerS
     """Between two neighbouring pools, one way, over all fibres."""
+    fibre: FibreKind = "single-mode"
+    """`hollow-core` takes about 30 % less time over the distance."""
 
 
 class Mix(Spec):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from myriad.spec.base import Spec
+from myriad.spec.base import Count, Spec
 from myriad.spec.money import Money, PerToken
 
 PriceKind = Literal["exchange-rates", "rental", "hardware", "electricity", "tokens"]
@@ -22,6 +22,8 @@ class Price(Spec):
     """Upper end of a published range; `None` for a single figure."""
     date: str
     """Day, month or year that it held, as far as the source says."""
+    accelerators: Count | None = None
+    """That one piece holds, where it is not a node of the catalog but several: 72 of a rack."""
     terms: str = ""
     """What it covers: on demand, spot, three-year lease, tax included, landed."""
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from myriad.spec.base import Spec
+from myriad.spec.fabric_plan import PoolFabric
 from myriad.spec.layout import Layout
 from myriad.spec.mixed import MixResult
 from myriad.spec.money import CostLine
@@ -279,6 +280,8 @@ class Plan(Spec):
     usd_per_currency: float
     pools: dict[str, str]
     """Pool -> one line: accelerators, node, network."""
+    fabrics: dict[str, PoolFabric] = Field(default_factory=dict)
+    """Pool -> its fabric, for pools whose file names one."""
     services: tuple[ServicePlan, ...] = ()
     jobs: tuple[JobPlan, ...]
     for_jobs: dict[str, int] = Field(default_factory=dict)

@@ -14,6 +14,7 @@ from myriad.errors import unknown_name
 from myriad.spec.base import BytesPerS, Count, CountOrZero, Fraction, Seconds, Spec, Tokens, Watts
 from myriad.spec.calibration import Precision, Switch
 from myriad.spec.cluster import Sites
+from myriad.spec.fabric import Fabric
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import Layout
 from myriad.spec.mixed import Mix
@@ -64,6 +65,9 @@ class Pool(Spec):
     scale_out_bandwidth: BytesPerS | None = None
     """Network bandwidth per accelerator, one way, where it is not the node's own."""
     scale_up_bandwidth: BytesPerS | None = None
+    fabric: str | Fabric | None = None
+    """The network between the hosts, of each site where there are several: a catalog fabric, or written out. Without
+    it every accelerator keeps its bandwidth to all others."""
     power_per_gpu: Watts | None = None
     goodput: Annotated[Fraction, Field(gt=0)] = 1.0
     """Share of the time that trains, after failures, restarts and checkpoints; stated, not simulated."""

@@ -6,6 +6,7 @@ from typing import Literal
 
 from myriad.spec.base import Spec
 from myriad.spec.fabric import Routing
+from myriad.spec.fabric_heat import FabricPictures
 from myriad.spec.traffic import CollectiveTraffic, Conditions, Operation, TrafficKind, TrafficName
 
 
@@ -74,6 +75,8 @@ class TrafficResult(Spec):
     ideal_s: float
     """By the estimates' formula for the node's links, which knows no fabric."""
     ideal_bus_bytes_per_s: float
+    pictures: FabricPictures | None = None
+    """Where they were asked for."""
 
 
 class StepTraffic(Spec):
@@ -128,6 +131,8 @@ class StepOnFabric(Spec):
     """Of `step_s`, by `spec.result.TIME_PARTS`."""
     simulated_s: float
     """Wall time of the simulations."""
+    pictures: FabricPictures | None = None
+    """Where they were asked for: of all traffic of a step, over the time that the network takes for it."""
 
     @property
     def change_fraction(self) -> float:

@@ -144,3 +144,59 @@ def test_all_reduce_of_an_a100_node_is_as_published():
     placement = place(8, 1, catalog.cluster("a100:8").links)
     assert 1169e-6 * 0.95 < all_reduce_s(2.0**27, placement) < 1327.6e-6
     assert all_reduce_s(2.0**30, placement) == pytest.approx(8203.9e-6, rel=0.1)
+
+
+LEAF = NETWORK.model_copy(update={"domain": 256})
+NARROW = NETWORK.model_copy(update={"domain": 4096, "bytes_per_s_one_way": 10e9})
+TIERED = (NVLINK, LEAF, NARROW)
+
+
+def test_rings_leave_a_leaf_once_for_all_its_members():
+    s = 8e9
+    # 32 members per leaf and one ring for each of the eight ranks of a host: cards bind, not the narrow tier.
+    assert all_gather_s(s, place(64, 8, TIERED)) == pytest.approx(s * 63 / 64 / 50e9 + 5 * 8e-6 + 8e-6)
+    # Two members per leaf: half of what a card carries goes into the narrow tier.
+    assert all_gather_s(s, place(32, 128, TIERED)) == pytest.approx(s * 31 / 32 / 2 / 10e9 + 5 * 8e-6)
+    # None: all of it, and the card's efficiency by message size still counts.
+    apart = place(4, 1024, [link.model_copy(update={"half_bytes": 1e6}) for link in TIERED])
+    assert [tier.crossed for tier in apart.tiers] == [False, True, True]
+    assert [tier.half_bytes for tier in apart.tiers] == [1e6, 1e6, 0.0]
+
+
+def test_what_an_all_to_all_sends_far_passes_the_card_too():
+    sent = 1e9
+    assert all_to_all_s(sent, place(256, 1, TIERED)) == pytest.approx(sent * 248 / 256 / 50e9 + 14e-6)
+    assert all_to_all_s(sent, place(1024, 1, TIERED)) == pytest.approx(sent * 768 / 1024 / 10e9 + 14e-6)
+    even = tuple(link.model_copy(update={"bytes_per_s_one_way": 50e9}) for link in (LEAF, NARROW))
+    assert all_to_all_s(sent, place(1024, 1, (NVLINK, *even))) == all_to_all_s(
+        sent, place(1024, 1, (NVLINK, NETWORK.model_copy(update={"domain": 4096})))
+    )
+
+
+def test_groups_that_straddle_leaves_send_between_them():
+    sent = 1e9
+    aligned, straddling = place(64, 1, TIERED), place(96, 1, TIERED)
+    assert not aligned.tiers[2].crossed
+    # A leaf of 256 has halves of two groups of 96 at its borders at most, less what fits: 256 = 2 * 96 + 64.
+    far = sent * (96**2 - 64**2) / 2 / 256 / 96
+    assert all_to_all_s(sent, straddling) == pytest.approx(max(far / 10e9, sent * 88 / 96 / 50e9) + 14e-6)
+    assert straddling.tiers[2].inner == 128  # rings of two groups leave the leaf
+    assert place(2304, 1, TIERED).tiers[2].inner == 256  # one group alone begins where a leaf does
+
+
+def test_of_a_pipeline_those_near_a_border_send_beyond_it():
+    stage = 64
+    time_s = send_recv_s(1e9, 1024, TIERED, stage)
+    assert time_s == pytest.approx(max(1e9 * 64 / 256 / 10e9, 1e9 / 50e9) + 8e-6)
+    assert send_recv_s(1e9, 1024, TIERED) == pytest.approx(1e9 / 10e9 + 8e-6)
+    assert send_recv_s(1e9, 64, TIERED) == send_recv_s(1e9, 64, LINKS)
+
+
+def test_hashed_flows_take_longer_by_how_many_they_are():
+    hashed = NARROW.model_copy(update={"contention": ((1 / 32, 32.0), (1.0, 4.0), (32.0, 1.0))})
+    links = (NVLINK, LEAF, hashed)
+    assert send_recv_s(1e9, 1024, links) == pytest.approx(4 * 1e9 / 10e9 + 8e-6)
+    one_flow = place(64, 8, links)  # one of the 32 members of a leaf sends out of it
+    assert all_gather_s(8e9, one_flow) == pytest.approx(8e9 * 63 / 64 / 32 * 32 / 10e9 + 6 * 8e-6)
+    spread = all_to_all_s(1e9, place(4096, 1, links))
+    assert spread == pytest.approx(all_to_all_s(1e9, place(4096, 1, TIERED)))

@@ -75,7 +75,7 @@ def _refused() -> list[tuple[Topology, int]]:
         (SlimFly(switch="any", q=6), 1), (SlimFly(switch="any", q=3, endpoints_per_switch=1), 19),
         (SlimFly(switch="any"), 100), (fly, 73), (fly.model_copy(update={"groups": 10}), 8),
         (fly.model_copy(update={"switches_per_group": 9}), 8), (plus, 100),
-        (Torus(dimensions=(2, 2), link_bandwidth=1.0), 3), (Direct(), 3),
+        (Torus(dimensions=(2, 2), link_bandwidth=1.0), 3), (Direct(), 3), (FatTree(switch="any"), 10**9),
     ]  # fmt: skip
 
 

@@ -8,13 +8,16 @@ import yaml
 
 import myriad.report
 from myriad.errors import SpecError
+from myriad.report.bill_file import COLUMNS as BILL_COLUMNS
 from myriad.report.language import LANGUAGES, language
 from myriad.report.price_views import KINDS
 from myriad.report.service_views import SideName
 from myriad.report.serving_views import MEMORY_USES, SPENT_PARTS
 from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
+from myriad.spec.bill import GROUPS, Sort
 from myriad.spec.fabric import LINK_CLASSES, TIERS
+from myriad.spec.fabric_drawing import DrawnFrame
 from myriad.spec.mixed import Join
 from myriad.spec.money import CostLine
 from myriad.spec.result import (
@@ -37,6 +40,8 @@ SOURCES = [
     *Path(myriad.report.__file__).parent.glob("*.py"),
     *Path(myriad.report.__file__).parent.glob("templates/*.j2"),
 ]
+
+DRAWN_TIERS = {tier for tiers in TIERS.values() for tier in tiers} | {"host", "chip", "group", "column"}
 
 #: Rooms of the catalog whose keys are names of values, and all the names that they must have.
 NAMED = {
@@ -62,8 +67,18 @@ NAMED = {
     "use": MEMORY_USES,
     "price": (*KINDS, "by_cache_axis", "by_utilisation_axis"),
     "service": (*KINDS, "blended", *get_args(SideName)),
+    "group": GROUPS,
+    "bought": BILL_COLUMNS,
+    "beside": ("storage", "in_band", "out_of_band", "scale_up"),
     "tier": {tier for tiers in TIERS.values() for tier in tiers},
     "links": {one.replace("-", "_") for classes in LINK_CLASSES.values() for one in classes},
+    "tiers": DRAWN_TIERS,
+    "one": DRAWN_TIERS,
+    "frame": (*get_args(DrawnFrame.model_fields["kind"].annotation), "alike"),
+    "topology": tuple(kind.replace("-", "_") for kind in TIERS),
+    "drawing": ("up", "down"),
+    "heat": ("up", "down"),
+    "sort": get_args(Sort),
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 

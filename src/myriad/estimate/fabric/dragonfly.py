@@ -55,6 +55,10 @@ def dragonfly(
 def group_count(given: int | None, members: int, per_group: int, global_links: int) -> int:
     """Groups for so many endpoints, as given or the fewest. Raises InfeasibleError for more than can be joined."""
     groups = -(-members // per_group) if given is None else given
+    if groups > global_links + 1 and given is not None:
+        raise InfeasibleError(
+            f"a group with {global_links} global links joins at most {global_links + 1} groups, not {groups}"
+        )
     reached = min(groups, global_links + 1) * per_group
     if members > reached:
         raise InfeasibleError(

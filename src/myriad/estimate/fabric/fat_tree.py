@@ -35,9 +35,13 @@ class _Shape:
     """Per pod."""
     up: int
     """Ports of a leaf towards spines."""
-    spine_up: int
-    cores: int
-    """Per spine of a pod: core group j joins spine j of all pods."""
+    spine_up: int = 0
+    cores: int = 0
+    """Per core group."""
+    merged: int = 1
+    """Spines of a pod that a core group joins: group j those from j times so many on, of all pods."""
+    rails: int = 0
+    """Of a pod that holds some rails of all its units; 0 where it holds whole units."""
 
 
 def fat_tree(
@@ -69,18 +73,27 @@ def most_members(topology: FatTree, nics_per_host: int, nic_bytes_per_s: float, 
     """Endpoints that a fat tree reaches at most: leaves are as many as a spine has ports, pods as a core has."""
     rails = nics_per_host if topology.rails == "aligned" else 1
     networks = nics_per_host if topology.rails == "separate" else 1
+    tried: tuple[int, ...] = (topology.tiers,) if topology.tiers else (1, 2, 3) if rails == 1 else (2, 3)
+    most = max(_most_of(topology, tiers, rails, nic_bytes_per_s, switches) for tiers in tried)
+    return networks * (most - topology.service_ports)
+
+
+def _most_of(topology: FatTree, tiers: int, rails: int, nic_bytes_per_s: float, switches: Mapping[str, Switch]) -> int:
+    """The same for one network of so many tiers, ports of other machines included."""
     leaf = switches[topology.switch]
     spine = switches[topology.spine_switch or topology.switch]
     core = switches[topology.core_switch or topology.spine_switch or topology.switch]
-    if topology.tiers == 1:
-        per_port = endpoints_per_port(leaf, nic_bytes_per_s / topology.planes)
-        return networks * (leaf.ports * per_port - topology.service_ports)
+    if tiers == 1:
+        return leaf.ports * endpoints_per_port(leaf, nic_bytes_per_s / topology.planes)
     down = leaf_members(topology, nic_bytes_per_s, switches)
-    if topology.tiers == 2:
+    if tiers == 2:
         leaves = topology.spine_ports.down if topology.spine_ports is not None else spine.ports
     else:
-        leaves = core.ports * _pod_leaves(_ports(spine, topology.spine_ports, topology.spine_oversubscription), rails)
-    return networks * (leaves // rails * rails * down - topology.service_ports)
+        above = _ports(spine, topology.spine_ports, topology.spine_oversubscription)
+        leaves = core.ports * _pod_leaves(above, rails)
+        if topology.pods == "rails":
+            leaves = core.ports // rails * above.down * rails
+    return leaves // rails * rails * down
 
 
 def _pod_leaves(spine: TierPorts, rails: int) -> int:
@@ -116,7 +129,7 @@ def _shape(
     core = switches[topology.core_switch or topology.spine_switch or topology.switch]
     per_port = endpoints_per_port(leaf, port_bytes_per_s)
     taken = members + topology.service_ports
-    one = _Shape(1, leaf.ports * per_port, 1, 1, 1, 0, 0, 0, 0)
+    one = _Shape(1, leaf.ports * per_port, 1, 1, 1, 0, 0)
     if topology.tiers == 1:
         if taken > one.down:
             raise InfeasibleError(f"one {leaf.name} joins {one.down} endpoints, not {taken}")
@@ -132,18 +145,36 @@ def _shape(
         spine_ports = topology.spine_ports.down if topology.spine_ports is not None else spine.ports
         spines = _rounded(-(-leaves * ports.up // spine_ports), ports.up, topology.even)
         if spines <= ports.up:
-            return _Shape(2, down, leaves, 1, leaves, spines, ports.up, 0, 0)
+            return _Shape(2, down, leaves, 1, leaves, spines, ports.up)
         if topology.tiers == 2:
             reach = spine_ports * down
             raise InfeasibleError(f"two tiers of these switches join at most {reach:,} endpoints, not {taken:,}")
-    pod_leaves = _pod_leaves(above, rails)
-    pods = -(-leaves // pod_leaves)
-    cores = _rounded(-(-pods * above.up // core.ports), above.up, topology.even)
-    if cores > above.up:
-        raise InfeasibleError(
-            f"three tiers of these switches join at most {core.ports * pod_leaves * down:,} endpoints, not {taken:,}"
-        )
-    return _Shape(3, down, leaves, pods, pod_leaves, ports.up, ports.up, above.up, cores)
+    if topology.pods == "rails":
+        shape = _pods_of_rails(topology, leaves // rails, rails, down, ports.up, above, core)
+    else:
+        pod_leaves = _pod_leaves(above, rails)
+        pods = -(-leaves // pod_leaves)
+        cores = _rounded(-(-pods * above.up // core.ports), above.up, topology.even)
+        shape = _Shape(3, down, leaves, pods, pod_leaves, ports.up, ports.up, above.up, cores)
+    if shape.cores > shape.spine_up:
+        reach = _most_of(topology, 3, rails, port_bytes_per_s * topology.planes, switches)
+        raise InfeasibleError(f"three tiers of these switches join at most {reach:,} endpoints, not {taken:,}")
+    return shape
+
+
+def _pods_of_rails(
+    topology: FatTree, units: int, rails: int, down: int, up: int, spine: TierPorts, core: Switch
+) -> _Shape:
+    """As many rails to a pod as a spine has ports for; beyond one rail, units in equal parts."""
+    parts = -(-units // spine.down)
+    fitting = [number for number in range(1, rails + 1) if rails % number == 0 and number * units <= spine.down]
+    together = max(fitting, default=1)
+    pod_leaves = together * -(-units // parts)
+    pods = rails // together * parts
+    spine_up = -(-pod_leaves * spine.up // spine.down)
+    merged = max(1, min(up, core.ports // pods))
+    cores = _rounded(-(-pods * merged * spine_up // core.ports), spine_up, topology.even)
+    return _Shape(3, down, units * rails, pods, pod_leaves, up, up, spine_up, cores, merged, together)
 
 
 def _one_copy(
@@ -162,6 +193,9 @@ def _one_copy(
     leaf = np.arange(shape.leaves)
     lower, upper, link_class, rate = [endpoint], [members + leaf_of], [np.zeros(members, int)], [port_bytes_per_s]
     pod = leaf // shape.pod_leaves
+    if shape.rails:
+        unit, rail_of = np.divmod(leaf, rails)
+        pod = unit // (shape.pod_leaves // shape.rails) * (rails // shape.rails) + rail_of // shape.rails
     first_spine = members + shape.leaves
     if shape.tiers > 1:
         ups = np.arange(shape.leaves * shape.up)
@@ -177,11 +211,12 @@ def _one_copy(
         of, port = np.divmod(ups, shape.spine_up)
         in_pod, spine = np.divmod(of, shape.spines)
         lower.append(first_spine + of)
-        turn = (in_pod * shape.spine_up + port) % shape.cores
-        upper.append(first_spine + num_spines + spine * shape.cores + turn)
+        core_group, member = np.divmod(spine, shape.merged)
+        turn = ((in_pod * shape.merged + member) * shape.spine_up + port) % shape.cores
+        upper.append(first_spine + num_spines + core_group * shape.cores + turn)
         link_class.append(np.full(len(ups), 2))
         rate.append(switches[topology.spine_switch or topology.switch].port_bandwidth)
-    num_cores = shape.spines * shape.cores
+    num_cores = -(-shape.spines // shape.merged) * shape.cores
     tier = np.repeat([0, 1, 2], [shape.leaves, num_spines, num_cores])
     group = np.concatenate([pod, np.repeat(np.arange(shape.pods), shape.spines), np.full(num_cores, -1)])
     rates: Array = np.concatenate([np.full(len(part), one) for part, one in zip(lower, rate, strict=True)])

@@ -39,14 +39,12 @@ def deal_between_groups(groups: int, ports: int) -> tuple[IntArray, IntArray, In
 
     Dealt round robin, so that the numbers of links of any two pairs of groups differ by one at most. A full round
     joins every group to all others; what is left joins the next few on either side, all groups alike. Where both
-    the number of groups and that of ports left are odd, one port of one group stays free. Raises InfeasibleError
-    for fewer ports than other groups.
+    the number of groups and that of ports left are odd, one port of one group stays free. There are at least as many
+    ports as other groups.
     """
     if groups == 1:
         nothing = np.zeros(0, dtype=np.int64)
         return nothing, nothing, nothing, nothing
-    if ports < groups - 1:
-        raise InfeasibleError(f"a group with {ports} global links joins at most {ports + 1} groups, not {groups}")
     rounds, left = divmod(ports, groups - 1)
     parts = [_offsets(groups, range(1, groups), turn * (groups - 1)) for turn in range(rounds)]
     near = [offset for step in range(1, left // 2 + 1) for offset in (step, groups - step)]

@@ -31,6 +31,7 @@ def slim_fly(
     switch = switches[topology.switch]
     members = num_hosts * nics_per_host
     q = topology.q or _least_order(topology, members, nic_bytes_per_s, switch)
+    check_ports(switch, endpoints_per_switch(topology, q), links_per_switch(q), nic_bytes_per_s)
     if not exists(q):
         near = sorted((other for other in range(3, 2 * q + 3) if exists(other)), key=lambda other: abs(other - q))[:2]
         known = " and ".join(str(other) for other in sorted(near))
@@ -40,7 +41,6 @@ def slim_fly(
     most = 2 * q**2 * endpoints_per_switch(topology, q)
     if members > most:
         raise InfeasibleError(f"a Slim Fly of order {q} reaches at most {most:,} endpoints, not {members:,}")
-    check_ports(switch, endpoints_per_switch(topology, q), links_per_switch(q), nic_bytes_per_s)
     endpoint = np.arange(members)
     one, other = _edges(q)
     return assemble(

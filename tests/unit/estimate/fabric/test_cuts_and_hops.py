@@ -7,8 +7,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import maximum_flow, shortest_path
 
 from myriad.errors import InfeasibleError
 from myriad.estimate.fabric.build import build_network
@@ -17,6 +15,9 @@ from myriad.estimate.fabric.hops import hops
 from myriad.estimate.fabric.network import Network
 from myriad.spec.fabric import Direct, Dragonfly, DragonflyPlus, FatTree, SlimFly, Topology, Torus
 from myriad.spec.fabric_parts import Switch
+
+sparse = pytest.importorskip("scipy.sparse", reason="comes with the extra `calibrate`")
+csgraph = pytest.importorskip("scipy.sparse.csgraph", reason="comes with the extra `calibrate`")
 
 RATE = 60.0
 """Of every port, so that flows and cuts are whole numbers."""
@@ -34,16 +35,16 @@ def most_flow(network: Network, half: Side) -> int:
     of = np.concatenate([network.lower, network.upper, np.where(half, endpoint, total)])
     to = np.concatenate([network.upper, network.lower, np.where(half, total + 1, endpoint)])
     rates = np.concatenate([network.bytes_per_s, network.bytes_per_s, np.full(len(endpoint), 1e8)]).astype(np.int32)
-    graph = coo_matrix((rates, (of, to)), shape=(total + 2, total + 2)).tocsr().astype(np.int32)
-    return int(maximum_flow(graph, total, total + 1).flow_value)
+    graph = sparse.coo_matrix((rates, (of, to)), shape=(total + 2, total + 2)).tocsr().astype(np.int32)
+    return int(csgraph.maximum_flow(graph, total, total + 1).flow_value)
 
 
 def searched_hops(network: Network) -> tuple[int, float]:
     """Most switches, and the mean, between endpoints that reach each other."""
     size = network.num_endpoints
     ones = np.ones(network.num_links)
-    graph = coo_matrix((ones, (network.lower, network.upper)), shape=(network.num_vertices,) * 2).tocsr()
-    links = shortest_path(graph, method="D", unweighted=True, directed=False)[:size, :size]
+    graph = sparse.coo_matrix((ones, (network.lower, network.upper)), shape=(network.num_vertices,) * 2).tocsr()
+    links = csgraph.shortest_path(graph, method="D", unweighted=True, directed=False)[:size, :size]
     between = links[np.isfinite(links) & (links > 0)]
     switches = between - (network.link_classes != ("neighbour",))  # in a torus every link leads to a switch
     return int(switches.max()), float(switches.mean())
@@ -51,11 +52,21 @@ def searched_hops(network: Network) -> tuple[int, float]:
 
 def trees() -> list[tuple[FatTree, int, int, int]]:
     found = []
-    for ports, cards, rails, over, spine_over, planes in product(
-        (4, 8), (1, 4), ("mixed", "aligned", "separate"), (1, 3), (1, 2), (1, 2)
+    for ports, cards, (rails, pods), over, spine_over, planes in product(
+        (4, 8),
+        (1, 4),
+        (("mixed", "units"), ("separate", "units"), ("aligned", "units"), ("aligned", "rails")),
+        (1, 3),
+        (1, 2),
+        (1, 2),
     ):
         tree = FatTree(
-            switch="any", rails=rails, oversubscription=over, spine_oversubscription=spine_over, planes=planes
+            switch="any",
+            rails=rails,
+            pods=pods,
+            oversubscription=over,
+            spine_oversubscription=spine_over,
+            planes=planes,
         )
         found += [(tree, hosts, cards, ports) for hosts in (3, 13)]
     return found

@@ -141,3 +141,26 @@ def test_65536_endpoints_of_any_topology_are_one_network():
         ),
     )
     assert [network(shape, 8192, 8).num_switches for shape in shapes] == [5120, 4096, 4096]
+
+
+@pytest.mark.parametrize(
+    ("topology", "said"),
+    [
+        (FatTree(switch="any", planes=10**9), "links of hosts are too many to build"),
+        (SlimFly(switch="any", q=10**12), "64 ports; .* take"),
+        (Torus(dimensions=(10**6, 10**6), link_bandwidth=1.0), "places, not 8"),
+        (
+            Dragonfly(
+                switch="any",
+                endpoints_per_switch=2,
+                switches_per_group=4,
+                global_links_per_switch=2,
+                groups=10**12,
+            ),
+            "joins at most 9 groups",
+        ),
+    ],
+)
+def test_sizes_beyond_reason_are_refused_at_once(topology, said):
+    with pytest.raises(InfeasibleError, match=said):
+        network(topology, 1, 8)

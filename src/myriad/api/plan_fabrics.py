@@ -1,0 +1,82 @@
+"""The fabrics of a plan's pools: described, drawn, and with the traffic of the jobs that were planned on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from myriad import catalog
+from myriad.api.fabric import described, fabric_of, network_of
+from myriad.api.step_study import JobOnFabric, study
+from myriad.errors import InfeasibleError, SpecError
+from myriad.estimate.fabric.drawing import draw
+from myriad.estimate.setting import Setting
+from myriad.estimate.step_traffic import step_traffic
+from myriad.estimate.training import estimate_layout
+from myriad.spec.cluster import Cluster, Node
+from myriad.spec.fabric import Fabric
+from myriad.spec.fabric_plan import PoolFabric
+from myriad.spec.result import JobPlan
+from myriad.spec.system import Pool, System
+from myriad.spec.traffic import Conditions
+from myriad.spec.traffic_result import StepOnFabric
+
+SettingOn = Callable[[str, Cluster], Setting]
+"""The setting of a job by name on a cluster."""
+
+
+def fabrics_of(system: System, jobs: Iterable[JobPlan], setting_on: SettingOn) -> dict[str, PoolFabric]:
+    """By pool what its fabric is and carries; pools whose file names no fabric are left out."""
+    chosen = [job for job in jobs if job.chosen is not None and job.chosen.estimate is not None]
+    found = {}
+    for name, pool in system.pools.items():
+        if pool.fabric is not None:
+            own = [job for job in chosen if job.chosen is not None and job.chosen.pool == name]
+            found[name] = _pool_fabric(system, name, pool, pool.fabric, own, setting_on)
+    return found
+
+
+def _pool_fabric(
+    system: System, name: str, pool: Pool, named: str | Fabric, jobs: list[JobPlan], setting_on: SettingOn
+) -> PoolFabric:
+    fabric_name = named if isinstance(named, str) else named.topology.kind
+    fabric = fabric_of(named) if isinstance(named, str) else named
+    sites = 1 if pool.sites is None else pool.sites.number
+    # At line rate: the fabric is what is asked about here.
+    cluster = catalog.cluster_of(name, pool)
+    node, number = _node(pool, cluster), cluster.num_accelerators // sites
+    network = network_of(fabric, node, number)
+    steps: list[StepOnFabric] = []
+    missing: list[str] = []
+    for job in jobs:
+        assert job.chosen is not None
+        assert job.chosen.estimate is not None
+        if sites > 1:
+            missing.append(f"{job.name}: traffic between sites is not simulated")
+            continue
+        layout = job.chosen.estimate.layout
+        setting = setting_on(job.name, cluster)
+        estimate = estimate_layout(setting, layout)
+        slowest = max(estimate.stages, key=lambda stage: stage.micro_batch_s)
+        traffic = step_traffic(setting, layout, slowest)
+        asked = JobOnFabric(
+            system.name, job.name, name, setting, cluster, estimate, fabric_name, fabric, network, traffic
+        )
+        try:
+            steps.append(study(asked, "", Conditions(), draw_it=True))
+        except (InfeasibleError, SpecError) as error:
+            missing.append(f"{job.name}: {error}")
+    return PoolFabric(
+        description=described(fabric_name, fabric, node, number),
+        drawing=draw(network, fabric.topology),
+        steps=tuple(steps),
+        missing=tuple(missing),
+    )
+
+
+def _node(pool: Pool, cluster: Cluster) -> Node:
+    """The pool's node with the network bandwidth that the pool gives it."""
+    node = catalog.node_of(pool)
+    own = next((link for link in cluster.links if link.tier == "scale-out"), None)
+    if own is None:
+        return node
+    return node.model_copy(update={"scale_out_bytes_per_s_one_way": own.bytes_per_s_one_way})
