@@ -73,10 +73,10 @@ def simulate_collective(
     size = groups.shape[1]
     ranks = ranks_of(joined, described, network, conditions, each * traffic.jobs, size * traffic.stride)
     started = time.perf_counter()
+    hashed = (conditions.routing or described.routing) == "ecmp"
+    way = traffic.collective, traffic.way
     activities = [
-        Activity(
-            f"job {job}", phases_of(traffic.collective, traffic.way, ranks, groups + job * each, traffic.size, network)
-        )
+        Activity(f"job {job}", phases_of(*way, ranks, groups + job * each, traffic.size, network, hashed))
         for job in range(traffic.jobs)
     ]
     run = run_on(network, described, activities, conditions, efficiency_of(joined, conditions), progress)
