@@ -12,8 +12,8 @@ from myriad.sim.network.maxmin import Incidence
 from myriad.sim.network.paths import Paths, Router
 from myriad.sim.network.sharing import Sharing
 
-MOST_TURNS = 64
-"""Repeats of a phase that are simulated one by one where other activities run beside it."""
+MOST_TURNS = 8
+"""As so many repeats, longer ones, those of a phase are simulated where other activities run beside it."""
 
 
 @dataclass

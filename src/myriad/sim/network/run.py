@@ -66,7 +66,7 @@ def simulate(
     need one solution, and it is exact.
 
     A phase that runs alone is simulated once, however often it repeats. Where others run beside it, so many repeats are
-    taken as one, without a pause for the slowest flow between them, that 64 are left.
+    taken as one, without a pause for the slowest flow between them, that no more than 8 are left.
 
     Traffic between cards of one host does not enter the network and takes no time here. Left out: packets, queues,
     congestion control and its ramp, retransmission. Raises SpecError or InfeasibleError where traffic has no path.

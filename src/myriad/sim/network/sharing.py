@@ -18,7 +18,8 @@ def together(parts: Sequence[tuple[Paths, Incidence]]) -> Incidence:
     """The rows of all parts behind each other, over the resources of all."""
     if len(parts) == 1:
         return parts[0][1]
-    codes = np.unique(np.concatenate([paths.codes for paths, _ in parts]))
+    codes = np.sort(np.concatenate([paths.codes for paths, _ in parts]))
+    codes = codes[np.diff(codes, prepend=-1) > 0]
     capacity = np.empty(len(codes))
     resources = []
     for paths, _ in parts:
