@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import settings as runs
@@ -12,9 +14,11 @@ from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s
 from myriad.estimate.fabric.contention import largest_load
 from myriad.estimate.fabric.fat_tree import fat_tree
 from myriad.estimate.fabric.tiers import scale_out_tiers
+from myriad.estimate.training import estimate_layout
 from myriad.spec.cluster import Link
 from myriad.spec.fabric import Damage, Fabric, FatTree, LinkFault, SwitchFault, TierPorts
 from myriad.spec.fabric_parts import Switch
+from myriad.testing import laid_out
 
 SWITCH = Switch(name="16 x 400G", vendor="any", technology="ethernet", ports=16, port_bandwidth=50e9)
 HOST = Link(tier="scale-up", domain=4, bytes_per_s_one_way=450e9, latency_s=1e-6, half_bytes=1e6)
@@ -88,6 +92,23 @@ def test_damage_never_pays(topology, routing, group, seed, share, left):
             if routing[0] == "spray":
                 pairs = zip(times(fast, group), times(slow, group), strict=True)
                 assert all(before <= after * SLACK for before, after in pairs)
+
+
+@runs(max_examples=15)
+@given(laid_out(), st.sampled_from([1, 3, 6, 16]), st.lists(st.floats(1, 16), min_size=2, max_size=2))
+def test_no_step_is_shorter_on_leaves_that_are_narrower(drawn, hosts, ratios):
+    setting, layout = drawn[0], drawn[1].model_copy(update={"schedule": "1f1b"})
+    up, out, *beyond = setting.cluster.links
+    found = []
+    for ratio in (1.0, *sorted([ratios[0], ratios[0] * ratios[1]])):
+        far = out.model_copy(update={"bytes_per_s_one_way": out.bytes_per_s_one_way / ratio})
+        near = out.model_copy(update={"domain": up.domain * hosts})
+        links = (up, out, *beyond) if ratio == 1.0 else (up, near, far, *beyond)
+        cluster = setting.cluster.model_copy(update={"links": links})
+        found.append(estimate_layout(replace(setting, cluster=cluster), layout).step_s)
+    whole, wide, narrow = found
+    assert whole <= wide * SLACK
+    assert wide <= narrow * SLACK
 
 
 @few

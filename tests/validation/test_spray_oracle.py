@@ -61,7 +61,9 @@ def rates(name: str, broken: float, seed: int, number: int = 12) -> tuple[np.nda
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("name", ["two-tier", "rails", "rails-apart", "three-tier", "three-tier-lean", "planes", "pods-of-rails"])
+@pytest.mark.parametrize(
+    "name", ["two-tier", "rails", "rails-apart", "three-tier", "three-tier-lean", "planes", "pods-of-rails"]
+)
 def test_exact_where_links_are_even(name, seed):
     found, ideal = rates(name, 0.0, seed)
     np.testing.assert_allclose(found, ideal, rtol=1e-6)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -22,13 +22,15 @@ from myriad.estimate.fabric.network import Network
 from myriad.sim.network.algorithms import bus_factor, phases_of
 from myriad.sim.network.flows import Activity, IntArray
 from myriad.sim.network.ranks import groups_of
-from myriad.sim.network.run import NetworkRun, simulate
 from myriad.spec.cluster import Cluster
 from myriad.spec.fabric import LINK_CLASSES, TIERS, Damage, Fabric
 from myriad.spec.fabric_heat import FabricPictures
 from myriad.spec.fabric_result import FabricComparison
 from myriad.spec.traffic import CollectiveTraffic, Conditions
 from myriad.spec.traffic_result import HotLink, Run, TierUse, TrafficResult
+
+if TYPE_CHECKING:
+    from myriad.sim.network.run import NetworkRun
 
 COMPARED: Final[Mapping[str, CollectiveTraffic]] = MappingProxyType(
     {
@@ -71,10 +73,10 @@ def simulate_collective(
     size = groups.shape[1]
     ranks = ranks_of(joined, described, network, conditions, each * traffic.jobs, size * traffic.stride)
     started = time.perf_counter()
+    hashed = (conditions.routing or described.routing) == "ecmp"
+    way = traffic.collective, traffic.way
     activities = [
-        Activity(
-            f"job {job}", phases_of(traffic.collective, traffic.way, ranks, groups + job * each, traffic.size, network)
-        )
+        Activity(f"job {job}", phases_of(*way, ranks, groups + job * each, traffic.size, network, hashed))
         for job in range(traffic.jobs)
     ]
     run = run_on(network, described, activities, conditions, efficiency_of(joined, conditions), progress)
@@ -133,6 +135,8 @@ def run_on(
     progress: Progress | None = None,
 ) -> NetworkRun:
     """The simulation on the network as the fabric and the conditions break it."""
+    from myriad.sim.network.run import simulate  # loads numba, where it is installed
+
     _check_damage(fabric, conditions.damage)
     rows = sum(len(phase.flows) for one in activities for phase in one.phases)
     if rows > MOST_FLOWS:

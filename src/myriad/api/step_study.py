@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +20,15 @@ from myriad.estimate.step_traffic import StepCollective
 from myriad.sim.network.algorithms import phases_of
 from myriad.sim.network.flows import Activity, Phase
 from myriad.sim.network.ranks import Ranks, full_rate_s, phase
-from myriad.sim.network.run import NetworkRun
 from myriad.spec.cluster import Cluster
 from myriad.spec.fabric import Fabric
 from myriad.spec.fabric_heat import FabricPictures
 from myriad.spec.result import TrainingEstimate
 from myriad.spec.traffic import Conditions
 from myriad.spec.traffic_result import StepOnFabric, StepTraffic
+
+if TYPE_CHECKING:
+    from myriad.sim.network.run import NetworkRun
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def study(
 def _row(
     job: JobOnFabric, one: StepCollective, ranks: Ranks, conditions: Conditions
 ) -> tuple[StepTraffic, NetworkRun | None]:
-    algorithm, phases = _phases(job, one, ranks)
+    algorithm, phases = _phases(job, one, ranks, (conditions.routing or job.fabric.routing) == "ecmp")
     line_rate_s = sum(part.repeats * full_rate_s(ranks, part.flows) for part in phases)
     run = None
     if line_rate_s:
@@ -122,14 +125,14 @@ def _row(
     return row, run
 
 
-def _phases(job: JobOnFabric, one: StepCollective, ranks: Ranks) -> tuple[str, tuple[Phase, ...]]:
+def _phases(job: JobOnFabric, one: StepCollective, ranks: Ranks, hashed: bool) -> tuple[str, tuple[Phase, ...]]:
     """The algorithm of a collective and its phases: two levels wherever several ranks of a group share a host."""
     if one.operation == "send":
         return "direct", (phase(ranks, one.groups[:, 0], one.groups[:, 1], one.bytes_),)
     algorithm = "hierarchical"
     if one.operation == "all-to-all" and not job.setting.stack.dispatch_once_per_domain:
         algorithm = "direct"
-    return algorithm, phases_of(one.operation, algorithm, ranks, one.groups, one.bytes_, job.network)
+    return algorithm, phases_of(one.operation, algorithm, ranks, one.groups, one.bytes_, job.network, hashed)
 
 
 def _slowdown(rows: tuple[StepTraffic, ...]) -> dict[str, float]:

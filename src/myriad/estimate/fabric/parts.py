@@ -58,10 +58,15 @@ def cuts_of(fabric: Fabric, whole: Network, live: Network) -> list[Cut]:
     groups = int(whole.switch_group.max()) + 1
     pod = np.where(whole.switch_group >= 0, whole.switch_plane * groups + whole.switch_group, -1)
     leaf = np.where(whole.switch_tier == 0, np.arange(whole.num_switches), -1)
-    rails = whole.nics_per_host if getattr(fabric.topology, "rails", "") == "aligned" else 1
-    cuts = [_cut(whole, live, leaf, leaf_of, pod, rails)]
+    near = pod
+    if getattr(fabric.topology, "rails", "") == "aligned":
+        # What leaves a leaf goes to leaves of the same rail.
+        rail = np.zeros(whole.num_switches, dtype=np.int64)
+        rail[leaf_of] = whole.lower[whole.link_class == 0] % whole.nics_per_host
+        near = np.where(pod >= 0, pod * whole.nics_per_host + rail, -1)
+    cuts = [_cut(whole, live, leaf, leaf_of, near)]
     if groups > 1:
-        cut = _cut(whole, live, pod, pod[leaf_of], whole.switch_plane, 1)
+        cut = _cut(whole, live, pod, pod[leaf_of], whole.switch_plane)
         if fabric.topology.kind != "fat-tree":
             # Groups have links of their own to each other, which none but their traffic may take.
             cut = replace(cut, share=min(cut.share, _uniform(whole, live, cut.hosts)))
@@ -74,10 +79,10 @@ def _uniform(whole: Network, live: Network, hosts: float) -> float:
     return uniform_share(whole, live) * (1.0 - min(hosts / whole.num_hosts, 1.0))
 
 
-def _cut(whole: Network, live: Network, part: IntArray, below: IntArray, within: IntArray, step: int) -> Cut:
+def _cut(whole: Network, live: Network, part: IntArray, below: IntArray, within: IntArray) -> Cut:
     """The cut around parts: the part of each switch (-1 is none), and of each link of an endpoint.
 
-    Parts of the same `within`, `step` apart, are neighbours.
+    Parts of the same `within`, behind each other, are neighbours.
     """
     first = whole.link_class == 0
     number = int(part.max()) + 1
@@ -102,7 +107,7 @@ def _cut(whole: Network, live: Network, part: IntArray, below: IntArray, within:
         links=float(links[worst]),
         endpoints=float((below == worst).sum()),
         all_links=int(links.sum()),
-        wiring=_wiring(lower[upwards], live.upper[upwards], place, step),
+        wiring=_wiring(lower[upwards], live.upper[upwards], place),
     )
 
 
@@ -114,7 +119,7 @@ def _hosts_below(whole: Network, below: IntArray) -> float:
     return float((cards / np.maximum(rails, 1)).max())
 
 
-def _wiring(part: IntArray, switch: IntArray, place: IntArray, step: int) -> Wiring:
+def _wiring(part: IntArray, switch: IntArray, place: IntArray) -> Wiring:
     """How links match, each from a part to a switch above; the worst of all places."""
     order = np.argsort(place[part], kind="stable")
     part, switch = part[order], switch[order]
@@ -125,16 +130,16 @@ def _wiring(part: IntArray, switch: IntArray, place: IntArray, step: int) -> Wir
         switches, column = np.unique(switch[begin:end], return_inverse=True)
         links: Array = np.zeros((len(parts), len(switches)))
         np.add.at(links, (row, column), 1.0)
-        if len(parts) > step and (links != links[0, 0]).any():
-            found.append(_matched(links, step))
+        if len(parts) > 1 and (links != links[0, 0]).any():
+            found.append(_matched(links))
     return Wiring(
         max(one.neighbours for one in found), max(one.hashed for one in found), max(one.hashed_all for one in found)
     )
 
 
-def _matched(links: Array, step: int) -> Wiring:
+def _matched(links: Array) -> Wiring:
     """The wiring of parts (rows) to switches (columns), by numbers of links."""
-    one, other = links[:-step], links[step:]
+    one, other = links[:-1], links[1:]
     each = np.minimum(one.sum(axis=1), other.sum(axis=1))
     in_common = np.minimum(one, other).sum(axis=1)
     if not in_common.all():

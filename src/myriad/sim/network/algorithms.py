@@ -30,20 +30,30 @@ _ON_RANKS: Final[dict[tuple[str, str], Callable[[Ranks, IntArray, float], tuple[
     ("broadcast", "double-binary-tree"): collectives.double_tree_broadcast,
     ("send-recv", "direct"): collectives.send_recv,
 }
-_ON_NETWORK: Final[dict[tuple[str, str], Callable[[Ranks, IntArray, float, Network], tuple[Phase, ...]]]] = {
-    ("all-reduce", "in-switch"): in_switch_all_reduce,
-    ("all-to-all", "direct"): direct_all_to_all,
-    ("all-to-all", "hierarchical"): hierarchical_all_to_all,
-}
 
 
 def phases_of(
-    collective: str, algorithm: str, ranks: Ranks, groups: IntArray, bytes_: float, network: Network
+    collective: str,
+    algorithm: str,
+    ranks: Ranks,
+    groups: IntArray,
+    bytes_: float,
+    network: Network,
+    hashed: bool = False,
 ) -> tuple[Phase, ...]:
-    """The phases of a collective of `spec.traffic.ALGORITHMS`, run by all groups side by side."""
-    if (collective, algorithm) in _ON_RANKS:
-        return _ON_RANKS[collective, algorithm](ranks, groups, bytes_)
-    return _ON_NETWORK[collective, algorithm](ranks, groups, bytes_, network)
+    """The phases of a collective of `spec.traffic.ALGORITHMS`, run by all groups side by side.
+
+    `hashed` says that flows find their ways by ECMP, see `direct_all_to_all`.
+    """
+    match collective, algorithm:
+        case "all-reduce", "in-switch":
+            return in_switch_all_reduce(ranks, groups, bytes_, network)
+        case "all-to-all", "direct":
+            return direct_all_to_all(ranks, groups, bytes_, network, hashed)
+        case "all-to-all", "hierarchical":
+            return hierarchical_all_to_all(ranks, groups, bytes_, network, hashed)
+        case _:
+            return _ON_RANKS[collective, algorithm](ranks, groups, bytes_)
 
 
 def bus_factor(collective: str, size: int) -> float:

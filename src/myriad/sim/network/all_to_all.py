@@ -29,22 +29,25 @@ def pairwise_all_to_all(ranks: Ranks, groups: IntArray, bytes_: float) -> tuple[
     return tuple(phase(ranks, groups, np.roll(groups, -r, axis=1), bytes_ / size) for r in range(1, size))
 
 
-def direct_all_to_all(ranks: Ranks, groups: IntArray, bytes_: float, network: Network) -> tuple[Phase, ...]:
+def direct_all_to_all(
+    ranks: Ranks, groups: IntArray, bytes_: float, network: Network, hashed: bool = False
+) -> tuple[Phase, ...]:
     """All pairs at once, as NCCL posts them.
 
-    More than `MOST_ROWS` pairs become rows by pair of leaves with `members`, see `_by_leaves`; where there are no
-    leaves they stay pairs. Raises InfeasibleError for more than `MOST_PAIRS` of these.
+    More than `MOST_ROWS` pairs become rows by pair of leaves with `members`, see `_by_leaves`. Where flows are
+    `hashed`, so that some fare worse than their like, and where there are no leaves, they stay pairs. Raises
+    InfeasibleError for more than `MOST_PAIRS` of these.
     """
     size = groups.shape[1]
     if size == 1:
         return ()
     part = bytes_ / size
-    if groups.size * (size - 1) <= MOST_ROWS or not network.tiers:
+    if groups.size * (size - 1) <= MOST_ROWS or hashed or not network.tiers:
         _check_pairs(groups)
         one, other = np.nonzero(~np.eye(size, dtype=bool))
         return (phase(ranks, groups[:, one], groups[:, other], part),)
     if ranks.rails_apart:
-        return hierarchical_all_to_all(ranks, groups, bytes_, network)
+        return hierarchical_all_to_all(ranks, groups, bytes_, network, hashed)
     each = ranks.cards.shape[1]
     domains = ranks.domain[groups]
     near_bytes = part * (_same(domains) - 1)
@@ -53,22 +56,24 @@ def direct_all_to_all(ranks: Ranks, groups: IntArray, bytes_: float, network: Ne
     return (with_near(ranks, flows, near_bytes),)
 
 
-def hierarchical_all_to_all(ranks: Ranks, groups: IntArray, bytes_: float, network: Network) -> tuple[Phase, ...]:
+def hierarchical_all_to_all(
+    ranks: Ranks, groups: IntArray, bytes_: float, network: Network, hashed: bool = False
+) -> tuple[Phase, ...]:
     """Through the scale-up links to the member on the receiver's rail, which sends to the receiver (NCCL's PXN).
 
-    No flow leaves its rail.
+    No flow leaves its rail. Many pairs are counted as in `direct_all_to_all`.
     """
     size = groups.shape[1]
     by_domain = lanes(ranks, groups)
     _, domains, members = by_domain.shape
     if members == 1:
-        return direct_all_to_all(ranks, groups, bytes_, network)
+        return direct_all_to_all(ranks, groups, bytes_, network, hashed)
     part = bytes_ / size
     near_bytes = part * (members - 1) * domains
     if domains == 1:
         return (with_near(ranks, NO_FLOWS, near_bytes),)
     rails = by_domain.transpose(0, 2, 1).reshape(-1, domains)
-    if rails.size * (domains - 1) <= MOST_ROWS or not network.tiers:
+    if rails.size * (domains - 1) <= MOST_ROWS or hashed or not network.tiers:
         _check_pairs(rails)
         one, other = np.nonzero(~np.eye(domains, dtype=bool))
         return (phase(ranks, rails[:, one], rails[:, other], part * members, near_bytes=near_bytes),)

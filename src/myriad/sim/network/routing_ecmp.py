@@ -16,8 +16,8 @@ from myriad.sim.network.paths import Paths, compressed, demand_ends, no_path, ou
 
 Hash = npt.NDArray[np.uint64]
 
-MOST_ROWS = 1 << 24
-"""Flows with a hash of their own in one set; more would not fit into memory."""
+MOST_ROWS = 1 << 23
+"""Flows with a hash of their own in one set; these take some 2 GB."""
 
 
 class EcmpRouter:

@@ -15,8 +15,8 @@ from myriad.sim.network.paths import Paths, compressed, demand_ends, no_path, ou
 class MinimalRouter:
     """Splits each flow in fixed shares over all its shortest live paths; resources are directed links.
 
-    At each node equal shares go to all live links that begin a shortest path. That is what oblivious spraying does, not
-    adaptive routing, which would move traffic from full links to others, by longer ways too: a lower bound for these.
+    At each node equal shares go to all live links that begin a shortest path. That is what oblivious spraying does.
+    Adaptive routing would move traffic from full links to others, by longer ways too, and can be better.
     """
 
     def __init__(self, network: Network) -> None:

@@ -90,3 +90,11 @@ def test_every_leaf_and_every_pod_sends_up_and_receives_once():
     pod = network.switch_group[source - 128], network.switch_group[target - 128]
     crossing = pod[0] != pod[1]
     assert np.bincount(pod[0][crossing]).tolist() == np.bincount(pod[1][crossing]).tolist() == [1, 1]
+
+
+def test_hashed_flows_stay_pairs(monkeypatch):
+    network, ranks, groups = small_tree(12, 2), ranks_on(12, 2), groups_of(24, 24)
+    monkeypatch.setattr(all_to_all, "MOST_ROWS", 0)
+    for form, pairs in ((direct_all_to_all, 24 * 22), (hierarchical_all_to_all, 24 * 11)):
+        (phase,) = form(ranks, groups, BYTES, network, hashed=True)
+        assert len(phase.flows) == pairs
