@@ -59,7 +59,7 @@ def drawn_tree(network: Network, topology: FatTree) -> Folded:
     copy = _one(network)
     limits = _limits(copy, topology, beside, network.nics_per_host)
     units = network.nics_per_host if topology.rails == "aligned" and len(network.tiers) == 2 else 0
-    one = _switches(copy, limits, units, len(network.tiers))
+    one = _switches(copy, limits, units, len(network.tiers), beside == 1)
     shift = one.wide + 2 * APART + 18.0
     boxes = [box.model_copy(update={"x": box.x + at * shift}) for at in range(beside) for box in one.boxes]
     frames = [frame.model_copy(update={"x": frame.x + at * shift}) for at in range(beside) for frame in one.frames]
@@ -132,13 +132,13 @@ class _Placed:
     wide: float
 
 
-def _switches(copy: _Copy, limits: _Limits, rails: int, tiers: int) -> _Placed:
-    """One network, its tiers in rows from the top, from x = 0."""
+def _switches(copy: _Copy, limits: _Limits, rails: int, tiers: int, alone: bool) -> _Placed:
+    """One network, its tiers in rows from the top, from x = 0; if it is drawn alone, hosts lie within units."""
     pod_place = folded_places(int(copy.leaf_pod.max()) + 1, limits.pods)
     spine_place = folded_places(int(copy.spine_in_pod.max(initial=-1)) + 1, limits.spines)
     leaf_box, runs = _runs(copy, pod_place, limits, rails)
     leaf_y = ROW * (tiers - 1)
-    boxes, frames, ends = _leaves(runs, leaf_y, _row_wide(np.bincount(spine_place)) if tiers == 3 else 0.0)
+    boxes, frames, ends = _leaves(runs, leaf_y, _row_wide(np.bincount(spine_place)) if tiers == 3 else 0.0, alone)
     of_switch = [leaf_box]
     if tiers > 1:
         of_spine = pod_place[copy.spine_pod] * (int(spine_place.max()) + 1) + spine_place[copy.spine_in_pod]
@@ -195,7 +195,7 @@ def _first(places: IntArray, place: int) -> tuple[int, int]:
 
 
 def _leaves(
-    runs: list[_Run], y: float, least_wide: float
+    runs: list[_Run], y: float, least_wide: float, alone: bool
 ) -> tuple[list[DrawnBox], list[DrawnFrame], dict[int, tuple[float, float]]]:
     """Boxes of leaves, frames of units, and where each pod begins and ends."""
     boxes: list[DrawnBox] = []
@@ -211,7 +211,7 @@ def _leaves(
             boxes.append(_box(x + _wide(alike) / 2, y, "leaf", first, alike))
             x += _wide(alike) + GAP
         if run.units is not None:
-            frames.append(_frame("unit", left, right, y, y + ROW, *run.units))
+            frames.append(_frame("unit", left, right, y, y + ROW * alone, *run.units))
         ends[run.pod] = (ends.get(run.pod, (left, right))[0], right)
         x = right + GAP + APART + (GAP if least_wide or run.units is not None else 0.0)
     return boxes, frames, ends
