@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from myriad.api.training import setting_of
-from myriad.estimate.collectives import all_to_all_s, place
+from myriad.estimate.collectives import all_to_all_s
 from myriad.estimate.kernels import gemm_s
 from myriad.estimate.setting import model_flops_per_token
 from myriad.estimate.table import estimate_table
+from myriad.estimate.tiers import place
 from myriad.estimate.training import estimate_layout
 from myriad.search.rules import Case
 from myriad.search.space import default_space, enumerate_layouts

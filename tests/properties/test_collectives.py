@@ -4,9 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from myriad.estimate.collectives import all_reduce_in_ring_s, all_reduce_in_switch_s, all_reduce_s, place
+from myriad.estimate.collectives import all_reduce_in_ring_s, all_reduce_in_switch_s, all_reduce_s
 from myriad.estimate.nccl_tests import COLLECTIVES, TIMES, bus_bandwidth
 from myriad.estimate.peers import copies
+from myriad.estimate.tiers import place
 from myriad.spec.cluster import Link
 
 byte_counts = st.floats(1, 1e12)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s, place, reduce_scatter_s
+from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s, reduce_scatter_s
 from myriad.estimate.device import Device
 from myriad.estimate.kernels import attention_s, gemm_s, grouped_gemm_s
+from myriad.estimate.tiers import place
 from myriad.spec.calibration import AttentionEfficiency, GemmEfficiency
 from myriad.spec.cluster import Link
 

@@ -10,10 +10,11 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 
 from myriad.errors import InfeasibleError
-from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s, place, send_recv_s
+from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s, send_recv_s
 from myriad.estimate.fabric.contention import largest_load
 from myriad.estimate.fabric.fat_tree import fat_tree
 from myriad.estimate.fabric.tiers import scale_out_tiers
+from myriad.estimate.tiers import place
 from myriad.estimate.training import estimate_layout
 from myriad.spec.cluster import Link
 from myriad.spec.fabric import Damage, Fabric, FatTree, LinkFault, SwitchFault, TierPorts

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from myriad.estimate.collectives import all_gather_s, all_to_all_s, place, send_recv_s
+from myriad.estimate.collectives import all_gather_s, all_to_all_s, send_recv_s
 from myriad.estimate.fabric.build import build_network
 from myriad.estimate.fabric.damage import damaged
 from myriad.estimate.fabric.fat_tree import fat_tree
 from myriad.estimate.fabric.network import IntArray
 from myriad.estimate.fabric.tiers import scale_out_tiers
+from myriad.estimate.tiers import place
 from myriad.sim.network.flows import Activity, Flows, Phase
 from myriad.sim.network.run import simulate
 from myriad.spec.cluster import Link

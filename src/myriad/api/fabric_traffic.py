@@ -19,6 +19,7 @@ from myriad.estimate.fabric.damage import damaged
 from myriad.estimate.fabric.drawing import draw
 from myriad.estimate.fabric.heat import fabric_heat
 from myriad.estimate.fabric.network import Network
+from myriad.estimate.tiers import place
 from myriad.sim.network.algorithms import bus_factor, phases_of
 from myriad.sim.network.flows import Activity, IntArray
 from myriad.sim.network.ranks import groups_of
@@ -241,7 +242,7 @@ def _check_damage(fabric: Fabric, damage: Damage) -> None:
 
 def _ideal_s(traffic: CollectiveTraffic, cluster: Cluster, size: int) -> float:
     """Time by the formulas of `estimate.collectives`; a broadcast as an all-gather of as many bytes."""
-    where = formulas.place(size, traffic.stride, cluster.links)
+    where = place(size, traffic.stride, cluster.links)
     match traffic.collective:
         case "all-reduce":
             return float(formulas.all_reduce_s(traffic.size, where))

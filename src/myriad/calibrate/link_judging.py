@@ -13,8 +13,8 @@ import numpy as np
 
 from myriad.calibrate.fitting import table
 from myriad.calibrate.judging import Errors, errors
-from myriad.estimate.collectives import place
 from myriad.estimate.nccl_tests import COLLECTIVES, TIMES, Collective
+from myriad.estimate.tiers import place
 from myriad.spec.cluster import Link
 from myriad.validate.interconnect_cases import SIZES, size_class
 

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from myriad.calibrate.fitting import Array, Fit, fit_log, table
-from myriad.estimate.collectives import place
 from myriad.estimate.nccl_tests import COLLECTIVES, TIMES, Collective
+from myriad.estimate.tiers import place
 from myriad.spec.cluster import Link
 
 FITTED: Final[tuple[Collective, ...]] = ("all_gather", "reduce_scatter", "alltoall")

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from myriad.estimate.collectives import Placement, all_gather_s, all_reduce_s, place, reduce_scatter_s
+from myriad.estimate.collectives import all_gather_s, all_reduce_s, reduce_scatter_s
 from myriad.estimate.operations import Array
+from myriad.estimate.tiers import Placement, place
 from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Link
 from myriad.spec.job import Optimizer

@@ -12,17 +12,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from myriad.estimate.collectives import (
-    Placement,
-    all_gather_s,
-    all_reduce_s,
-    all_to_all_s,
-    domains,
-    place,
-    reduce_scatter_s,
-)
+from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s, reduce_scatter_s
 from myriad.estimate.device import OPERAND_BYTES
 from myriad.estimate.operations import ACTIVATION_BYTES, Array, Cells, expert_tokens
+from myriad.estimate.tiers import Placement, domains, place
 from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Link
 from myriad.spec.job import TrainingWork

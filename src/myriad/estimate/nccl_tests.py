@@ -8,14 +8,8 @@ from typing import Final, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from myriad.estimate.collectives import (
-    Array,
-    Placement,
-    all_gather_s,
-    all_reduce_s,
-    all_to_all_s,
-    reduce_scatter_s,
-)
+from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s, reduce_scatter_s
+from myriad.estimate.tiers import Array, Placement
 
 Collective = Literal["all_reduce", "all_gather", "reduce_scatter", "alltoall"]
 """Names as in nccl-tests. Its size is that of the buffer that is reduced, of the whole result of an all-gather, of

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from myriad.estimate.collectives import Array, all_reduce_s, place, stretch
+from myriad.estimate.collectives import all_reduce_s, stretch
+from myriad.estimate.tiers import Array, place
 from myriad.spec.cluster import Link
 from myriad.spec.serving_kernels import ExpertExchange, PeerAllReduce, Transfer
 

@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 
-from myriad.estimate.collectives import place
 from myriad.estimate.data_parallel import replicas
 from myriad.estimate.exchange import dispatched_bytes, key_value_bytes
 from myriad.estimate.layers import cells_of, recomputed_modules
@@ -23,6 +22,7 @@ from myriad.estimate.rank_groups import (
 from myriad.estimate.setting import Setting
 from myriad.estimate.shardings import Shardings
 from myriad.estimate.stages import stage_table
+from myriad.estimate.tiers import place
 from myriad.spec.layout import IntArray, Layout, LayoutTable
 from myriad.spec.model import GatedDeltaNet, Mamba2, MixtureOfExperts
 from myriad.spec.result import StageLoad

@@ -9,9 +9,10 @@ import numpy as np
 
 from myriad import catalog
 from myriad.errors import MissingDataError, MyriadError
-from myriad.estimate.collectives import all_reduce_in_ring_s, all_reduce_in_switch_s, place
+from myriad.estimate.collectives import all_reduce_in_ring_s, all_reduce_in_switch_s
 from myriad.estimate.nccl_tests import TIMES, Collective, bus_factor
 from myriad.estimate.peers import copies, expert_transfer_s
+from myriad.estimate.tiers import place
 from myriad.spec.cluster import Link
 from myriad.spec.serving_kernels import ExpertExchange
 from myriad.units import KIB, MIB

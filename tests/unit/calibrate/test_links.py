@@ -5,8 +5,8 @@ import pytest
 
 from myriad.calibrate.link_judging import judge_links, links_text
 from myriad.calibrate.links import fit_link
-from myriad.estimate.collectives import place
 from myriad.estimate.nccl_tests import COLLECTIVES, TIMES
+from myriad.estimate.tiers import place
 from myriad.spec.cluster import Link
 
 pytest.importorskip("scipy")

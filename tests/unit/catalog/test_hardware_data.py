@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 import myriad.catalog as catalog
-from myriad.estimate.collectives import all_gather_s, all_to_all_s, place
+from myriad.estimate.collectives import all_gather_s, all_to_all_s
+from myriad.estimate.tiers import place
 
 ALL = [(kind, name) for kind in catalog.KINDS for name in catalog.names(kind)]
 

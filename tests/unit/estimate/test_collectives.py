@@ -10,10 +10,10 @@ from myriad.estimate.collectives import (
     all_reduce_in_switch_s,
     all_reduce_s,
     all_to_all_s,
-    place,
     reduce_scatter_s,
     send_recv_s,
 )
+from myriad.estimate.tiers import place
 from myriad.spec.cluster import Link
 
 NVLINK = Link(tier="scale-up", domain=8, bytes_per_s_one_way=450e9, latency_s=3e-6)

@@ -1,7 +1,8 @@
 import pytest
 
-from myriad.estimate.collectives import all_reduce_s, place
+from myriad.estimate.collectives import all_reduce_s
 from myriad.estimate.nccl_tests import COLLECTIVES, TIMES, bus_bandwidth, bus_factor
+from myriad.estimate.tiers import place
 from myriad.spec.cluster import Link
 
 

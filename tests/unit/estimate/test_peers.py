@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from myriad import catalog
-from myriad.estimate.collectives import all_reduce_s, place
+from myriad.estimate.collectives import all_reduce_s
 from myriad.estimate.peers import engine_all_reduce_s, expert_exchange_s, expert_transfer_s, peer_all_reduce_s
+from myriad.estimate.tiers import place
 from myriad.spec.cluster import Link
 from myriad.spec.serving_kernels import ExpertExchange, PeerAllReduce, Transfer
 

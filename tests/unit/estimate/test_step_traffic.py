@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from numpy.testing import assert_allclose
 
-from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s, place, reduce_scatter_s
+from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s, reduce_scatter_s
 from myriad.estimate.setting import Setting
 from myriad.estimate.step_traffic import StepCollective, step_traffic
+from myriad.estimate.tiers import place
 from myriad.estimate.training import estimate_layout
 from myriad.spec.layout import Layout
 from myriad.spec.model import Model

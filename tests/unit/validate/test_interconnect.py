@@ -9,8 +9,9 @@ import yaml
 
 from myriad import catalog
 from myriad.errors import SpecError
-from myriad.estimate.collectives import all_reduce_in_ring_s, all_reduce_in_switch_s, all_reduce_s, place
+from myriad.estimate.collectives import all_reduce_in_ring_s, all_reduce_in_switch_s, all_reduce_s
 from myriad.estimate.peers import expert_transfer_s
+from myriad.estimate.tiers import place
 from myriad.validate import interconnect_rows
 from myriad.validate.errors import SkipError
 from myriad.validate.interconnect import repeated, validate_interconnect_rows

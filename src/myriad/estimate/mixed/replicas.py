@@ -8,12 +8,13 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from myriad.estimate.collectives import all_reduce_s, place
+from myriad.estimate.collectives import all_reduce_s
 from myriad.estimate.data_parallel import slowest_of
 from myriad.estimate.layers import COMPUTE_PARTS
 from myriad.estimate.operations import Array
 from myriad.estimate.setting import Setting
 from myriad.estimate.table import estimate_table, slowest_stage_s
+from myriad.estimate.tiers import place
 from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Link
 from myriad.spec.layout import IntArray, LayoutTable

@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from myriad.estimate.collectives import all_gather_s, place, reduce_scatter_s
+from myriad.estimate.collectives import all_gather_s, reduce_scatter_s
 from myriad.estimate.experts import experts_hit, routed_experts_s
 from myriad.estimate.kernels import gemm_s, memory_bound_s
 from myriad.estimate.peers import engine_all_reduce_s, expert_exchange_s
 from myriad.estimate.serving.machine import ACTIVATION_BYTES, Array, Cut, Machine
 from myriad.estimate.serving.parts import Parts, add
+from myriad.estimate.tiers import place
 from myriad.spec.model import (
     Block,
     CompressedAttention,
