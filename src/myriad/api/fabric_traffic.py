@@ -81,9 +81,10 @@ def simulate_collective(
         for job in range(traffic.jobs)
     ]
     run = run_on(network, described, activities, conditions, efficiency_of(joined, conditions), progress)
+    now = as_it_is(network, described, conditions)
     pictures = None
     if draw_it:
-        now, used = as_it_is(network, described, conditions), run.link_utilisation
+        used = run.link_utilisation
         pictures = FabricPictures(drawing=draw(now, described.topology, used), heat=fabric_heat(now, used))
     factor, ideal_s = bus_factor(traffic.collective, size), _ideal_s(traffic, joined, size)
     return TrafficResult(
@@ -101,7 +102,7 @@ def simulate_collective(
         routing=conditions.routing or described.routing,
         flows_per_pair=conditions.flows_per_pair or described.flows_per_pair,
         efficiency=efficiency_of(joined, conditions),
-        run=summary(network, activities, run, time.perf_counter() - started),
+        run=summary(now, activities, run, time.perf_counter() - started),
         algorithm_bytes_per_s=traffic.size / run.makespan_s,
         bus_bytes_per_s=factor * traffic.size / run.makespan_s,
         ideal_s=ideal_s,
@@ -166,6 +167,7 @@ def summary(network: Network, activities: Sequence[Activity], run: NetworkRun, s
     """What a simulation says of links and times."""
     used = run.link_utilisation
     classes = [(name, network.links(name)) for name in network.link_classes]
+    live = {name: links[network.bytes_per_s[links] > 0] for name, links in classes}
     hottest = np.argsort(-used, kind="stable")[:MOST_HOT]
     return Run(
         makespan_s=run.makespan_s,
@@ -175,7 +177,7 @@ def summary(network: Network, activities: Sequence[Activity], run: NetworkRun, s
                 link_class=name,
                 direction=direction,
                 links=len(links),
-                mean_fraction=float(used[2 * links + way].mean()),
+                mean_fraction=float(used[2 * live[name] + way].mean()) if len(live[name]) else 0.0,
                 max_fraction=float(used[2 * links + way].max()),
             )
             for name, links in classes

@@ -19,6 +19,7 @@ class TierUse(Spec):
     links: int
     """That carry anything at all when whole."""
     mean_fraction: float
+    """Of those that are not down."""
     max_fraction: float
 
 
