@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from myriad import __version__, catalog
+from myriad.api.clusters import on_fabric
 from myriad.api.fingerprint import fingerprint
 from myriad.api.search import search_training
 from myriad.engine import Engine, Journal, Local, run_points
@@ -90,10 +91,12 @@ def sweep(
 def _check_names(grid: Grid) -> None:
     """Raises SpecError for a name that the catalog lacks, before any search begins."""
     looked_up: Mapping[str, Callable[[str], object]] = {
-        "model": catalog.model, "accelerator": _machine, "stack": catalog.stack,
+        "model": catalog.model, "accelerator": _machine, "stack": catalog.stack, "fabric": catalog.fabric,
     }  # fmt: skip
     for key, look_up in looked_up.items():
         for place, name in grid.values(key):
+            if name is None:
+                continue
             try:
                 look_up(name)
             except (SpecError, MissingDataError) as error:
@@ -167,7 +170,7 @@ def _searched(point: SweepPoint) -> Found:
             f"no layout is fast enough: a step may take {format_seconds(limit_s)}, "
             f"the nearest takes {format_seconds(best.step_s)}"
         )
-    across = {link.tier: link.bytes_per_s_one_way for link in cluster.links}
+    across = {link.tier: link.bytes_per_s_one_way for link in reversed(cluster.links)}  # the nearest of each
     return Found(
         status="ok",
         scale_up_bytes_per_s=across.get("scale-up"),
@@ -190,14 +193,21 @@ _AS_ESTIMATED: Final = (
 
 
 def cluster_of_point(point: SweepPoint) -> Cluster:
-    """The cluster of a point, its own bandwidths in place of the node's. Raises SpecError or MissingDataError."""
+    """The cluster of a point on its fabric, its own bandwidths in place of the node's.
+
+    Raises SpecError, MissingDataError, or InfeasibleError where the fabric cannot join so many.
+    """
     cluster = catalog.cluster(f"{point.accelerator}:{point.gpus}")
     own = {"scale-up": point.scale_up_bandwidth, "scale-out": point.scale_out_bandwidth}
     links = tuple(
         link if own.get(link.tier) is None else link.model_copy(update={"bytes_per_s_one_way": own[link.tier]})
         for link in cluster.links
     )
-    return cluster.model_copy(update={"links": links})
+    machines = cluster.model_copy(update={"links": links})
+    if point.fabric is None:
+        return machines
+    node, _ = catalog.counted_node(f"{point.accelerator}:{point.gpus}")
+    return on_fabric(machines, node, catalog.fabric(point.fabric))
 
 
 def _model(point: SweepPoint) -> Model:

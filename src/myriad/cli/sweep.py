@@ -40,6 +40,9 @@ def sweep(
     ] = None,
     accelerator: Annotated[str | None, _axis("Accelerators or nodes, with --gpus in place of --cluster.")] = None,
     gpus: Annotated[str | None, _axis("Accelerators of the cluster.")] = None,
+    fabric: Annotated[
+        str | None, _axis("Fabrics of the catalog: fat-tree-ndr,rail-only-ndr.", autocompletion=completion.fabrics)
+    ] = None,
     scale_out_bandwidth: Annotated[str | None, _axis('Network per accelerator, one way: "200..800 Gb/s x2".')] = None,
     scale_up_bandwidth: Annotated[str | None, _axis("Scale-up bandwidth per accelerator, one way.")] = None,
     seq_len: Annotated[str | None, _axis("Tokens per sequence: 4096,8192 or 4096..65536x2.")] = None,

@@ -78,6 +78,8 @@ class SweepBase(Spec):
     """Accelerator or node of the catalog; an accelerator comes in its usual node."""
     gpus: Count | None = None
     """Accelerators of the cluster."""
+    fabric: str | None = None
+    """Fabric of the catalog that joins them; unless given, a network that takes nothing from any card."""
     scale_out_bandwidth: BytesPerS | None = None
     """Network bandwidth per accelerator, one way, where it is not the node's own."""
     scale_up_bandwidth: BytesPerS | None = None
@@ -127,6 +129,7 @@ class Axes(Spec):
     cluster: Annotated[tuple[Machines, ...], BeforeValidator(_many_machines), Some] | None = None
     accelerator: Annotated[tuple[str, ...], Some] | None = None
     gpus: Counts | None = None
+    fabric: Annotated[tuple[str, ...], Some] | None = None
     scale_out_bandwidth: Annotated[tuple[BytesPerS, ...], BeforeValidator(_spread), Some] | None = None
     scale_up_bandwidth: Annotated[tuple[BytesPerS, ...], BeforeValidator(_spread), Some] | None = None
     seq_len: Counts | None = None

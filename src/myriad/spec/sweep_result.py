@@ -126,6 +126,7 @@ COLUMNS: Final[dict[str, Column]] = {
     "model": Column(str, _of_point("model")),
     "accelerator": Column(str, _of_point("accelerator")),
     "gpus": Column(int, _of_point("gpus")),
+    "fabric": Column(str, _of_point("fabric")),
     "scale_up_bytes_per_s": Column(float, lambda row: row.found.scale_up_bytes_per_s or row.point.scale_up_bandwidth),
     "scale_out_bytes_per_s": Column(
         float, lambda row: row.found.scale_out_bytes_per_s or row.point.scale_out_bandwidth

@@ -131,3 +131,17 @@ def test_a_row_without_a_layout_has_no_money():
     row = row_of(point(), Found(status="infeasible", reason="too small"), 1.0)
     assert row.usd_per_million_tokens is None
     assert row.price_usd_per_gpu_hour == 3600
+
+
+def test_a_fabric_is_an_axis_and_slows_what_crosses_it():
+    base = {**BASE, "cluster": "h100:512", "global_batch": 512}
+    rows = sweep(grid(base=base, axes={"fabric": ["fat-tree-ndr", "fat-tree-ndr-4to1"]})).rows
+    whole, narrow = (row.found for row in rows)
+    assert whole.scale_out_bytes_per_s == narrow.scale_out_bytes_per_s == 50e9
+    assert whole.step_s < narrow.step_s
+
+
+def test_a_fabric_that_cannot_join_so_many_makes_a_point_infeasible():
+    (row,) = sweep(grid(base={**BASE, "fabric": "back-to-back", "cluster": "h100:64"})).rows
+    assert row.found.status == "infeasible"
+    assert row.found.reason == "cards of two hosts can be cabled to each other, not those of 8"
