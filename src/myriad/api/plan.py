@@ -98,7 +98,7 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
         currency=system.currency,
         usd_per_currency=rates[system.currency],
         pools={name: _pool_line(system.pools[name], cluster) for name, cluster in clusters.items()},
-        fabrics=fabrics_of(system, jobs, setting_on, progress),
+        fabrics=fabrics_of(system, jobs, setting_on, rates, progress),
         services=services,
         jobs=jobs,
         for_jobs=left,

@@ -14,6 +14,7 @@ from myriad.spec.fabric_heat import ClassUse
 from myriad.spec.fabric_plan import PoolFabric
 from myriad.spec.result import Plan
 from myriad.spec.traffic_result import StepOnFabric
+from myriad.units import format_si
 
 
 def pool_fabric_words(fabric: PoolFabric, words: Language, numbers: Numbers) -> list[str]:
@@ -31,6 +32,28 @@ def pool_fabric_words(fabric: PoolFabric, words: Language, numbers: Numbers) -> 
             hops=numbers.integer(made.diameter),
         )
     ]
+
+
+def pool_bill_words(fabric: PoolFabric, words: Language, numbers: Numbers) -> list[str]:
+    """What the pool would be bought as, beside what its file counts for it; nothing where there is no bill."""
+    bill = fabric.bill
+    if bill is None:
+        return []
+    told = [
+        words(
+            "pool.bill",
+            total=numbers.money(bill.total_usd),
+            network=numbers.money(bill.network_usd),
+            transceivers=numbers.integer(bill.transceivers),
+            power=format_si(bill.it_watts, "W"),
+        )
+    ]
+    if bill.without_price:
+        told.append(words("pool.unpriced", lines=numbers.integer(len(bill.without_price))))
+    if fabric.stated_usd:
+        share = numbers.percent(bill.total_usd / fabric.stated_usd)
+        told.append(words("pool.stated", stated=numbers.money(fabric.stated_usd), share=share))
+    return told
 
 
 def step_fabric_words(step: StepOnFabric, plan: Plan, words: Language, numbers: Numbers) -> list[str]:
@@ -67,7 +90,7 @@ def fabric_blocks(plan: Plan, words: Language, numbers: Numbers) -> Iterable[Ren
     """The fabrics of all pools for the terminal."""
     for name, fabric in plan.fabrics.items():
         yield heading(words("pool.head", pool=name))
-        sentences = pool_fabric_words(fabric, words, numbers)
+        sentences = [*pool_fabric_words(fabric, words, numbers), *pool_bill_words(fabric, words, numbers)]
         for step in fabric.steps:
             sentences += step_fabric_words(step, plan, words, numbers)
         yield paragraph(sentences, words)
