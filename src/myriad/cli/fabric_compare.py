@@ -9,7 +9,7 @@ import typer
 
 from myriad.cli import completion
 from myriad.cli.options import ClusterName, JsonFile, LanguageCode, check_language
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, say, show, write
+from myriad.cli.output import answer, check_outputs, progress, say, write
 from myriad.errors import SpecError
 
 EXAMPLES: Final = """\b
@@ -53,9 +53,6 @@ def compare(
         joined = [row.name for row in comparison.rows if row.description is not None]
         drawings = {name: api.draw_fabric(name, cluster) for name in joined}
         write(html, comparison_html(comparison, drawings, __version__, lang))
-    if json_file is not None:
-        write(json_file, json_text(comparison.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(comparison_text(comparison, lang))
+    answer(comparison, json_file, comparison_text(comparison, lang))
     if html is not None:
         say(f"page: {html}")

@@ -9,7 +9,7 @@ import typer
 
 from myriad.cli import completion
 from myriad.cli.options import ClusterName, JsonFile, LanguageCode, check_language
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, say, show, write
+from myriad.cli.output import answer, check_outputs, say, write
 
 EXAMPLES: Final = """\b
 Examples:
@@ -41,9 +41,6 @@ def describe(
     description = api.describe_fabric(name, cluster, grow)
     if html is not None:
         write(html, fabric_html(description, api.draw_fabric(name, cluster), __version__, lang))
-    if json_file is not None:
-        write(json_file, json_text(description.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(fabric_text(description, lang))
+    answer(description, json_file, fabric_text(description, lang))
     if html is not None:
         say(f"page: {html}")

@@ -22,7 +22,7 @@ from myriad.cli.fabric_conditions import (
     plan_file,
 )
 from myriad.cli.options import CLUSTER, JsonFile, LanguageCode, check_language, flag_of, read_flags
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, say, show, write
+from myriad.cli.output import answer, check_outputs, progress, say, write
 from myriad.errors import SpecError
 
 EXAMPLES: Final = """\b
@@ -122,10 +122,7 @@ def simulate(
         shown, page = traffic_text(result, lang), traffic_html
     if html is not None:
         write(html, page(result, __version__, lang))
-    if json_file is not None:
-        write(json_file, json_text(result.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(shown)
+    answer(result, json_file, shown)
     if html is not None:
         say(f"page: {html}")
 

@@ -21,7 +21,7 @@ from myriad.cli.options import (
     read_flag,
     read_job,
 )
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
+from myriad.cli.output import answer, check_outputs, progress
 from myriad.errors import SpecError
 
 EXAMPLES: Final = """\b
@@ -92,10 +92,7 @@ def mix(
             setting_of(named, machines, work)
     with progress(f"mixing pools for {model}") as step:
         result = api.mix_training(named, clusters, work, link, join=wanted, memory_headroom=free, progress=step)
-    if json_file is not None:
-        write(json_file, json_text(result.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(mix_text(result, lang))
+    answer(result, json_file, mix_text(result, lang))
 
 
 def _named(pools: list[str], index: int) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import ProgressColumn
 
+    from myriad.spec.base import Spec
+
 STANDARD_OUTPUT = Path("-")
 PATIENCE_S = 1.0
 """A progress bar appears only where something takes longer."""
@@ -95,6 +97,14 @@ def write(path: Path, content: str | bytes) -> None:
         raise
     except OSError as error:
         raise SpecError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
+def answer(result: Spec, json_file: Path | None, *blocks: RenderableType) -> None:
+    """Writes a result as JSON where a file is named, and shows it to people, unless the JSON takes standard output."""
+    if json_file is not None:
+        write(json_file, json_text(result.model_dump(mode="json")))
+    if json_file != STANDARD_OUTPUT:
+        show(*blocks)
 
 
 @contextmanager

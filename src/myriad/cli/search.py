@@ -22,7 +22,7 @@ from myriad.cli.options import (
     read_flag,
     read_job,
 )
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, show, write
+from myriad.cli.output import answer, check_outputs, progress
 from myriad.errors import InfeasibleError, SpecError
 
 EXAMPLES: Final = """\b
@@ -98,10 +98,7 @@ def search(
             f"--deadline: no layout on up to {machines.num_accelerators} accelerators is fast enough: a step may take "
             f"{format_seconds(limit_s)}, the nearest takes {format_seconds(result.best.step_s)}"
         )
-    if json_file is not None:
-        write(json_file, json_text(result.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(search_text(result, lang))
+    answer(result, json_file, search_text(result, lang))
 
 
 def _check_together(objective: str, tokens: str | None, deadline: str | None) -> None:

@@ -21,7 +21,7 @@ from myriad.cli.options import (
     read_flag,
     read_flags,
 )
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, say, show, write, yaml_text
+from myriad.cli.output import answer, check_outputs, say, write, yaml_text
 from myriad.errors import SpecError
 
 if TYPE_CHECKING:
@@ -121,10 +121,7 @@ def estimate(
     asked = _requests(given)
     load = None if concurrency is None else float(read_flag("--concurrency", concurrency, Count))
     result = api.estimate_serving(named, machines, one, asked, load)
-    if json_file is not None:
-        write(json_file, json_text(result.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(estimate_text(result, named.name, machines.accelerator.name, lang))
+    answer(result, json_file, estimate_text(result, named.name, machines.accelerator.name, lang))
 
 
 def search(
@@ -202,10 +199,7 @@ def search(
     if launch is not None:
         started = api.launch_of(result.best.deployment, asked.input_tokens + asked.output_tokens)
         write(launch, yaml_text(started.model_dump(mode="json", exclude_defaults=True)))
-    if json_file is not None:
-        write(json_file, json_text(result.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(search_text(result, *names, lang))
+    answer(result, json_file, search_text(result, *names, lang))
     for name, path in (("points", csv), ("page", html), ("launch", launch)):
         if path is not None:
             say(f"{name}: {path}")

@@ -9,7 +9,7 @@ import typer
 
 from myriad.cli import completion
 from myriad.cli.options import JsonFile, LanguageCode, check_language, read_flag, read_flags
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, say, show, write
+from myriad.cli.output import answer, check_outputs, progress, say, write
 from myriad.errors import SpecError
 
 if TYPE_CHECKING:
@@ -100,10 +100,7 @@ def price(
         result = api.price_check(models, clusters, requests, objective, share, works, prices, progress=step("pricing"))
     if html is not None:
         write(html, price_html(result, lang))
-    if json_file is not None:
-        write(json_file, json_text(result.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(price_text(result, lang))
+    answer(result, json_file, price_text(result, lang))
     if html is not None:
         say(f"page: {html}")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from myriad.cli.options import MODEL, ClusterName, JsonFile, LanguageCode, at, check_language, read_flag, read_flags
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, say, show, write
+from myriad.cli.output import answer, check_outputs, progress, say, write
 from myriad.errors import SpecError
 
 if TYPE_CHECKING:
@@ -120,10 +120,7 @@ def simulate(
         write(out, records_text(simulated.records, out.suffix))
     if html is not None:
         write(html, simulation_html(simulated.result, named.name, machines.accelerator.name, lang))
-    if json_file is not None:
-        write(json_file, json_text(simulated.result.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(serving_simulation_text(simulated.result, lang))
+    answer(simulated.result, json_file, serving_simulation_text(simulated.result, lang))
     if html is not None:
         say(f"page: {html}")
 

@@ -11,7 +11,7 @@ import typer
 
 from myriad.cli import completion
 from myriad.cli.options import JsonFile, LanguageCode, check_language, flag_of, read_flag
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, say, show, write
+from myriad.cli.output import answer, check_outputs, progress, say, write
 from myriad.errors import MissingDataError, MyriadError, SpecError, unknown_name
 
 if TYPE_CHECKING:
@@ -110,10 +110,7 @@ def sweep(
         write(out, rows_bytes(result, out.suffix))
     if html is not None:
         write(html, sweep_html(result, lang))
-    if json_file is not None:
-        write(json_file, json_text(result.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(sweep_text(result, lang))
+    answer(result, json_file, sweep_text(result, lang))
     for name, path in (("rows", out), ("page", html)):
         if path is not None:
             say(f"{name}: {path}")

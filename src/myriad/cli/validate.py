@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from myriad.cli.options import JsonFile, read_flag
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, progress, say, show, write
+from myriad.cli.output import answer, check_outputs, progress, say, write
 from myriad.units import format_bytes
 
 if TYPE_CHECKING:
@@ -63,10 +63,7 @@ def training(
     listed = read_flag("--worst", worst, CountOrZero)
     with progress("judging the training estimate") as step:
         result = api.validate_training(rows, models, progress=step("judging the training estimate"))
-    if json_file is not None:
-        write(json_file, json_text(result.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(*_text(result, listed))
+    answer(result, json_file, *_text(result, listed))
     if plot is not None:
         write(plot, _plot_text(result, plot, plot_by))
         say(f"plot: {plot}")
@@ -107,10 +104,7 @@ def serving(
     listed = read_flag("--worst", worst, CountOrZero)
     with progress("judging the serving estimate") as step:
         result = api.validate_serving(rows, progress=step("judging the serving estimate"))
-    if json_file is not None:
-        write(json_file, json_text(result.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(*serving_text(result, listed))
+    answer(result, json_file, *serving_text(result, listed))
 
 
 def ranking(
@@ -126,10 +120,7 @@ def ranking(
 
     listed = read_flag("--worst", worst, CountOrZero)
     result = api.validate_ranking(rows, models)
-    if json_file is not None:
-        write(json_file, json_text(result.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(*_ranking_text(result, listed))
+    answer(result, json_file, *_ranking_text(result, listed))
 
 
 DEVICE_EXAMPLES: Final = """\b
@@ -151,10 +142,7 @@ def device(
 
     listed = read_flag("--worst", worst, CountOrZero)
     result = api.validate_device(rows)
-    if json_file is not None:
-        write(json_file, json_text(result.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(*device_validation_text(result, listed))
+    answer(result, json_file, *device_validation_text(result, listed))
 
 
 def _percent(share: float, signed: bool = False) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from myriad.cli.options import JsonFile, read_flag
-from myriad.cli.output import STANDARD_OUTPUT, check_outputs, json_text, show, write
+from myriad.cli.output import answer, check_outputs
 from myriad.cli.validate import Rows
 
 EXAMPLES: Final = """\b
@@ -29,7 +29,4 @@ def interconnect(
 
     listed = read_flag("--worst", worst, CountOrZero)
     result = api.validate_interconnect(rows)
-    if json_file is not None:
-        write(json_file, json_text(result.model_dump(mode="json")))
-    if json_file != STANDARD_OUTPUT:
-        show(*interconnect_text(result, listed))
+    answer(result, json_file, *interconnect_text(result, listed))
