@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(browser: Browser, path: Path) -> Iterator[Page]:
+def opened(browser: Browser, path: Path, width: int = 1280) -> Iterator[Page]:
     """The page of a file, which must neither complain on the console nor ask for anything but itself."""
-    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
     requests: list[str] = []
     complaints: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
