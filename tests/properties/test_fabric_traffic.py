@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fabric_ranks import ranks_on, small_tree, volumes
-from myriad.sim.network.algorithms import bus_factor, phases_of
+from myriad.estimate.nccl_tests import NAMED, bus_factor
+from myriad.sim.network.algorithms import phases_of
 from myriad.sim.network.flows import Activity
 from myriad.sim.network.placement import near, packed, pods_of, shuffled, some_free, spread, units_of
 from myriad.sim.network.ranks import full_rate_s, groups_of
@@ -33,7 +34,7 @@ def test_as_much_is_received_as_sent_and_as_textbooks_say(way, size, cards, stri
     np.testing.assert_allclose(sent.sum(), received.sum())
     whole = way[1] != "halving-doubling" or size & (size - 1) == 0
     if cards == 1 and whole and way[0] != "broadcast" and way[1] != "in-switch":
-        np.testing.assert_allclose(received.sum(), bus_factor(way[0], size) * BYTES * groups.size)
+        np.testing.assert_allclose(received.sum(), bus_factor(NAMED[way[0]], size) * BYTES * groups.size)
 
 
 @given(ways, trees, st.integers(0, 5))

@@ -14,13 +14,14 @@ from myriad import catalog
 from myriad.api.fabric import fabric_of, network_of
 from myriad.api.fabric_ranks import domain_size, efficiency_of, num_free, ranks_of
 from myriad.errors import InfeasibleError, SpecError, unknown_name
-from myriad.estimate import collectives as formulas
+from myriad.estimate.collectives import send_recv_s
 from myriad.estimate.fabric.damage import damaged
 from myriad.estimate.fabric.drawing import draw
 from myriad.estimate.fabric.heat import fabric_heat
 from myriad.estimate.fabric.network import Network
+from myriad.estimate.nccl_tests import NAMED, TIMES, bus_factor
 from myriad.estimate.tiers import place
-from myriad.sim.network.algorithms import bus_factor, phases_of
+from myriad.sim.network.algorithms import phases_of
 from myriad.sim.network.flows import Activity, IntArray
 from myriad.sim.network.ranks import groups_of
 from myriad.spec.cluster import Cluster
@@ -86,7 +87,7 @@ def simulate_collective(
     if draw_it:
         used = run.link_utilisation
         pictures = FabricPictures(drawing=draw(now, described.topology, used), heat=fabric_heat(now, used))
-    factor, ideal_s = bus_factor(traffic.collective, size), _ideal_s(traffic, joined, size)
+    factor, ideal_s = float(bus_factor(NAMED[traffic.collective], size)), _ideal_s(traffic, joined, size)
     return TrafficResult(
         fabric=fabric,
         cluster=cluster,
@@ -243,14 +244,7 @@ def _check_damage(fabric: Fabric, damage: Damage) -> None:
 
 
 def _ideal_s(traffic: CollectiveTraffic, cluster: Cluster, size: int) -> float:
-    """Time by the formulas of `estimate.collectives`; a broadcast as an all-gather of as many bytes."""
-    where = place(size, traffic.stride, cluster.links)
-    match traffic.collective:
-        case "all-reduce":
-            return float(formulas.all_reduce_s(traffic.size, where))
-        case "all-to-all":
-            return float(formulas.all_to_all_s(traffic.size, where))
-        case "send-recv":
-            return float(formulas.send_recv_s(traffic.size, traffic.stride * max(size / 2, 1.0), cluster.links))
-        case _:
-            return float(formulas.all_gather_s(traffic.size, where))
+    """Time by the formulas of `estimate.collectives`, in seconds."""
+    if traffic.collective == "send-recv":
+        return float(send_recv_s(traffic.size, traffic.stride * max(size / 2, 1.0), cluster.links))
+    return float(TIMES[NAMED[traffic.collective]](traffic.size, place(size, traffic.stride, cluster.links)))

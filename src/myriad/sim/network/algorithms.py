@@ -54,14 +54,3 @@ def phases_of(
             return hierarchical_all_to_all(ranks, groups, bytes_, network, hashed)
         case _:
             return _ON_RANKS[collective, algorithm](ranks, groups, bytes_)
-
-
-def bus_factor(collective: str, size: int) -> float:
-    """Bus bandwidth over algorithm bandwidth for a group of `size`, as nccl-tests define them.
-
-    Source: PERFORMANCE.md of nccl-tests.
-    """
-    if collective in ("broadcast", "send-recv"):
-        return 1.0
-    share = (size - 1) / size
-    return 2.0 * share if collective == "all-reduce" else share

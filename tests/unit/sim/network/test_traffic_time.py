@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose
 
 from fabric_ranks import RATE, ranks_on, small_tree
 from myriad.estimate.fabric.network import Network
-from myriad.sim.network.algorithms import bus_factor, phases_of
+from myriad.estimate.nccl_tests import NAMED, bus_factor
+from myriad.sim.network.algorithms import phases_of
 from myriad.sim.network.flows import Activity
 from myriad.sim.network.ranks import Ranks, groups_of
 from myriad.sim.network.run import simulate
@@ -34,7 +35,7 @@ def time_s(network: Network, ranks: Ranks, way: tuple[str, str], groups=None, **
 @pytest.mark.parametrize("given", [{}, {"planes": 2}])
 def test_a_whole_tree_that_sprays_gives_every_collective_its_closed_form(way, given):
     network = small_tree(32, 1, **given)
-    expected = bus_factor(way[0], 32) * BYTES / RATE * LONGER.get(way, 1.0)
+    expected = bus_factor(NAMED[way[0]], 32) * BYTES / RATE * LONGER.get(way, 1.0)
     assert_allclose(time_s(network, ranks_on(32, 1), way), expected, rtol=1e-6)
 
 
