@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from myriad import catalog
-from myriad.api.fabric import switches_of
+from myriad.api.fabric import hosts_of, network_of
 from myriad.api.named import at_key
 from myriad.errors import SpecError
-from myriad.estimate.fabric.build import build_network
 from myriad.estimate.fabric.tiers import scale_out_tiers
 from myriad.spec.cluster import Cluster, Node, Sites
 from myriad.spec.fabric import Fabric, FatTree
@@ -74,16 +73,21 @@ def on_fabric(machines: Cluster, node: Node, fabric: Fabric, sites: int = 1) -> 
     own = next((link for link in machines.links if link.tier == "scale-out"), None)
     if own is None:
         return machines
-    hosts, rest = divmod(machines.num_accelerators // sites, node.num_accelerators)
-    if rest or not hosts:
+    number, rest = divmod(machines.num_accelerators, sites)
+    if rest or not number or number % node.num_accelerators:
         raise SpecError(f"{machines.num_accelerators // sites} accelerators are not whole hosts; a fabric joins hosts")
-    nics = fabric.nics_per_host or node.num_accelerators
+    node = with_network_of(node, machines)
     if fabric.nic_bandwidth is not None:
-        each = fabric.nic_bandwidth * nics / node.num_accelerators
+        hosts = hosts_of(fabric, node, number)
+        each = hosts.nic_bytes_per_s * hosts.nics_per_host / node.num_accelerators
         own = own.model_copy(update={"bytes_per_s_one_way": each})
-    nic_bytes_per_s = fabric.nic_bandwidth or own.bytes_per_s_one_way * node.num_accelerators / nics
-    network = build_network(fabric.topology, hosts, nics, nic_bytes_per_s, switches_of(fabric))
-    tiers = scale_out_tiers(fabric, network, node.num_accelerators, own)
+    tiers = scale_out_tiers(fabric, network_of(fabric, node, number), node.num_accelerators, own)
     before = tuple(link for link in machines.links if link.tier == "scale-up")
     beyond = tuple(link for link in machines.links if link.tier == "scale-across")
     return machines.model_copy(update={"links": (*before, *tiers, *beyond)})
+
+
+def with_network_of(node: Node, machines: Cluster) -> Node:
+    """The node with the network bandwidth of a cluster of it, which may be the pool's own."""
+    own = next((link for link in machines.links if link.tier == "scale-out"), None)
+    return node if own is None else node.model_copy(update={"scale_out_bytes_per_s_one_way": own.bytes_per_s_one_way})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from myriad import catalog
 from myriad.api.bill import bill_of
+from myriad.api.clusters import with_network_of
 from myriad.api.fabric import described, fabric_of, network_of
 from myriad.api.fabric_traffic import Progress
 from myriad.api.step_study import JobOnFabric, study
@@ -16,7 +17,7 @@ from myriad.estimate.setting import Setting
 from myriad.estimate.step_traffic import step_traffic
 from myriad.estimate.training import estimate_layout
 from myriad.spec.bill import Bill
-from myriad.spec.cluster import Cluster, Node
+from myriad.spec.cluster import Cluster
 from myriad.spec.fabric import Fabric
 from myriad.spec.fabric_plan import PoolFabric
 from myriad.spec.result import JobPlan
@@ -65,7 +66,7 @@ def _pool_fabric(
     sites = 1 if pool.sites is None else pool.sites.number
     # At line rate: the fabric is what is asked about here.
     cluster = catalog.cluster_of(name, pool)
-    node, number = _node(pool, cluster), cluster.num_accelerators // sites
+    node, number = with_network_of(catalog.node_of(pool), cluster), cluster.num_accelerators // sites
     network = network_of(fabric, node, number)
     steps: list[StepOnFabric] = []
     missing: list[str] = []
@@ -108,12 +109,3 @@ def _bill(
     return bill_of(
         network, fabric, node_id, network.num_hosts, cluster=name, fabric_name=fabric_name, usd_per_currency=rates
     )
-
-
-def _node(pool: Pool, cluster: Cluster) -> Node:
-    """The pool's node with the network bandwidth that the pool gives it."""
-    node = catalog.node_of(pool)
-    own = next((link for link in cluster.links if link.tier == "scale-out"), None)
-    if own is None:
-        return node
-    return node.model_copy(update={"scale_out_bytes_per_s_one_way": own.bytes_per_s_one_way})
