@@ -32,9 +32,11 @@ from myriad.spec.calibration import Kernels, Stack, software_and_release
 from myriad.spec.cluster import Node
 from myriad.spec.fabric import Fabric
 from myriad.spec.fabric_parts import LinkPart, Switch
+from myriad.spec.jobs import JobMix
 from myriad.spec.model import Model
 from myriad.spec.on_device import Quantisation
 from myriad.spec.price import PriceList, TokenPrice
+from myriad.spec.reliability import Reliability
 from myriad.spec.serving_engine import ServingEngine
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "fabric",
     "find",
     "held_out",
+    "job_mix",
     "kernels",
     "kernels_entry",
     "launched_releases",
@@ -74,6 +77,7 @@ __all__ = [
     "price_list",
     "quantisation",
     "read_spec",
+    "reliability",
     "search",
     "serving_fit",
     "serving_held_out",
@@ -151,6 +155,16 @@ def link_parts() -> dict[str, LinkPart]:
 def bill_rules(name: str) -> BillRules:
     """The rules of bills of materials with this id or alias. Raises SpecError with the nearest names."""
     return _spec("bills", name, BillRules)
+
+
+def reliability(name: str) -> Reliability:
+    """How a kind of cluster breaks. Raises SpecError with the nearest name."""
+    return _spec("reliability", name, Reliability)
+
+
+def job_mix(name: str) -> JobMix:
+    """The jobs of a published cluster, as statistics. Raises SpecError with the nearest name."""
+    return _spec("mixes", name, JobMix)
 
 
 def price_list(name: str) -> PriceList:

@@ -24,14 +24,16 @@ from myriad.spec.cluster import Node as ClusterNode
 from myriad.spec.fabric import Fabric
 from myriad.spec.fabric_parts import LinkPart, Switch
 from myriad.spec.fitted import Factor
+from myriad.spec.jobs import JobMix
 from myriad.spec.model import Model
 from myriad.spec.on_device import Quantisation
 from myriad.spec.price import PriceList
+from myriad.spec.reliability import Reliability
 from myriad.spec.serving_engine import ServingEngine
 
 Kind = Literal[
     "accelerators", "nodes", "models", "stacks", "engines", "kernels", "prices", "quantisations", "switches", "fabrics",
-    "optics", "bills",
+    "optics", "bills", "reliability", "mixes",
 ]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 FigureKind = Literal["datasheet", "measured", "published", "derived", "assumed", "fitted"]
@@ -46,6 +48,7 @@ _SPECS: Final[dict[Kind, type[Spec]]] = {
     "accelerators": Accelerator, "nodes": ClusterNode, "models": Model,
     "stacks": Stack, "engines": ServingEngine, "kernels": Kernels, "prices": PriceList, "quantisations": Quantisation,
     "switches": Switch, "fabrics": Fabric, "optics": LinkPart, "bills": BillRules,
+    "reliability": Reliability, "mixes": JobMix,
 }  # fmt: skip
 _FIGURE_KEYS: Final = frozenset({"value", "source", "kind", "note", "conflict", "uncertainty"})
 
@@ -229,6 +232,8 @@ def _singular(kind: Kind) -> str:
         "switches": "switch",
         "optics": "part of links",
         "bills": "rules of bills",
+        "reliability": "reliability",
+        "mixes": "job mix",
     }
     return named.get(kind, kind.removesuffix("s"))
 

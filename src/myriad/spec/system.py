@@ -17,9 +17,12 @@ from myriad.spec.cluster import Sites
 from myriad.spec.fabric import Fabric
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import Layout
+from myriad.spec.life import Life
 from myriad.spec.mixed import Mix
 from myriad.spec.model import Model
 from myriad.spec.money import Amount, PerGpu, PerGpuSecond, PerJoule
+from myriad.spec.recovery import Recovery, Storage
+from myriad.spec.reliability import Reliability
 from myriad.spec.service import Service
 from myriad.units import CURRENCIES
 
@@ -72,6 +75,15 @@ class Pool(Spec):
     goodput: Annotated[Fraction, Field(gt=0)] = 1.0
     """Share of the time that trains, after failures, restarts and checkpoints; stated, not simulated."""
     sites: Sites | None = None
+    reliability: str | Reliability | None = None
+    """How it breaks: a catalog entry, or written out. Read by `myriad simulate`."""
+    spares: CountOrZero = 0
+    """Accelerators that no job or service is planned on; they stand in for broken ones."""
+    repair_crews: Count | None = None
+    """Repairs at a time; without it each begins at once."""
+    storage: Storage | None = None
+    """Where checkpoints go."""
+    life: Life = Life()
     note: str = ""
 
     @model_validator(mode="after")
@@ -113,6 +125,8 @@ class TrainingJob(Spec):
     compare_with: Layout | None = None
     """A published or present layout, ranked beside the search's own."""
     compare_with_source: str = ""
+    recovery: Recovery = Recovery()
+    """What it does about failures. Read by `myriad simulate`."""
     mix: Mix | None = None
     """Pools that it may use together, as one more candidate beside each of its `pools` alone; layouts of a mix are
     searched for the shortest step."""

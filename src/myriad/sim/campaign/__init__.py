@@ -1,0 +1,7 @@
+"""A training job that is interrupted and goes on, for months, in milliseconds."""
+
+from __future__ import annotations
+
+from myriad.sim.campaign.described import CATEGORIES, EVENT_KINDS, Campaign, CampaignRun, Level, Windows
+
+__all__ = ["CATEGORIES", "EVENT_KINDS", "Campaign", "CampaignRun", "Level", "Windows"]
