@@ -85,7 +85,7 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
     clusters = clusters_of(system)
     services = ServicePlanner(system, models, clusters, rates, progress).plans()
     left = left_for_jobs(system, services)
-    planner = _Planner(system, models, free_clusters(clusters, left), rates, progress)
+    planner = _Planner(system, models, free_clusters(system, clusters, left), rates, progress)
     jobs = tuple(planner.job(name, job) for name, job in system.jobs.items())
 
     def setting_on(job: str, cluster: Cluster) -> Setting:
