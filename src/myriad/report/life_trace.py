@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Final
 
 from myriad.spec.campaign_result import CampaignResult, LifeEvent, SimulatedPlan
+from myriad.units import HOUR_S
 
 Event = dict[str, Any]
 
@@ -52,21 +53,19 @@ def _campaign(number: int, result: CampaignResult) -> Iterator[Event]:
     yield _metadata(number, 0, "process_sort_index", {"sort_index": number})
     yield _metadata(number, _JOB, "thread_name", {"name": "job"})
     yield _metadata(number, _NODES, "thread_name", {"name": "nodes"})
-    end_s = sum(result.life_ledger_s.values())
-    yield from _states(number, result.life, end_s)
-    lost_s = 0.0
+    yield from _states(number, result.life, sum(result.life_ledger_s.values()))
     for event in result.life:
         if event.kind in ("failure", "slow", "repaired"):
             yield {
                 "ph": "i", "pid": number, "tid": _NODES, "ts": _microseconds(event.time_s), "s": "t",
                 "name": " ".join(filter(None, (event.kind, event.cause))), "args": _args(event),
             }  # fmt: skip
+    lost_s: dict[float, float] = {}
+    for event in result.life:
         if event.lost_s > 0.0:
-            lost_s += event.lost_s
-            yield {
-                "ph": "C", "pid": number, "tid": 0, "ts": _microseconds(event.time_s), "name": "work lost, in hours",
-                "args": {"hours": round(lost_s / 3600.0, 6)},
-            }  # fmt: skip
+            lost_s[_microseconds(event.time_s)] = lost_s.get(_microseconds(event.time_s), 0.0) + event.lost_s
+    for at, hours in zip(lost_s, accumulate(lost / HOUR_S for lost in lost_s.values()), strict=True):
+        yield {"ph": "C", "pid": number, "tid": 0, "ts": at, "name": "work lost", "args": {"hours": round(hours, 6)}}
 
 
 def _states(number: int, life: tuple[LifeEvent, ...], end_s: float) -> Iterator[Event]:
