@@ -9,7 +9,7 @@ from typing import Final, Literal
 import numpy as np
 
 from myriad.api.campaign_runs import Question, Runs
-from myriad.api.campaigns import PlannedCampaign, with_recovery
+from myriad.api.campaigns import PlannedCampaign
 from myriad.sim.failures import Breakable
 from myriad.spec.recovery import Checkpoint
 from myriad.spec.reliability import FailureCause
@@ -88,11 +88,11 @@ def _restarts(planned: PlannedCampaign) -> Iterator[Change]:
 
 
 def _checkpoints(planned: PlannedCampaign) -> Iterator[Change]:
-    question, recovery = planned.question, planned.recovery
+    question, recovery = planned.question, planned.planned.job.recovery
     levels = question.campaign.levels
     if any(one.interval is not None for one in recovery.checkpoints):
         free = tuple(one.model_copy(update={"interval": None}) for one in recovery.checkpoints)
-        best = with_recovery(planned, recovery.model_copy(update={"checkpoints": free}))
+        best = planned.recovering(recovery.model_copy(update={"checkpoints": free}))
         places = (
             f"{old.to}: interval of {format_seconds(old.interval_s)} to {format_seconds(new.interval_s)}"
             for old, new in zip(levels, best.levels, strict=True)
@@ -108,7 +108,7 @@ def _checkpoints(planned: PlannedCampaign) -> Iterator[Change]:
         yield Change("blocking_half", detail, replace(question, campaign=campaign))
     if all(one.to != "peer-memory" for one in recovery.checkpoints):
         more = (*recovery.checkpoints, Checkpoint(to="peer-memory"))
-        campaign = with_recovery(planned, recovery.model_copy(update={"checkpoints": more}))
+        campaign = planned.recovering(recovery.model_copy(update={"checkpoints": more}))
         (added,) = (level for level in campaign.levels if level.to == "peer-memory")
         detail = f"copies in the memory of a peer every {format_seconds(added.interval_s)}"
         yield Change("peer_memory", detail, replace(question, campaign=campaign))
@@ -147,8 +147,8 @@ def _like_others(breakable: Breakable, usual: float) -> Iterator[tuple[str, Fail
 
 
 def _modes(planned: PlannedCampaign) -> Iterator[Change]:
-    question, nodes = planned.question, planned.question.campaign.replica_nodes
-    if nodes >= question.campaign.nodes:
+    question, nodes, recovery = planned.question, planned.question.campaign.replica_nodes, planned.planned.job.recovery
+    if nodes >= question.campaign.nodes or question.campaign.nodes % nodes:
         return
     told: dict[Literal["elastic", "replica"], str] = {
         "elastic": f"replicas of {nodes} nodes leave where no spare is left, and return",
@@ -156,7 +156,7 @@ def _modes(planned: PlannedCampaign) -> Iterator[Change]:
     }
     for mode, detail in told.items():
         if question.campaign.mode != mode:
-            campaign = with_recovery(planned, planned.recovery.model_copy(update={"mode": mode}))
+            campaign = planned.recovering(recovery.model_copy(update={"mode": mode}))
             yield Change(mode, detail, replace(question, campaign=campaign))
 
 

@@ -22,7 +22,7 @@ def result_of(
     number = len(runs.wall_s)
     shown = nearest_to_median(np.where(runs.finished, runs.wall_s, np.inf))
     life = simulated_run(planned.question, planned.number, seed, shown)
-    deadline_s = planned.deadline_s
+    deadline_s = planned.planned.job.deadline
     in_time = None
     if deadline_s is not None:
         in_time = share_of(int((runs.finished & (runs.wall_s <= deadline_s)).sum()), number)
@@ -36,9 +36,9 @@ def result_of(
         for index, (name, cause) in enumerate(causes)
     ]
     return CampaignResult(
-        job=planned.job,
-        pool=planned.pool,
-        num_accelerators=planned.num_accelerators,
+        job=planned.name,
+        pool=planned.planned.pool_name,
+        num_accelerators=planned.planned.layout.world_size,
         num_nodes=campaign.nodes,
         spare_nodes=planned.spare_nodes,
         mode=campaign.mode,

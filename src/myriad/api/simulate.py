@@ -41,7 +41,7 @@ class Simulation:
 
     def events(self) -> dict[str, Iterator[tuple[LifeEvent, ...]]]:
         """By job, the events of every run that was kept."""
-        return {one.job: (life_of(run, one) for run in runs.events) for one, runs in self.kept}
+        return {one.name: (life_of(run, one) for run in runs.events) for one, runs in self.kept}
 
 
 def simulate(
@@ -133,7 +133,7 @@ def _simulated(
 ) -> tuple[Runs, CampaignResult]:
     tried = min(runs, IMPROVEMENT_RUNS)
     finished, total = 0, runs + (tried if improvements else 0)
-    report = None if progress is None else progress(planned.job)
+    report = None if progress is None else progress(planned.name)
 
     def step(number: int) -> None:
         nonlocal finished
