@@ -61,7 +61,8 @@ def expected(gang: Gang, causes: Sequence[Interruption]) -> Expected:
     """The expected effective training time ratio of a long job, and its other parts.
 
     Renewal: a run starts from a snapshot, is stopped after an exponential time with the summed rate r of all causes,
-    found, diagnosed and restarted; a restart of length R is itself stopped with 1 - exp(-r R) and begins again. Then
+    found, diagnosed and restarted; what breaks in the time S that this takes begins it anew, so that it takes
+    (exp(r S) - 1) / r in all. Then
 
         ETTR = [1/r - lost] (1 - blocked) (1 - slowed) (1 - waiting) / [1/r + stop]
 
@@ -119,18 +120,27 @@ def restart_s(gang: Gang, cause: Interruption) -> float:
 
 
 def _stopped(gang: Gang, stops: Sequence[Interruption], rate: float) -> dict[str, Array]:
-    """Detection, diagnosis and restart from one run to the next, restarts that fail included."""
+    """Detection, diagnosis and restart from one run to the next; what breaks meanwhile begins all of it anew.
+
+    Of three phases of fixed lengths in a row, each lasts (1 - exp(-r length)) / r as far as it is reached.
+    """
     share = np.array([cause.stops_per_s / rate for cause in stops])
-    restarts = np.array([restart_s(gang, cause) for cause in stops])
-    detection = np.array([cause.detection_s if cause.effect == "stop" else 0.0 for cause in stops])
-    diagnosis = np.array([cause.diagnosis_s if cause.effect != "slow" else 0.0 for cause in stops])
-    attempts = 1.0 / float((share * np.exp(-rate * restarts)).sum())
-    tried = float((share * -np.expm1(-rate * restarts)).sum()) / rate
-    return {
-        "detection": np.asarray(attempts * float((share * detection).sum())),
-        "diagnosis": np.asarray(attempts * float((share * diagnosis).sum())),
-        "restart": np.asarray(attempts * tried),
-    }
+    lengths = np.array([stop_phases_s(gang, cause) for cause in stops])
+    ends = np.cumsum(lengths, axis=1)
+    attempts = 1.0 / float((share * np.exp(-rate * ends[:, -1])).sum())
+    lasted = np.exp(-rate * (ends - lengths)) * -np.expm1(-rate * lengths) / rate
+    means = attempts * (share[:, None] * lasted).sum(axis=0)
+    return {name: np.asarray(value) for name, value in zip(("detection", "diagnosis", "restart"), means, strict=True)}
+
+
+def stop_phases_s(gang: Gang, cause: Interruption) -> tuple[float, float, float]:
+    """For how long a cause keeps a job from training, in seconds: detection, diagnosis and restart.
+
+    Jobs that are slow or spoiled train on until that is found.
+    """
+    detection_s = cause.detection_s if cause.effect == "stop" else 0.0
+    diagnosis_s = cause.diagnosis_s if cause.effect != "slow" else 0.0
+    return detection_s, diagnosis_s, restart_s(gang, cause)
 
 
 def _repairs(gang: Gang, causes: Sequence[Interruption]) -> tuple[float, list[Repairs]]:
