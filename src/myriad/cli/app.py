@@ -21,7 +21,7 @@ from myriad.cli import (
     search,
     serving,
     serving_price,
-    simulate,
+    serving_simulate,
     sweep,
     timeline,
     validate,
@@ -98,7 +98,7 @@ app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.command("device", epilog=device.EXAMPLES)(device.device)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
-services.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
+services.command("simulate", epilog=serving_simulate.EXAMPLES)(serving_simulate.simulate)
 app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")
 fabric.register(fabrics)
