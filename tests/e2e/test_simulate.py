@@ -84,7 +84,9 @@ def test_the_same_seed_gives_the_same_result_on_one_core_and_two(myriad) -> None
 
 def test_more_runs_repeat_those_before(myriad) -> None:
     def runs(number: str) -> list[dict[str, str]]:
-        assert myriad("simulate", "system.yaml", "--runs", number, "--no-improvements", "--events", "events.csv").code == 0
+        assert (
+            myriad("simulate", "system.yaml", "--runs", number, "--no-improvements", "--events", "events.csv").code == 0
+        )
         with Path("events.csv").open(newline="", encoding="utf-8") as file:
             return [row for row in csv.DictReader(file) if int(row["run"]) < 3]
 
@@ -133,7 +135,9 @@ def test_bad_options_are_one_line(myriad, options: tuple[str, ...], said: str) -
 
 
 def test_a_wrong_profile_is_named_with_its_line(myriad) -> None:
-    Path("system.yaml").write_text(BREAKING.replace("    count: 8\n", "    count: 8\n    reliability: llama-33\n"), "utf-8")
+    Path("system.yaml").write_text(
+        BREAKING.replace("    count: 8\n", "    count: 8\n    reliability: llama-33\n"), "utf-8"
+    )
     done = myriad("simulate", "system.yaml", "--job", "tune", "--runs", "4")
     assert (done.code, done.out) == (2, "")
     assert done.err.count("\n") == 1
@@ -141,8 +145,8 @@ def test_a_wrong_profile_is_named_with_its_line(myriad) -> None:
 
 
 def test_what_a_horizon_cuts_off_is_not_finished(myriad) -> None:
-    (campaign,) = answered(myriad, "--runs", "5", "--horizon", "2 days", "--no-improvements")["campaigns"]
+    (campaign,) = answered(myriad, "--runs", "5", "--horizon", "1 day", "--no-improvements")["campaigns"]
     assert campaign["finished"]["value"] == 0
     assert campaign["in_time"]["value"] == 0
     assert campaign["finish_quantiles_s"] == [None] * 99
-    assert campaign["wall_s"]["mean"] == pytest.approx(2 * 86400)
+    assert campaign["wall_s"]["mean"] == pytest.approx(86400)

@@ -1,4 +1,4 @@
-"""Training jobs of a plan as campaigns that can be simulated: on which nodes, how much work, what breaks, what recovers."""
+"""Training jobs of a plan as campaigns that can be simulated: nodes, work, what breaks, what recovers."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ class PlannedCampaign:
     def recovering(self, recovery: Recovery) -> Campaign:
         """The campaign with another recovery."""
         campaign, breakable = self.question.campaign, self.question.breakable
-        return _campaign(self.planned, _expected(self.planned, breakable, recovery), campaign.horizon_s, campaign.windows)
+        return _campaign(
+            self.planned, _expected(self.planned, breakable, recovery), campaign.horizon_s, campaign.windows
+        )
 
 
 def campaigns_of(

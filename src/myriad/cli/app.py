@@ -22,6 +22,7 @@ from myriad.cli import (
     serving,
     serving_price,
     serving_simulate,
+    simulate,
     sweep,
     timeline,
     validate,
@@ -32,6 +33,7 @@ from myriad.errors import SpecError, unknown_name
 EXAMPLES: Final = """\b
 Everything about one system, from one file:
   myriad plan system.yaml --html report.html
+  myriad simulate system.yaml --html twin.html
 One question at a time:
   myriad estimate --model llama3.1-8b --cluster h100:8 --tp 2
     --seq-len 8192 --global-batch 128
@@ -91,6 +93,7 @@ def _myriad(
 
 
 app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
+app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("estimate", epilog=estimate.EXAMPLES)(estimate.estimate)
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("search", epilog=search.EXAMPLES)(search.search)

@@ -55,7 +55,6 @@ def simulate(
     inputs = [path for path in (file, plan) if path is not None]
     check_outputs({"--events": events, "--trace": trace, "--html": html, "--json": json_file}, *inputs)
     from myriad import api
-    from myriad.report.campaign_page import simulation_html
     from myriad.report.campaign_text import simulation_text
     from myriad.report.life_csv import events_csv
     from myriad.report.life_trace import life_trace
@@ -83,6 +82,8 @@ def simulate(
     if trace is not None:
         write(trace, life_trace(result))
     if html is not None:
+        from myriad.report.campaign_page import simulation_html
+
         write(html, simulation_html(result, lang))
     answer(result, json_file, simulation_text(result, lang))
     for name, path in (("events", events), ("trace", trace), ("page", html)):
