@@ -9,13 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from myriad.report.blocks import bar, bullets, heading, open_table, paragraph
-from myriad.report.campaign_views import cause_rows, interval, ledger_rows, money, number, time_unit
-from myriad.report.campaign_words import campaign_facts, campaign_words, improvement_name
+from myriad.report.campaign_views import cause_rows, interrupts, interval, ledger_rows, money, number, time_unit
+from myriad.report.campaign_words import campaign_facts, campaign_words, checkpoints_words, improvement_name, place_key
 from myriad.report.language import Language, language
 from myriad.report.numbers import Numbers
 from myriad.report.palette import LEDGER_COLOURS
 from myriad.spec.campaign_result import CampaignResult, SimulatedPlan
-from myriad.units import DAY_S, format_si
+from myriad.units import DAY_S
 
 TOP_CAUSES = 10
 TOP_IMPROVEMENTS = 6
@@ -31,7 +31,7 @@ def simulation_text(result: SimulatedPlan, lang: str = "en") -> RenderableType:
         blocks += ["", *_campaign(campaign, words, numbers)]
     if result.missing:
         lines = [
-            words("campaign.not_simulated", job=job, reason=words.phrase(reason))
+            words("campaign.not_simulated", job=job) + words("campaign.colon") + words.phrase(reason)
             for job, reason in result.missing.items()
         ]
         blocks += bullets(words("campaign.missing"), lines, words)
@@ -44,13 +44,12 @@ def _campaign(result: CampaignResult, words: Language, numbers: Numbers) -> Iter
     yield paragraph(campaign_words(result, words, numbers), words)
     yield heading(words("campaign.goodput"))
     yield _goodput(result, words, numbers)
-    if any(cause.interruptions.mean > 0.0 for cause in result.causes):
+    if interrupts(result):
         yield heading(words("campaign.causes"))
         yield _causes(result, words, numbers)
     yield heading(words("campaign.checkpoints"))
     yield _checkpoints(result, words, numbers)
-    if any(line.chosen for line in result.checkpoints):
-        yield Text(words("campaign.checkpoints_note"), style="dim")
+    yield Text(checkpoints_words(result, words), style="dim")
     if result.improvements:
         yield heading(words("campaign.improvements"))
         yield _improvements(result, words, numbers)
@@ -124,16 +123,7 @@ def _checkpoints(result: CampaignResult, words: Language, numbers: Numbers) -> T
         every = numbers.seconds(line.interval_s) + ("*" if line.chosen else "")
         times = (line.young_s, line.daly_s, line.blocking_s, line.write_s, line.read_s)
         table.add_row(words(place_key(line.to)), every, *(numbers.seconds(time) for time in times))
-    sizes = {line.state_bytes for line in result.checkpoints if line.state_bytes is not None}
-    if sizes:
-        table.caption = words("campaign.state", size=format_si(max(sizes), "B"))
-        table.caption_justify = "left"
     return table
-
-
-def place_key(place: str) -> str:
-    """Key of the name of a place of checkpoints."""
-    return f"place.{place.replace('-', '_')}"
 
 
 def _improvements(result: CampaignResult, words: Language, numbers: Numbers) -> Table:

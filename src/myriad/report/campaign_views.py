@@ -5,7 +5,7 @@ from __future__ import annotations
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers, Unit
 from myriad.report.palette import LEDGER_COLOURS
-from myriad.spec.campaign_result import CampaignResult, CauseLine, Share, Spread
+from myriad.spec.campaign_result import CampaignResult, CauseLine, Share, SimulatedPlan, Spread
 from myriad.units import DAY_S, HOUR_S
 
 
@@ -19,6 +19,21 @@ def time_unit(seconds: float, words: Language) -> Unit:
 def long(seconds: float, numbers: Numbers) -> str:
     """A length of a campaign: days, or hours when short."""
     return numbers.days(seconds / DAY_S)
+
+
+def campaigns_of(simulated: SimulatedPlan | None, job: str) -> list[CampaignResult]:
+    """The simulated lives of a job of a plan, if there are any."""
+    return [campaign for campaign in simulated.campaigns if campaign.job == job] if simulated else []
+
+
+def finishes(result: CampaignResult) -> bool:
+    """Whether any quantile of its end is known."""
+    return any(end_s is not None for end_s in result.finish_quantiles_s)
+
+
+def interrupts(result: CampaignResult) -> bool:
+    """Whether anything interrupts it."""
+    return any(cause.interruptions.mean > 0.0 for cause in result.causes)
 
 
 def ledger_rows(result: CampaignResult) -> list[tuple[str, Spread, float]]:

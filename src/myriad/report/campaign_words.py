@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from myriad.report.campaign_views import ledger_rows, long, quantile_s, share_words
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
 from myriad.spec.campaign_result import CampaignResult, Improvement
+from myriad.units import format_si
+
+IMPROVEMENTS: Final = (
+    "one_spare", "ten_spares", "detection_minute", "detection_half", "diagnosis_half", "restart_half", "hot_spares",
+    "best_interval", "blocking_half", "peer_memory", "repair_half", "crews_twice", "cause_half", "no_lemons",
+    "elastic", "replica", "burn_in",
+)  # fmt: skip
+"""Names of changes that reports have words for."""
 
 
 def campaign_facts(result: CampaignResult, words: Language, numbers: Numbers) -> str:
@@ -64,6 +74,20 @@ def finish_words(result: CampaignResult, words: Language, numbers: Numbers) -> s
 def improvement_name(one: Improvement, words: Language) -> str:
     """What is changed, in a few words."""
     return words(f"improvement.{one.name}")
+
+
+def checkpoints_words(result: CampaignResult, words: Language) -> str:
+    """Size of a copy, and what a star and the names of formulas mean."""
+    sizes = [line.state_bytes for line in result.checkpoints if line.state_bytes is not None]
+    told = [words("campaign.state", size=format_si(max(sizes), "B"))] if sizes else []
+    if any(line.chosen for line in result.checkpoints):
+        told.append(words("campaign.searched"))
+    return words("words.space").join([*told, words("campaign.formulas")])
+
+
+def place_key(place: str) -> str:
+    """Key of the name of a place of checkpoints."""
+    return f"place.{place.replace('-', '_')}"
 
 
 def _ettr(result: CampaignResult, words: Language, numbers: Numbers) -> str:
