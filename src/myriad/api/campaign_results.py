@@ -30,6 +30,7 @@ def result_of(
         CauseLine(
             name=name,
             component=cause.component,
+            effect=cause.effect,
             interruptions=spread_of(runs.interruptions[:, index].astype(np.float64)),
             wall_s=spread_of(runs.cost_s[:, index]),
         )

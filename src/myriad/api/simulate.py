@@ -34,9 +34,10 @@ RunProgress = Callable[[str], Callable[[int, int], None]]
 
 @dataclass(frozen=True)
 class Simulation:
-    """What `simulate` answers, and the runs themselves where their events were asked for."""
+    """What `simulate` answers, the plan that it proves, and the runs themselves where their events were asked for."""
 
     result: SimulatedPlan
+    plan: Plan
     kept: tuple[tuple[PlannedCampaign, Runs], ...] = ()
 
     def events(self) -> dict[str, Iterator[tuple[LifeEvent, ...]]]:
@@ -96,6 +97,7 @@ def simulate(
             missing=missing,
             simulate_s=time.perf_counter() - start,
         ),
+        whole,
         tuple(kept),
     )
 

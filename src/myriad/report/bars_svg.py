@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,8 +42,8 @@ class Bars:
     title: str
     low: float
     high: float
-    percent: bool = False
-    """Whether ticks are shares."""
+    share: Callable[[float], str] | None = None
+    """How a tick is written where the axis is one of shares."""
     broken: bool = False
     """Whether the axis starts above zero, so that bars from its start stand for more than they show."""
     stacked: bool = False
@@ -95,8 +95,7 @@ def _axis(bars: Bars, across: Scale, bottom: float) -> list[str]:
     parts = []
     for tick in ticks:
         x = across.at(tick)
-        shown = [100.0 * one for one in ticks] if bars.percent else ticks
-        text = tick_text(100.0 * tick, shown) + " %" if bars.percent else tick_text(tick, shown)
+        text = bars.share(tick) if bars.share else tick_text(tick, ticks)
         parts.append(rule(x, 0.0, x, bottom, "zero" if tick == 0.0 else "grid"))
         half = text_px(text) / 2
         at = min(max(x, half), max(across.end + 10.0 - half, half))

@@ -58,7 +58,7 @@ def waterfall_svg(result: CampaignResult, place: str, words: Language, numbers: 
                 f"{text}; {words('campaign.interval_head')}: {between} {unit.name}",
             )
         )  # fmt: skip
-    return bars_svg(Bars(rows, words("campaign.goodput"), start, 1.0, percent=True, broken=start > 0.0), place)
+    return bars_svg(Bars(rows, words("campaign.goodput"), start, 1.0, share=numbers.change, broken=start > 0.0), place)
 
 
 def causes_svg(result: CampaignResult, place: str, words: Language, numbers: Numbers) -> Markup:
@@ -121,7 +121,7 @@ def _finish(
     room = max(0.12 * (max(shown) - min(shown)), 0.002 * max(shown))
     across = Scale(max(0.0, min(shown) - room), max(shown) + room, 46.0, wide - 12.0)
     upwards = Scale(0.0, 1.0, bottom, top)
-    parts = _finish_axes(across, upwards, wide, unit.name == words("unit.h"), words)
+    parts = _finish_axes(across, upwards, wide, unit.name == words("unit.h"), words, numbers)
     middle = [end for percent, end in ends if 10 <= percent <= 90]
     if middle:
         parts.append(box(across.at(middle[0]), top, across.at(middle[-1]) - across.at(middle[0]), bottom - top, "band"))
@@ -146,14 +146,16 @@ def _finish(
     return picture(parts, wide, high, kind, words("campaign.finish"), described, place)
 
 
-def _finish_axes(across: Scale, upwards: Scale, wide: float, hours: bool, words: Language) -> list[str]:
+def _finish_axes(
+    across: Scale, upwards: Scale, wide: float, hours: bool, words: Language, numbers: Numbers
+) -> list[str]:
     bottom = upwards.start
     parts = []
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = upwards.at(share)
         parts += [
             rule(across.start, y, across.end, y, "grid"),
-            label(across.start - 6.0, y + 4.0, f"{100 * share:.0f} %", "end", "soft"),
+            label(across.start - 6.0, y + 4.0, numbers.change(share), "end", "soft"),
         ]
     ticks = across.ticks(62.0)
     parts += [beside(across.at(tick), bottom + 17.0, tick_text(tick, ticks), wide, "soft") for tick in ticks]

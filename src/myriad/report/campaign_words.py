@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from myriad.report.campaign_views import ledger_rows, long, quantile_s, share_words
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
 from myriad.spec.campaign_result import CampaignResult, Improvement
 from myriad.units import format_si
-
-IMPROVEMENTS: Final = (
-    "one_spare", "ten_spares", "detection_minute", "detection_half", "diagnosis_half", "restart_half", "hot_spares",
-    "best_interval", "blocking_half", "peer_memory", "repair_half", "crews_twice", "cause_half", "no_lemons",
-    "elastic", "replica", "burn_in",
-)  # fmt: skip
-"""Names of changes that reports have words for."""
 
 
 def campaign_facts(result: CampaignResult, words: Language, numbers: Numbers) -> str:
