@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from myriad import catalog
-from myriad.api.campaign_runs import Question
 from myriad.api.clusters import cluster_of
 from myriad.api.expected_goodput import JobGoodput, goodput_of_job
 from myriad.api.failures import breakable_of, reliability_of, windows_of
@@ -17,6 +16,7 @@ from myriad.api.plan import trained_model
 from myriad.api.spending import spending_on
 from myriad.errors import MissingDataError
 from myriad.sim.campaign import Campaign, Windows
+from myriad.sim.campaign.chunks import Question
 from myriad.sim.failures import Breakable
 from myriad.spec.campaign_result import CheckpointLine
 from myriad.spec.cluster import Cluster, Node
