@@ -15,7 +15,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,11 @@ from rich.console import Console
 from rich.table import Table
 
 from myriad import catalog
-from myriad.api.campaign_runs import Question, runs_of
+from myriad.api.campaign_runs import runs_of
 from myriad.api.failures import breakable_of
 from myriad.engine import Local, run_points
 from myriad.sim.campaign import Campaign, Level, run_campaign
+from myriad.sim.campaign.chunks import Chunk, Question, run_chunk
 from myriad.sim.failures import draw_incidents
 from myriad.spec.recovery import Restart
 from myriad.units import DAY_S
@@ -76,11 +77,6 @@ def one_run(asked: Question, repeats: int) -> dict[str, float]:
     return {"run_s": median(whole[1:]), "drawing_s": median(drawing[1:]), "first_s": whole[0], "interruptions": stops}
 
 
-def echo(value: int) -> int:
-    """What workers do to show their start alone."""
-    return value
-
-
 def main() -> None:
     """Measures and prints a table, or writes everything as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -95,14 +91,13 @@ def main() -> None:
         cells = [f"{figures['run_s']:.3f} s", f"{figures['drawing_s']:.3f} s", f"{figures['interruptions']:,.0f}"]
         if nodes < 10_000:
             for key, workers in (("here_s", 1), ("workers_s", WORKERS)):
-                figures[key] = seconds(
-                    lambda workers=workers: runs_of((asked,), 0, 0, RUNS, Local(workers), lambda _: None)
-                )
+                figures[key] = seconds(partial(runs_of, (asked,), 0, 0, RUNS, Local(workers), lambda _: None))
                 cells.append(f"{figures[key]:.2f} s")
         table.add_row(name, *cells)
         found[name] = figures
-    calls = {str(number): number for number in range(WORKERS)}
-    found["start_s"] = seconds(lambda: run_points(calls, echo_chunk, Local(WORKERS), lambda *_: None))
+    nothing = Chunk((), 0, 0, 0, 0)
+    calls = {str(number): nothing for number in range(WORKERS)}
+    found["start_s"] = seconds(lambda: run_points(calls, run_chunk, Local(WORKERS), lambda *_: None))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
     console = Console(width=120)

@@ -45,7 +45,7 @@ jobs:
     model: llama3.1-8b
     pools: [lab]
     tokens: 100 B tokens
-    deadline: 8 days
+    deadline: 54 h
     seq_len: 8192
     global_batch: 128
     layout: {tp: 2, dp: 32}

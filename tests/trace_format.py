@@ -1,7 +1,7 @@
 """The Chrome Trace Event format, as strictly as its description allows ("Trace Event Format", Duk and Sinclair, 2016).
 
-Complete events (X), instants (i), counters (C) and metadata (M) in the JSON object form. Perfetto's importer reads these; on a track
-it drops slices that overlap without one lying within the other.
+Complete events (X), instants (i), counters (C) and metadata (M) in the JSON object form. Perfetto's importer reads
+these; on a track it drops slices that overlap without one lying within the other.
 """
 
 from __future__ import annotations

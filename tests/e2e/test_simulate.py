@@ -54,7 +54,7 @@ def test_a_simulation_is_text_and_files(myriad) -> None:
 
 
 def test_improvements_are_ranked_and_priced(myriad) -> None:
-    (campaign,) = answered(myriad, "--runs", "30")["campaigns"]
+    (campaign,) = answered(myriad, "--runs", "12")["campaigns"]
     names = [one["name"] for one in campaign["improvements"]]
     assert {
         "one_spare", "ten_spares", "hot_spares", "detection_minute", "detection_half", "diagnosis_half", "repair_half",
@@ -71,7 +71,7 @@ def test_improvements_are_ranked_and_priced(myriad) -> None:
     assert campaign["usd_per_day"] == pytest.approx(64 * 24 * 2.0)
     for one in campaign["improvements"]:
         assert one["usd_saved"]["mean"] == pytest.approx(one["days_saved"]["mean"] * campaign["usd_per_day"])
-    alone = answered(myriad, "--runs", "30", "--no-improvements")["campaigns"][0]
+    alone = answered(myriad, "--runs", "12", "--no-improvements")["campaigns"][0]
     assert alone.pop("improvements") == []
     assert {name: campaign[name] for name in alone} == alone
 
@@ -84,7 +84,9 @@ def test_the_same_seed_gives_the_same_result_on_one_core_and_two(myriad) -> None
 
 def test_more_runs_repeat_those_before(myriad) -> None:
     def runs(number: str) -> list[dict[str, str]]:
-        assert myriad("simulate", "system.yaml", "--runs", number, "--no-improvements", "--events", "events.csv").code == 0
+        assert (
+            myriad("simulate", "system.yaml", "--runs", number, "--no-improvements", "--events", "events.csv").code == 0
+        )
         with Path("events.csv").open(newline="", encoding="utf-8") as file:
             return [row for row in csv.DictReader(file) if int(row["run"]) < 3]
 
@@ -133,7 +135,9 @@ def test_bad_options_are_one_line(myriad, options: tuple[str, ...], said: str) -
 
 
 def test_a_wrong_profile_is_named_with_its_line(myriad) -> None:
-    Path("system.yaml").write_text(BREAKING.replace("    count: 8\n", "    count: 8\n    reliability: llama-33\n"), "utf-8")
+    Path("system.yaml").write_text(
+        BREAKING.replace("    count: 8\n", "    count: 8\n    reliability: llama-33\n"), "utf-8"
+    )
     done = myriad("simulate", "system.yaml", "--job", "tune", "--runs", "4")
     assert (done.code, done.out) == (2, "")
     assert done.err.count("\n") == 1
@@ -141,8 +145,8 @@ def test_a_wrong_profile_is_named_with_its_line(myriad) -> None:
 
 
 def test_what_a_horizon_cuts_off_is_not_finished(myriad) -> None:
-    (campaign,) = answered(myriad, "--runs", "5", "--horizon", "2 days", "--no-improvements")["campaigns"]
+    (campaign,) = answered(myriad, "--runs", "5", "--horizon", "1 day", "--no-improvements")["campaigns"]
     assert campaign["finished"]["value"] == 0
     assert campaign["in_time"]["value"] == 0
     assert campaign["finish_quantiles_s"] == [None] * 99
-    assert campaign["wall_s"]["mean"] == pytest.approx(2 * 86400)
+    assert campaign["wall_s"]["mean"] == pytest.approx(86400)

@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from myriad.api.campaign_runs import Question, Runs
 from myriad.api.campaigns import PlannedCampaign
+from myriad.sim.campaign.chunks import Question, Runs
 from myriad.sim.failures import Breakable
 from myriad.spec.recovery import Checkpoint
 from myriad.spec.reliability import FailureCause

@@ -1,4 +1,4 @@
-"""Training jobs of a plan as campaigns that can be simulated: on which nodes, how much work, what breaks, what recovers."""
+"""Training jobs of a plan as campaigns that can be simulated: nodes, work, what breaks, what recovers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from myriad import catalog
-from myriad.api.campaign_runs import Question
 from myriad.api.clusters import cluster_of
 from myriad.api.expected_goodput import JobGoodput, goodput_of_job
 from myriad.api.failures import breakable_of, reliability_of, windows_of
@@ -17,6 +16,7 @@ from myriad.api.plan import trained_model
 from myriad.api.spending import spending_on
 from myriad.errors import MissingDataError
 from myriad.sim.campaign import Campaign, Windows
+from myriad.sim.campaign.chunks import Question
 from myriad.sim.failures import Breakable
 from myriad.spec.campaign_result import CheckpointLine
 from myriad.spec.cluster import Cluster, Node
@@ -78,7 +78,9 @@ class PlannedCampaign:
     def recovering(self, recovery: Recovery) -> Campaign:
         """The campaign with another recovery."""
         campaign, breakable = self.question.campaign, self.question.breakable
-        return _campaign(self.planned, _expected(self.planned, breakable, recovery), campaign.horizon_s, campaign.windows)
+        return _campaign(
+            self.planned, _expected(self.planned, breakable, recovery), campaign.horizon_s, campaign.windows
+        )
 
 
 def campaigns_of(

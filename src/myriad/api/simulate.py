@@ -13,11 +13,12 @@ import numpy as np
 from myriad import __version__, catalog
 from myriad.api.campaign_changes import Change, changes_of
 from myriad.api.campaign_results import life_of, result_of
-from myriad.api.campaign_runs import Runs, runs_of
+from myriad.api.campaign_runs import runs_of
 from myriad.api.campaigns import PlannedCampaign, campaigns_of
 from myriad.api.plan import StepProgress, plan
 from myriad.engine import Engine, Local
 from myriad.errors import MissingDataError, SpecError, unknown_name
+from myriad.sim.campaign.chunks import Runs
 from myriad.sim.campaign.statistics import ranked, spread_of
 from myriad.spec.campaign_result import CampaignResult, Improvement, LifeEvent, SimulatedPlan
 from myriad.spec.result import Plan

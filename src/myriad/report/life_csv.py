@@ -20,5 +20,7 @@ def events_csv(runs_of_jobs: Mapping[str, Iterable[Iterable[LifeEvent]]]) -> str
         for number, events in enumerate(runs):
             for event in events:
                 node = "" if event.node is None else event.node
-                rows.writerow((job, number, f"{event.time_s:.3f}", event.kind, event.cause, node, f"{event.lost_s:.3f}"))
+                rows.writerow(
+                    (job, number, f"{event.time_s:.3f}", event.kind, event.cause, node, f"{event.lost_s:.3f}")
+                )
     return text.getvalue()

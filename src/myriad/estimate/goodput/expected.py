@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -17,6 +17,9 @@ PARTS: Final = (
     "productive", "checkpoint", "lost_work", "detection", "diagnosis", "restart", "waiting", "degraded",
 )  # fmt: skip
 """Where the time of a job goes: the categories of a simulated campaign, but for maintenance."""
+
+MOST_SPARES: Final = 10
+"""Times the nodes of a job: more are not sought."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def expected(gang: Gang, causes: Sequence[Interruption]) -> Expected:
         blocked = np.minimum(blocked_fraction(gang.levels), 1.0)
         return Expected(_parts(productive=1.0 - blocked, checkpoint=blocked), np.inf)
     run_s = 1.0 / rate
-    lost = sum((cause.stops_per_s / rate * _lost_s(gang, cause, stops) for cause in stops), start=np.asarray(0.0))
+    lost = sum((cause.stops_per_s / rate * lost_work_s(gang, cause, stops) for cause in stops), start=np.asarray(0.0))
     lost = np.minimum(lost, run_s)
     productive = (run_s - lost) * np.maximum(1.0 - blocked_fraction(gang.levels), 0.0)
     checkpoint = blocked_s(gang.levels, rate)
@@ -100,10 +103,11 @@ def _parts(**shares: Array) -> dict[str, Array]:
     return {name: np.broadcast_to(np.asarray(shares.get(name, 0.0), dtype=float), shape) for name in PARTS}
 
 
-def _lost_s(gang: Gang, cause: Interruption, stops: Sequence[Interruption]) -> Array:
+def lost_work_s(gang: Gang, cause: Interruption, stops: Sequence[Interruption]) -> Array:
     """Lost by one cause. Only those that need the same or a safer place start the clock of its checkpoints anew."""
-    left = tuple(level for level in gang.levels if survives(level.to, cause.nodes))
-    resets = sum(one.stops_per_s for one in stops if all(level in left for level in _left(gang, one)))
+    left = _left(gang, cause)
+    places = {level.to for level in left}
+    resets = sum(one.stops_per_s for one in stops if places.issuperset(level.to for level in _left(gang, one)))
     unseen = cause.detection_s if cause.effect == "corrupt" else 0.0
     return lost_s(left, resets) + unseen
 
@@ -157,3 +161,18 @@ def _repairs(gang: Gang, causes: Sequence[Interruption]) -> tuple[float, list[Re
 def _waiting(gang: Gang, causes: Sequence[Interruption]) -> float:
     pool_nodes, repairs = _repairs(gang, causes)
     return waiting_fraction(pool_nodes, gang.spare_nodes, repairs, gang.repair_crews)
+
+
+def spares_for(gang: Gang, causes: Sequence[Interruption], waiting: float) -> int | None:
+    """The least spare nodes with which the job waits for no more than a share of the time; `None` without repairs."""
+    if not _repairs(gang, causes)[1]:
+        return None
+    low, high = -1, 1
+    while _waiting(replace(gang, spare_nodes=high), causes) > waiting:
+        low, high = high, 2 * high
+        if high > MOST_SPARES * gang.nodes:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _waiting(replace(gang, spare_nodes=middle), causes) <= waiting else (middle, high)
+    return high
