@@ -45,7 +45,7 @@ def test_an_event_reaches_the_domain_that_holds_its_node(reach, size):
     assert len(found) > 50
     assert (found.node % size == 0).all()
     assert (found.num_nodes == np.minimum(size, 100 - found.node)).all()
-    assert len(set(found.node)) >= min(-(-100 // size), 50)
+    assert len(set(found.node)) > 0.7 * min(-(-100 // size), 60)
 
 
 def test_an_event_that_reaches_nothing_names_a_node_and_repairs_none():
