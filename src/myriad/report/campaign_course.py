@@ -39,8 +39,8 @@ class Course:
     end_s: float
     times_s: Array
     """Where the state changes, from 0 to `end_s`."""
-    states: tuple[str, ...]
-    """Between them: one fewer than times."""
+    states: npt.NDArray[np.int64]
+    """Between them, index into `STATES`: one fewer than times."""
     point_s: Array
     work_s: Array
     """Work that is done and kept at `point_s`; two points of one time are a step down."""
@@ -48,7 +48,7 @@ class Course:
 
     def state_s(self, state: str, edges_s: Array) -> Array:
         """Time in a state between each two edges, in seconds. Shape (len(edges_s) - 1,)."""
-        lengths = np.diff(self.times_s) * np.array([one == state for one in self.states])
+        lengths = np.diff(self.times_s) * (self.states == STATES.index(state))
         return np.diff(np.interp(edges_s, self.times_s, np.concatenate([[0.0], np.cumsum(lengths)])))
 
 
@@ -79,7 +79,14 @@ def course_of(result: CampaignResult) -> Course | None:
     done_s = result.life_ledger_s.get("productive", 0.0) + sum(lost_s for _, lost_s in losses)
     pace = done_s / worked_s[-1] if worked_s[-1] > 0.0 else 0.0
     point_s, work_s = _work(np.array(sorted(losses)).reshape(-1, 2), times_s, pace * worked_s)
-    return Course(end_s, times_s, tuple(states), point_s, work_s, _incidents(result, seen, times_s, works))
+    return Course(
+        end_s,
+        times_s,
+        np.array([STATES.index(one) for one in states]),
+        point_s,
+        work_s,
+        _incidents(result, seen, times_s, works),
+    )
 
 
 def _seen(result: CampaignResult) -> dict[int, float]:
@@ -88,7 +95,7 @@ def _seen(result: CampaignResult) -> dict[int, float]:
     found: dict[int, float] = {}
     unseen: dict[tuple[str, int | None], list[int]] = {}
     for index, event in enumerate(result.life):
-        if event.cause not in spoils:
+        if event.cause not in spoils or event.kind not in ("failure", "detected"):
             continue
         waiting = unseen.setdefault((event.cause, event.node), [])
         if event.kind == "failure":
@@ -109,7 +116,7 @@ def _changes(result: CampaignResult, seen: dict[int, float]) -> Iterator[tuple[f
             slow.add((event.cause, event.node))
         elif kind == "recovered":
             slow.discard((event.cause, event.node))
-        elif kind in ("failure", "repaired"):
+        elif slow and kind in ("failure", "repaired"):
             slow = {one for one in slow if one[1] is None or one[1] != event.node}
         if kind in ("shrunk", "grown"):
             small = kind == "shrunk"
@@ -153,16 +160,14 @@ def _incidents(
     # Of each stretch the start of the next one in which the job works, or the end.
     starts = np.where(works, times_s[:-1], np.inf)
     again = np.minimum.accumulate(np.append(starts, times_s[-1])[::-1])[::-1]
-    found = []
-    for index, event in enumerate(result.life):
-        if event.kind not in ("failure", "slow"):
-            continue
-        from_s = min(seen.get(index, event.time_s), float(times_s[-1]))
-        stretch = min(int(np.searchsorted(times_s, from_s, side="right")), len(times_s) - 1) - 1
-        stood_s = max(0.0, float(again[stretch]) - from_s)
-        component = components.get(event.cause, "unknown")
-        found.append(Incident(event.time_s, event.cause, component, event.node, event.lost_s, stood_s))
-    return tuple(found)
+    shown = [(index, event) for index, event in enumerate(result.life) if event.kind in ("failure", "slow")]
+    from_s = np.minimum([seen.get(index, event.time_s) for index, event in shown], times_s[-1])
+    stretch = np.minimum(np.searchsorted(times_s, from_s, side="right"), len(times_s) - 1) - 1
+    stood_s = np.maximum(again[stretch] - from_s, 0.0).tolist()
+    return tuple(
+        Incident(event.time_s, event.cause, components.get(event.cause, "unknown"), event.node, event.lost_s, stood)
+        for (_, event), stood in zip(shown, stood_s, strict=True)
+    )
 
 
 def costliest_stretch(course: Course) -> tuple[float, float, tuple[Incident, ...]] | None:
@@ -176,4 +181,4 @@ def costliest_stretch(course: Course) -> tuple[float, float, tuple[Incident, ...
     back_s = max(one.start_s + one.stood_s for one in shown)
     room_s = max(0.08 * (back_s - shown[0].start_s), 600.0)
     start_s, end_s = max(0.0, shown[0].start_s - room_s), min(course.end_s, back_s + room_s)
-    return start_s, end_s, tuple(one for one in shown if one.start_s <= end_s)
+    return start_s, end_s, tuple(one for one in incidents if start_s <= one.start_s <= end_s)

@@ -36,7 +36,7 @@ Array = npt.NDArray[np.float64]
 
 def states_present(course: Course) -> list[str]:
     """States that the job was in, for the legend."""
-    return [state for state in STATES if state in course.states]
+    return [state for index, state in enumerate(STATES) if (course.states == index).any()]
 
 
 def life_svg(course: Course, ideal_s: float, place: str, words: Language) -> Markup:
@@ -72,7 +72,7 @@ def _life(course: Course, ideal_s: float, wide: float, kind: str, place: str, wo
     parts += strip(course, edges, left, across.end, y)
     y += STRIP_PX + 10.0
     for name, count, starts_s in rows:
-        parts.append(label(left - 6.0, y + 13.0, f"{fitted(name, left - 12.0 - text_px(f' {count}'))} {count}", "end"))
+        parts.append(label(left - 6.0, y + 13.0, f"{fitted(name, left - 6.0 - text_px(f' {count}'))} {count}", "end"))
         parts.append(rule(left, y + _ROW - 1.0, across.end, y + _ROW - 1.0, "grid"))
         parts.append(_marks(np.histogram(starts_s, edges)[0], left, (across.end - left) / (len(edges) - 1), y))
         y += _ROW
