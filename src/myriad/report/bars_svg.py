@@ -69,23 +69,25 @@ def _drawn(bars: Bars, wide: float, kind: str, place: str) -> str:
     left = 4.0 if stacked else min(most_name, 0.4 * wide) + _GAP
     right = 10.0 if stacked else most_said + _GAP
     across = Scale(bars.low, bars.high, left, wide - right)
-    tight = stacked and any(text_px(row.name) + text_px(row.said) + _GAP > wide for row in bars.rows)
-    row_px = (_STACKED if stacked else _ROW) + (_LINE if tight else 0.0)
-    high = row_px * len(bars.rows) + _FOOT
-    parts = _axis(bars, across, high - _FOOT)
-    for index, row in enumerate(bars.rows):
-        top = index * row_px + (row_px - _BAR - 4.0 if stacked else (row_px - _BAR) / 2)
+    tight = [stacked and text_px(row.name) + text_px(row.said) + _GAP > wide for row in bars.rows]
+    heights = [(_STACKED if stacked else _ROW) + _LINE * more for more in tight]
+    bottom = sum(heights)
+    parts = _axis(bars, across, bottom)
+    y = 0.0
+    for row, more, high in zip(bars.rows, tight, heights, strict=True):
+        top = y + (high - _BAR - 4.0 if stacked else (high - _BAR) / 2)
         parts += [_bar(row, across, top), *_interval(row, across, top)]
         if bars.broken and row.begin == bars.low:
             x = across.start + 14.0
             parts.append(f'<path class="break" d="M{x:.1f} {top - 2:.1f}l5 6l-5 6l5 6"/>')
-        name_y = index * row_px + FONT_PX + 3.0 if stacked else top + 11.5
-        room = left - _GAP if not stacked else wide if tight else wide - text_px(row.said) - _GAP
+        name_y = y + FONT_PX + 3.0 if stacked else top + 11.5
+        room = left - _GAP if not stacked else wide if more else wide - text_px(row.said) - _GAP
         x, anchor = (0.0, "start") if stacked else (left - _GAP, "end")
         parts.append(label(x, name_y, fitted(row.name, room), anchor))
-        parts.append(label(wide, name_y + (_LINE - 4.0 if tight else 0.0), row.said, "end", "value"))
+        parts.append(label(wide, name_y + (_LINE - 4.0 if more else 0.0), row.said, "end", "value"))
+        y += high
     described = "; ".join(f"{row.name}: {row.said}" for row in bars.rows)
-    return picture(parts, wide, high, kind, bars.title, described, place)
+    return picture(parts, wide, bottom + _FOOT, kind, bars.title, described, place)
 
 
 def _axis(bars: Bars, across: Scale, bottom: float) -> list[str]:

@@ -12,7 +12,7 @@ from myriad.report.bars_svg import HALF_PX, Bar, Bars, axis_of, bars_svg
 from myriad.report.campaign_views import cause_rows, interval, ledger_rows, money, number, time_unit
 from myriad.report.campaign_words import improvement_name
 from myriad.report.language import Language
-from myriad.report.numbers import Numbers, significant
+from myriad.report.numbers import Numbers, Unit, significant
 from myriad.report.palette import GAIN_COLOUR, LEDGER_COLOURS, SERIES_COLOURS
 from myriad.report.plot import Scale, beside, box, label, picture, rule, text_px, tick_text, twice
 from myriad.spec.campaign_result import CampaignResult, Improvement
@@ -90,14 +90,18 @@ def causes_svg(result: CampaignResult, place: str, words: Language, numbers: Num
 def improvements_svg(result: CampaignResult, place: str, words: Language, numbers: Numbers) -> Markup:
     """Time saved by each change, and what it is worth."""
     unit = time_unit(result.wall_s.mean, words)
-    rows = [_improvement(one, unit.scale, unit.name, words, numbers) for one in result.improvements[:TOP_IMPROVEMENTS]]
+    shown = result.improvements[:TOP_IMPROVEMENTS]
+    like = max(abs(one.days_saved.mean) for one in shown) * DAY_S / unit.scale
+    rows = [_improvement(one, like, unit, words, numbers) for one in shown]
     low, high = axis_of([end for row in rows for end in (row.low, row.high)])
     return bars_svg(Bars(rows, words("campaign.improvements"), low, high, stacked=True), place)
 
 
-def _improvement(one: Improvement, scale: float, unit: str, words: Language, numbers: Numbers) -> Bar:
-    saved, low, high = (days * DAY_S / scale for days in (one.days_saved.mean, one.days_saved.low, one.days_saved.high))
-    said = f"{number(saved, abs(saved), numbers)} {unit}"
+def _improvement(one: Improvement, like: float, unit: Unit, words: Language, numbers: Numbers) -> Bar:
+    saved, low, high = (
+        days * DAY_S / unit.scale for days in (one.days_saved.mean, one.days_saved.low, one.days_saved.high)
+    )
+    said = f"{number(saved, like, numbers)} {unit.name}"
     if one.usd_saved is not None:
         said += f" · {money(one.usd_saved.mean, numbers)}"
     colour = GAIN_COLOUR if saved >= 0.0 else _LOSS_COLOUR
