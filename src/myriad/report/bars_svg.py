@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,12 +11,16 @@ from markupsafe import Markup
 
 from myriad.report.plot import FONT_PX, NARROW_PX, Scale, box, fitted, label, picture, rule, text_px, tick_text, twice
 
+WALL_COLOUR: Final = "#8794a3"
+"""Of what is neither kept nor one loss."""
 HALF_PX: Final = 560.0
 """Width of a picture beside another one."""
 _BAR, _ROW, _FOOT = 14.0, 26.0, 22.0
 _STACKED, _LINE = 40.0, 20.0
 """Height of a row whose text stands above its bar, and how much more it needs where the value has its own line."""
 _GAP = 10.0
+_WORTH_BREAKING = 0.3
+"""Share from which on an axis does not start at 0."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,38 @@ class Bars:
 def bars_svg(bars: Bars, place: str) -> Markup:
     """The picture in both widths."""
     return twice(lambda wide, kind, where: _drawn(bars, wide, kind, where), place, HALF_PX)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One share of a whole, and what is said of it."""
+
+    name: str
+    said: str
+    share: float
+    colour: str
+    half: float = 0.0
+    """Half of the interval of the share."""
+    title: str = ""
+
+
+def waterfall_start(kept: float) -> float:
+    """Share at which the axis of a waterfall starts: 0, or in steps of 5 % a little below what is kept."""
+    start = math.floor(20.0 * (kept - 0.4 * (1.0 - kept))) / 20.0
+    return 0.0 if start < _WORTH_BREAKING else min(start, 0.95)
+
+
+def waterfall(title: str, whole: Step, losses: Sequence[Step], kept: Step, share: Callable[[float], str]) -> Bars:
+    """From the whole, less every loss in turn, to what is kept."""
+    start = waterfall_start(kept.share)
+    rows = [Bar(whole.name, whole.said, start, 1.0, whole.colour, 1.0, 1.0)]
+    left = 1.0
+    for step in (*losses, kept):
+        begin, end = (start, step.share) if step is kept else (left, left - step.share)
+        left -= step.share
+        low, high = end - step.half, min(end + step.half, 1.0)
+        rows.append(Bar(step.name, step.said, begin, end, step.colour, max(low, start), high, step.title))
+    return Bars(rows, title, start, 1.0, share=share, broken=start > 0.0)
 
 
 def axis_of(ends: Sequence[float]) -> tuple[float, float]:
