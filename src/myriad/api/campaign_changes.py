@@ -151,7 +151,7 @@ def _modes(planned: PlannedCampaign) -> Iterator[Change]:
     if nodes >= question.campaign.nodes or not planned.planned.replicas_are_nodes:
         return
     told: dict[Literal["elastic", "replica"], str] = {
-        "elastic": f"nodes leave by replicas of {nodes} where no spare is left, and return",
+        "elastic": f"replicas of {nodes} nodes leave where no spare is left, and return",
         "replica": f"replicas of {nodes} nodes go on without a broken one",
     }
     for mode, detail in told.items():

@@ -13,7 +13,7 @@ from myriad.report.plot import FONT_PX, NARROW_PX, Scale, box, fitted, label, pi
 HALF_PX: Final = 560.0
 """Width of a picture beside another one."""
 _BAR, _ROW, _FOOT = 14.0, 26.0, 22.0
-_STACKED, _LINE = 40.0, 16.0
+_STACKED, _LINE = 40.0, 20.0
 """Height of a row whose text stands above its bar, and how much more it needs where the value has its own line."""
 _GAP = 10.0
 
@@ -83,7 +83,7 @@ def _drawn(bars: Bars, wide: float, kind: str, place: str) -> str:
         room = left - _GAP if not stacked else wide if tight else wide - text_px(row.said) - _GAP
         x, anchor = (0.0, "start") if stacked else (left - _GAP, "end")
         parts.append(label(x, name_y, fitted(row.name, room), anchor))
-        parts.append(label(wide, name_y + (_LINE if tight else 0.0), row.said, "end", "value"))
+        parts.append(label(wide, name_y + (_LINE - 4.0 if tight else 0.0), row.said, "end", "value"))
     described = "; ".join(f"{row.name}: {row.said}" for row in bars.rows)
     return picture(parts, wide, high, kind, bars.title, described, place)
 
