@@ -110,7 +110,7 @@ def wall_time(parameters: Random, seed: np.random.SeedSequence) -> Case:
     restart_s = mttf_s * parameters.uniform(0.0, 0.5)
     segments = int(parameters.integers(10, 40))
     exact = daly_wall_s(segments, interval_s, blocking_s, restart_s, mttf_s)
-    job = checkpointing(segments * interval_s, interval_s, blocking_s, restart_s, 4.0 * exact)
+    job = checkpointing(segments * interval_s, interval_s, blocking_s, restart_s, 12.0 * exact)
     return mean_case(exact, walls_s(job, mttf_s, seed))
 
 
@@ -129,7 +129,7 @@ def best_interval(parameters: Random, seed: np.random.SeedSequence) -> Case:
     if daly == best:
         daly = best + 1  # The same whole number of segments: compare with the next, whose formula is as exact.
     exact = exact_s(daly) - exact_s(best)
-    horizon_s = 6.0 * exact_s(daly)
+    horizon_s = 12.0 * exact_s(daly)
     both = [checkpointing(work_s, work_s / segments, blocking_s, restart_s, horizon_s) for segments in (daly, best)]
     first_s, second_s = (walls_s(job, mttf_s, seed) for job in both)
     return mean_case(exact, first_s - second_s)

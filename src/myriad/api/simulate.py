@@ -114,7 +114,10 @@ def check_plan(planned: Plan, system: System) -> None:
         described = system.jobs[job.name]
         for key in ("model", "tokens", "seq_len", "global_batch", "precision", "stack"):
             if getattr(job, key) != getattr(described, key):
-                found, expected = getattr(job, key), getattr(described, key)
+                found, expected = (
+                    f"{value:g}" if isinstance(value, float) else value
+                    for value in (getattr(job, key), getattr(described, key))
+                )
                 raise SpecError(f"plan: jobs.{job.name}.{key}: planned with {found}, the file says {expected}")
         if job.chosen is not None and job.chosen.pool in system.pools:
             pool = system.pools[job.chosen.pool]
@@ -154,6 +157,8 @@ def _simulated(
         gains = _gains(planned, base, changes, found)
         if tried < runs:
             notes = (f"improvements are judged by the first {tried} runs",)
+        if not all(one.finished.all() for one in (base, *found)):
+            notes = (*notes, "some runs reach the horizon: savings count up to there")
     return base, result_of(planned, base, seed, gains, notes)
 
 
