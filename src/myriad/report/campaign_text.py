@@ -25,7 +25,7 @@ from myriad.spec.campaign_result import CampaignResult, SimulatedPlan
 from myriad.units import DAY_S
 
 TOP_CAUSES = 10
-TOP_IMPROVEMENTS = 5
+TOP_IMPROVEMENTS = 6
 ASKED_IMPROVEMENTS = ("one_spare", "detection_minute", "restart_half")
 """Shown in any case."""
 _BAR_CELLS = 20
