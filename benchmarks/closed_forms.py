@@ -66,7 +66,7 @@ class Case:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=200)
-    parser.add_argument("--only", choices=list(STUDIES))
+    parser.add_argument("--only", choices=[*STUDIES, "found interval"])
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     write(f"{'study':16} {'hold':>9} {'above':>6} {'below':>6} {'mean miss':>10} {'seconds':>8}")
@@ -75,7 +75,7 @@ def main() -> None:
             begin = time.perf_counter()
             cases = compared(name, study, arguments.cases, arguments.seed)
             write(f"{name:16} {summary(cases)} {time.perf_counter() - begin:8.1f}")
-    if arguments.only is None:
+    if arguments.only in (None, "found interval"):
         write(found_interval(max(1, arguments.cases // 10), arguments.seed))
 
 

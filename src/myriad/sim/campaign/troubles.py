@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from myriad.sim.campaign.account import Blame
 from myriad.sim.campaign.checkpoints import Spoil
 from myriad.sim.campaign.nodes import JOB, SPARE
 from myriad.sim.campaign.walk import Walk
@@ -62,18 +63,17 @@ class Troubles:
             return
         if hit or everybodys:
             self._walk.account.interruptions[one.cause] += 1
-            row = self._walk.account.log(now_s, "failure", one.cause, one.node)
+            blame = Blame(one.cause, one.node, self._walk.account.log(now_s, "failure", one.cause, one.node))
             if one.effect == _CORRUPT:
                 self._walk.settle(now_s)
                 spoil = self._walk.training.spoil(now_s)
-                self._walk.later(now_s + one.detection_s, self._found, one, spoil, self._seen(on), row, repairs)
+                self._walk.later(now_s + one.detection_s, self._found, one, spoil, self._seen(on), blame, repairs)
                 return
         if repairs:
             self._walk.nodes.take_out(on)
             self._walk.later(now_s + one.detection_s + one.diagnosis_s, self._walk.repair, on, one.repair_s)
         if hit or everybodys:
-            found_s = (one.detection_s, one.diagnosis_s)
-            self._walk.stop(now_s, one.cause, one.node, row, found_s, hit, repairs)
+            self._walk.stop(now_s, blame, (one.detection_s, one.diagnosis_s), hit, repairs)
 
     def _seen(self, nodes: list[int]) -> list[tuple[int, int]]:
         return [(node, self._walk.nodes.leaves[node]) for node in nodes]
@@ -103,10 +103,10 @@ class Troubles:
             walk.repair(now_s, out, one.repair_s)
         walk.pace(now_s)
         if out and hit:
-            walk.leave(now_s, one.cause, one.node, hit)
+            walk.leave(now_s, Blame(one.cause, one.node), hit)
 
     def _found(
-        self, now_s: float, one: Incident, spoil: Spoil, seen: list[tuple[int, int]], row: int, repairs: bool
+        self, now_s: float, one: Incident, spoil: Spoil, seen: list[tuple[int, int]], blame: Blame, repairs: bool
     ) -> None:
         """The wrong state shows: everything stops, whatever the mode, for all replicas have it."""
         walk = self._walk
@@ -118,4 +118,4 @@ class Troubles:
             walk.later(now_s + one.diagnosis_s, walk.repair, out, one.repair_s)
         walk.settle(now_s)
         walk.training.distrust(spoil)
-        walk.stop_all(now_s, one.cause, one.node, row, (0.0, one.diagnosis_s), bool(out and hit), False)
+        walk.stop_all(now_s, blame, (0.0, one.diagnosis_s), bool(out and hit))
