@@ -56,8 +56,10 @@ def _plan(walk: Walk, breakable: Breakable) -> None:
     windows = walk.campaign.windows
     if windows is not None:
         columns = (windows.start_s, windows.end_s, windows.speed, windows.nodes_out)
+        starts_s = set(windows.start_s.tolist())
         for start_s, end_s, speed, nodes_out in zip(*(column.tolist() for column in columns), strict=True):
-            walk.later(start_s, walk.window_opens, speed, nodes_out)
-            walk.later(end_s, walk.window_closes)
+            walk.later(start_s, walk.window, speed, nodes_out)
+            if end_s not in starts_s:
+                walk.later(end_s, walk.window, 1.0, 0)
     while walk.due and walk.due[0][0] <= 0.0:
         walk.next_due()

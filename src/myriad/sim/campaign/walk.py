@@ -169,24 +169,19 @@ class Walk:
 
     # -- windows, joining, repairs ------------------------------------------------------------------------------------
 
-    def window_opens(self, now_s: float, speed: float, nodes_out: int) -> None:
-        """By plan, the job is slower or the pool smaller."""
+    def window(self, now_s: float, speed: float, nodes_out: int) -> None:
+        """From now on, by plan, the job runs at that speed at most and the first so many nodes are out."""
         self.settle(now_s)
         self._cap = speed
-        had = self.nodes.send_away(nodes_out)
-        if nodes_out:
+        before = self.nodes.out
+        had = self.nodes.maintain(nodes_out)
+        if nodes_out > before:
             self.account.log(now_s, "maintenance")
         if had:
             self.leave(now_s, NOBODY, NOBODY, had)
         self.pace(now_s)
-
-    def window_closes(self, now_s: float) -> None:
-        """The window is over."""
-        self.settle(now_s)
-        self._cap = 1.0
-        self.nodes.call_back()
-        self.pace(now_s)
-        self.nodes_back(now_s)
+        if nodes_out < before:
+            self.nodes_back(now_s)
 
     def join(self, now_s: float, nodes: list[int]) -> None:
         """New nodes."""
