@@ -26,7 +26,7 @@ from myriad.spec.system import System
 from myriad.units import DAY_S
 
 RUNS: Final = 200
-IMPROVEMENT_RUNS: Final = 60
+IMPROVEMENT_RUNS: Final = 40
 """Runs that each improvement is judged by: the first of all, with the draws that they had without it."""
 
 RunProgress = Callable[[str], Callable[[int, int], None]]

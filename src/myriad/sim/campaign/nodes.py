@@ -75,6 +75,8 @@ class Nodes:
 
     def in_service(self, node: int, number: int) -> list[int]:
         """Those of so many nodes in a row that are spare or in the job."""
+        if number == 1:
+            return [node] if self.state[node] <= JOB else []
         return [one for one in range(node, min(node + number, len(self.state))) if self.state[one] <= JOB]
 
     def maintain(self, number: int) -> list[int]:
