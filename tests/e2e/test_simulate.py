@@ -98,7 +98,7 @@ def test_a_given_plan_gives_the_same_and_another_is_refused(myriad) -> None:
     options = ("--runs", "4", "--no-improvements")
     assert answered(myriad, *options, "--plan", "plan.json") == answered(myriad, *options)
     for old, new, said in (
-        ("A cluster that breaks", "Another", "it is of 'A cluster that breaks', not of 'Another'"),
+        ("A cluster that breaks", "Another", "--plan: it is of 'A cluster that breaks', not of 'Another'"),
         ("100 B tokens", "90 B tokens", "jobs.pretrain.tokens"),
         ("spares: 8", "spares: 16", "planned on 64 accelerators of lab, the file leaves 56"),
     ):
@@ -112,10 +112,14 @@ def test_a_given_plan_gives_the_same_and_another_is_refused(myriad) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (
+            ("--horizon", "1000 years"),
+            "--horizon: found 3.65e+05 days, expected a time above 0 and up to 3.65e+04 days",
+        ),
         (("--runs", "1"), "--runs: found 1, expected 2 or more"),
         (("--runs", "x"), "--runs: "),
         (("--seed", "-1"), "--seed: "),
-        (("--horizon", "0 days"), "--horizon: expected a time above 0"),
+        (("--horizon", "0 days"), "--horizon: found 0 µs, expected a time above 0 and up to"),
         (("--job", "pretrian"), "unknown job 'pretrian'; did you mean 'pretrain'?"),
         (("--engine", "rey"), "--engine: "),
         (("--engine", "local", "--address", "here:1"), "--address: goes with --engine ray"),

@@ -25,12 +25,14 @@ from myriad.spec.model import Model
 from myriad.spec.recovery import Recovery
 from myriad.spec.result import JobOnPool, Plan
 from myriad.spec.system import Pool, System, TrainingJob
-from myriad.units import DAY_S, format_seconds
+from myriad.units import DAY_S, YEAR_S, format_seconds
 
 HORIZON: Final = 1.5
 """Of the expected end: no run is followed further unless told otherwise."""
 HORIZON_MORE_S: Final = 30 * DAY_S
 """And so much longer."""
+LONGEST_HORIZON_S: Final = 100 * YEAR_S
+"""Incidents are drawn until the horizon, whenever a run ends."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ def _ready(
     expected = _expected(planned, breakable, planned.job.recovery)
     if horizon_s is None:
         horizon_s = HORIZON * planned.steps * planned.step_s / max(expected.ettr, 0.1) + HORIZON_MORE_S
-        horizon_s = max(horizon_s, planned.job.deadline or 0.0)
+        horizon_s = min(max(horizon_s, planned.job.deadline or 0.0), LONGEST_HORIZON_S)
     campaign = _campaign(planned, expected, horizon_s, windows_of(pool.life, planned.nodes + spares, horizon_s))
     return PlannedCampaign(
         name=name,

@@ -14,7 +14,7 @@ from myriad import __version__, catalog
 from myriad.api.campaign_changes import Change, changes_of
 from myriad.api.campaign_results import life_of, result_of
 from myriad.api.campaign_runs import runs_of
-from myriad.api.campaigns import PlannedCampaign, campaigns_of
+from myriad.api.campaigns import LONGEST_HORIZON_S, PlannedCampaign, campaigns_of
 from myriad.api.plan import StepProgress, plan
 from myriad.engine import Engine, Local
 from myriad.errors import MissingDataError, SpecError, unknown_name
@@ -23,7 +23,7 @@ from myriad.sim.campaign.statistics import ranked, spread_of
 from myriad.spec.campaign_result import CampaignResult, Improvement, LifeEvent, SimulatedPlan
 from myriad.spec.result import Plan
 from myriad.spec.system import System
-from myriad.units import DAY_S
+from myriad.units import DAY_S, format_seconds
 
 RUNS: Final = 200
 IMPROVEMENT_RUNS: Final = 40
@@ -64,8 +64,8 @@ def simulate(
 
     `planned` is the plan of the system, else it is made; `jobs` are those to simulate, else all. The same seed gives
     the same result on any engine (this machine unless given). Jobs that cannot be simulated are listed with the
-    reason. Raises SpecError for wrong names, a plan of another system, or fewer than two runs; InfeasibleError or
-    MissingDataError where the planning does.
+    reason. Raises SpecError for wrong names, a plan of another system, a horizon beyond 100 years, or fewer than two
+    runs; InfeasibleError or MissingDataError where the planning does.
     """
     start = time.perf_counter()
     described = catalog.read_spec(system, System) if isinstance(system, Path) else system
@@ -74,6 +74,9 @@ def simulate(
             raise SpecError(unknown_name("job", job, described.jobs))
     if runs < 2:
         raise SpecError(f"runs: found {runs}, expected 2 or more: an interval needs them")
+    if horizon_s is not None and not 0.0 < horizon_s <= LONGEST_HORIZON_S:
+        longest = format_seconds(LONGEST_HORIZON_S)
+        raise SpecError(f"horizon: found {format_seconds(horizon_s)}, expected a time above 0 and up to {longest}")
     if planned is not None:
         check_plan(planned, described)
     try:

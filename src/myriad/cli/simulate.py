@@ -64,21 +64,21 @@ def simulate(
     from myriad.spec.base import Count, CountOrZero, Seconds
 
     number = read_flag("--runs", runs, Count)
-    if number < 2:
-        raise SpecError(f"--runs: found {number}, expected 2 or more: an interval needs them")
     drawn_by = read_flag("--seed", seed, CountOrZero)
     horizon_s = None if horizon is None else read_flag("--horizon", horizon, Seconds)
-    if horizon_s is not None and horizon_s <= 0.0:
-        raise SpecError("--horizon: expected a time above 0")
     runner = read_engine(engine, address, workers)
     planned = plan_file(plan)
     label = f"simulating {file.name}"
-    with progress(label, rate="runs/s") as step:
-        simulation = api.simulate(
-            file, planned, jobs=tuple(job or ()), runs=number, seed=drawn_by, horizon_s=horizon_s,
-            improvements=improvements, engine=runner, keep_events=events is not None, plan_progress=step,
-            progress=lambda name: step(f"simulating {name}"),
-        )  # fmt: skip
+    try:
+        with progress(label, rate="runs/s") as step:
+            simulation = api.simulate(
+                file, planned, jobs=tuple(job or ()), runs=number, seed=drawn_by, horizon_s=horizon_s,
+                improvements=improvements, engine=runner, keep_events=events is not None, plan_progress=step,
+                progress=lambda name: step(f"simulating {name}"),
+            )  # fmt: skip
+    except SpecError as error:
+        named = str(error).partition(":")[0] in ("runs", "horizon", "plan")
+        raise SpecError(f"--{error}" if named else str(error)) from None
     result = simulation.result
     if events is not None:
         write(events, events_csv(simulation.events()))
