@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypeVar
 
 from myriad.catalog.clusters import cluster, cluster_of, counted_node, long_link, node_id_of, node_of
@@ -90,6 +91,7 @@ __all__ = [
 ]  # fmt: skip
 
 _T = TypeVar("_T", bound=Spec)
+_FILES = (".yaml", ".yml", ".json")
 
 
 def _spec(kind: Kind, name: str, spec_class: type[_T]) -> _T:
@@ -158,8 +160,15 @@ def bill_rules(name: str) -> BillRules:
 
 
 def reliability(name: str) -> Reliability:
-    """How a kind of cluster breaks. Raises SpecError with the nearest name."""
-    return _spec("reliability", name, Reliability)
+    """How a kind of cluster breaks: the entry of this name, or the one in a YAML file such as a fit writes.
+
+    Raises SpecError with the nearest name, or with file and line.
+    """
+    if Path(name).suffix.lower() not in _FILES:
+        return _spec("reliability", name, Reliability)
+    found = load("reliability", Path(name)).spec
+    assert isinstance(found, Reliability)
+    return found
 
 
 def job_mix(name: str) -> JobMix:

@@ -18,6 +18,7 @@ from myriad.cli import (
     launch,
     mix,
     plan,
+    reliability,
     search,
     serving,
     serving_price,
@@ -78,6 +79,7 @@ app = _group("Plan AI systems of ten thousand accelerators.", EXAMPLES)
 judgements = _group("Hold estimates against measurements.")
 services = _group("Serve models: estimate one deployment, search all of them, price their tokens.")
 fabrics = _group("Join hosts: what a network is made of, how far it carries, several side by side.")
+failures = _group("How clusters break: one's own, fitted from its logs, and published ones.")
 entries = _group("Show what is known, and who says so.")
 
 
@@ -103,6 +105,8 @@ app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")
 fabric.register(fabrics)
 app.add_typer(fabrics, name="fabric")
+reliability.register(failures)
+app.add_typer(failures, name="reliability")
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
 services.command("estimate", epilog=serving.ESTIMATE_EXAMPLES)(serving.estimate)

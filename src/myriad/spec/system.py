@@ -76,7 +76,8 @@ class Pool(Spec):
     """Share of the time that trains, after failures, restarts and checkpoints; stated, not simulated."""
     sites: Sites | None = None
     reliability: str | Reliability | None = None
-    """How it breaks: a catalog entry, or written out. Read by `myriad simulate`."""
+    """How it breaks: a catalog entry, the file of one (`myriad reliability fit` writes it), or written out. Read by
+    `myriad simulate`."""
     spares: CountOrZero = 0
     """Accelerators that no job or service is planned on; they stand in for broken ones."""
     repair_crews: Count | None = None
