@@ -94,6 +94,8 @@ class FailureLaw:
     shape: Interval | None
     shape_used: float
     exponential_p: float | None
+    gain: float
+    """Of the log-likelihood, by the shape over a constant rate; 0 where there is none."""
 
 
 def failure_law(service: Service, followers: float) -> FailureLaw:
@@ -103,16 +105,15 @@ def failure_law(service: Service, followers: float) -> FailureLaw:
     interval is that of so many fewer events.
     """
     failures = len(service.failed_at_s)
-    alone = Interval(value=1.0, low=1.0, high=1.0)
     if failures >= LEAST_EVENTS:
         best, low, high, excess = _shape(service)
         p = math.erfc(math.sqrt(max(excess, 0.0) / 2.0))
-        alone = Interval(value=best, low=low, high=high)
+        found = Interval(value=best, low=low, high=high)
         if p < 0.05:
             rate = _rate_with_shape(service, best)
-            return FailureLaw(_per_1000_days(rate, followers), alone, best, p)
-        return FailureLaw(_constant(service, followers), alone, 1.0, p)
-    return FailureLaw(_constant(service, followers), None, 1.0, None)
+            return FailureLaw(_per_1000_days(rate, followers), found, best, p, excess / 2.0)
+        return FailureLaw(_constant(service, followers), found, 1.0, p, 0.0)
+    return FailureLaw(_constant(service, followers), None, 1.0, None, 0.0)
 
 
 def _constant(service: Service, followers: float) -> Interval:

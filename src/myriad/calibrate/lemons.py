@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -20,10 +21,19 @@ SIGNIFICANCE: Final = 0.05
 _ROUNDS: Final = 300
 
 
-def lemons_of(
-    events: npt.NDArray[np.int64], num_nodes: int, names: Sequence[str]
-) -> tuple[LemonFit | None, FloatArray]:
-    """The lemons, `None` where no node stands out; and how often each named node fails against the mean of all.
+@dataclass(frozen=True)
+class Lemons:
+    """Nodes that fail far more often than the others."""
+
+    fit: LemonFit
+    times: FloatArray
+    """By named node: how often it fails against the mean of all."""
+    gain: float
+    """Of the log-likelihood, over one rate for all."""
+
+
+def lemons_of(events: IntArray, num_nodes: int, names: Sequence[str]) -> Lemons | None:
+    """The lemons; `None` where no node stands out.
 
     `events` counts by named node, each burst once; other nodes had none. A node stands out where so many events on it
     have a probability of `SIGNIFICANCE` over the number of nodes, with the rate of all that do not stand out. Share
@@ -33,7 +43,7 @@ def lemons_of(
     counts[: len(events)] = events
     standing = _standing_out(counts)
     if not standing.any():
-        return None, np.ones(len(events))
+        return None
     values, numbers = np.unique(counts, return_counts=True)
     usual = float(counts[~standing].mean())
     most = float(counts[standing].mean())
@@ -56,7 +66,9 @@ def lemons_of(
     )
     lemon = _lemon_probability(events.astype(float), share, means)
     expected = means[0] + lemon * (means[1] - means[0])
-    return found, expected / ((1.0 - share) * means[0] + share * means[1])
+    mean = float(counts.mean())
+    alike = float(numbers @ (values * np.log(mean) - mean))
+    return Lemons(found, expected / ((1.0 - share) * means[0] + share * means[1]), top - alike)
 
 
 def _standing_out(counts: IntArray) -> npt.NDArray[np.bool_]:

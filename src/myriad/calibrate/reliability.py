@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from myriad.calibrate.bursts import Bursts, bursts_of
 from myriad.calibrate.durations import fit_duration
-from myriad.calibrate.failure_law import failure_law, service_of
+from myriad.calibrate.failure_law import FailureLaw, failure_law, service_of
 from myriad.calibrate.incident_log import IncidentLog
-from myriad.calibrate.lemons import lemons_of
+from myriad.calibrate.lemons import Lemons, lemons_of
 from myriad.calibrate.step_log import StepLog, fit_steps
 from myriad.estimate.poisson import mean_interval
 from myriad.spec.reliability import Effect
@@ -43,9 +43,8 @@ def fit_reliability(log: IncidentLog, cluster: Described, steps: StepLog | None 
     first = np.ones(len(log), dtype=bool)
     for index, found in enumerate(bursts):
         first[log.cause == index] = found.first
-    machine = np.array([component != "software" for component in log.components])[log.cause]
-    events = np.bincount(log.node[first & machine & (log.node >= 0)], minlength=len(log.nodes))
-    lemons, times = lemons_of(events, cluster.num_nodes, log.nodes)
+    lemons = _lemons(log, bursts, first, cluster)
+    times = np.ones(len(log.nodes)) if lemons is None else lemons.times
     causes = [_cause(log, index, bursts[index], times, cluster) for index in range(len(log.causes))]
     causes.sort(key=lambda one: -one.events)
     rate = _whole_rate(log, bursts, cluster)
@@ -59,7 +58,7 @@ def fit_reliability(log: IncidentLog, cluster: Described, steps: StepLog | None 
         per_1000_node_days=rate,
         mttf_s={size: _mttf(rate, -(-size // cluster.accelerators_per_node)) for size in JOB_SIZES},
         causes=tuple(causes),
-        lemons=lemons,
+        lemons=None if lemons is None else lemons.fit,
         steps=None if steps is None else fit_steps(steps),
         assumed=_assumed(log, causes, cluster),
     )
@@ -68,6 +67,29 @@ def fit_reliability(log: IncidentLog, cluster: Described, steps: StepLog | None 
 def _bursts(log: IncidentLog) -> list[Bursts]:
     of_cause = [log.cause == index for index in range(len(log.causes))]
     return [bursts_of(log.time_s[mine], log.node[mine], log.window_s) for mine in of_cause]
+
+
+def _lemons(log: IncidentLog, bursts: list[Bursts], first: npt.NDArray[np.bool_], cluster: Described) -> Lemons | None:
+    """Nodes that stand out, unless parts that fail young explain the log better: they too make one node fail often."""
+    machine = np.array([component != "software" for component in log.components])[log.cause]
+    events = np.bincount(log.node[first & machine & (log.node >= 0)], minlength=len(log.nodes))
+    lemons = lemons_of(events, cluster.num_nodes, log.nodes) if len(log.nodes) else None
+    if lemons is None:
+        return None
+    alike = np.ones(len(log.nodes))
+    laws = [_law(log, index, one, alike, cluster) for index, one in enumerate(bursts)]
+    young = sum(law.gain for law in laws if law.shape_used < 1.0)
+    return lemons if lemons.gain > young else None
+
+
+def _law(log: IncidentLog, index: int, bursts: Bursts, times: FloatArray, cluster: Described) -> FailureLaw:
+    heads = np.flatnonzero(log.cause == index)[bursts.first]
+    service = service_of(
+        log.time_s[heads], log.node[heads], np.nan_to_num(log.downtime_s[heads]),
+        np.ones(len(times)) if log.components[index] == "software" else times,
+        cluster.num_nodes, log.window_s, cluster.age_s,
+    )  # fmt: skip
+    return failure_law(service, bursts.size)
 
 
 def _whole_rate(log: IncidentLog, bursts: list[Bursts], cluster: Described) -> Interval:
@@ -89,14 +111,7 @@ def _mttf(per_1000_node_days: Interval, nodes: int) -> Interval:
 def _cause(log: IncidentLog, index: int, bursts: Bursts, times: FloatArray, cluster: Described) -> CauseFit:
     mine = log.cause == index
     downtime = log.downtime_s[mine]
-    component = log.components[index]
-    heads = np.flatnonzero(mine)[bursts.first]
-    service = service_of(
-        log.time_s[heads], log.node[heads], np.nan_to_num(log.downtime_s[heads]),
-        np.ones(len(times)) if component == "software" else times,
-        cluster.num_nodes, log.window_s, cluster.age_s,
-    )  # fmt: skip
-    law = failure_law(service, bursts.size)
+    law = _law(log, index, bursts, times, cluster)
     name = log.causes[index]
     speed = log.speed[mine]
     slow = speed[np.isfinite(speed) & (speed < 1.0)]
@@ -106,7 +121,7 @@ def _cause(log: IncidentLog, index: int, bursts: Bursts, times: FloatArray, clus
     found_s = np.nan_to_num(log.detection_s[mine]) + np.nan_to_num(log.diagnosis_s[mine])
     return CauseFit(
         name=name,
-        component=component,
+        component=log.components[index],
         common=name not in log.uncommon,
         names=log.names[name],
         effect=effect,
