@@ -68,10 +68,10 @@ def protected(
     causes: Sequence[Interruption],
     storage_given: bool = True,
 ) -> Protected:
-    """The gang with the checkpoints of a recovery: times that are not given come from the state's size, intervals that
-    are not given are those with the largest expected ETTR for these causes.
+    """The gang with the checkpoints of a recovery, all times known.
 
-    `gang` has everything but its levels.
+    Times that are not given come from the state's size, intervals that are not given are those with the largest
+    expected ETTR for these causes. `gang` has everything but its levels.
     """
     assumed: list[str] = []
     timed = [_timed(recovery, number, state_bytes, machines) for number in range(len(recovery.checkpoints))]

@@ -15,6 +15,7 @@ from myriad.cli import (
     estimate,
     explain,
     fabric,
+    goodput,
     launch,
     mix,
     plan,
@@ -46,6 +47,8 @@ One question at a time:
   myriad serving search --model qwen3-32b --cluster h200:32
     --input 4000 --output 1000 --ttft 2s --tpot 50ms
   myriad fabric compare fat-tree-ndr,deepseek-mpft --cluster dgx-h100:8192
+  myriad goodput --cluster h100:16384 --reliability llama3-h100
+    --model llama3.1-405b
   myriad explain --row mb-254
   myriad launch deployment.yaml --to launch
   myriad serving simulate --model qwen3-32b --cluster h200:8 --tp 2 --trace trace.csv
@@ -100,6 +103,7 @@ app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.command("device", epilog=device.EXAMPLES)(device.device)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
+app.command("goodput", epilog=goodput.EXAMPLES)(goodput.goodput)
 services.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")

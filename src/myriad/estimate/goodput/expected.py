@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -17,6 +17,9 @@ PARTS: Final = (
     "productive", "checkpoint", "lost_work", "detection", "diagnosis", "restart", "waiting", "degraded",
 )  # fmt: skip
 """Where the time of a job goes: the categories of a simulated campaign, but for maintenance."""
+
+MOST_SPARES: Final = 10
+"""Times the nodes of a job: more are not sought."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ def expected(gang: Gang, causes: Sequence[Interruption]) -> Expected:
     """The expected effective training time ratio of a long job, and its other parts.
 
     Renewal: a run starts from a snapshot, is stopped after an exponential time with the summed rate r of all causes,
-    found, diagnosed and restarted; a restart of length R is itself stopped with 1 - exp(-r R) and begins again. Then
+    found, diagnosed and restarted; what breaks in the time S that this takes begins it anew, so that it takes
+    (exp(r S) - 1) / r in all. Then
 
         ETTR = [1/r - lost] (1 - blocked) (1 - slowed) (1 - waiting) / [1/r + stop]
 
@@ -78,7 +82,7 @@ def expected(gang: Gang, causes: Sequence[Interruption]) -> Expected:
         blocked = np.minimum(blocked_fraction(gang.levels), 1.0)
         return Expected(_parts(productive=1.0 - blocked, checkpoint=blocked), np.inf)
     run_s = 1.0 / rate
-    lost = sum((cause.stops_per_s / rate * _lost_s(gang, cause, stops) for cause in stops), start=np.asarray(0.0))
+    lost = sum((cause.stops_per_s / rate * lost_work_s(gang, cause, stops) for cause in stops), start=np.asarray(0.0))
     lost = np.minimum(lost, run_s)
     productive = (run_s - lost) * np.maximum(1.0 - blocked_fraction(gang.levels), 0.0)
     checkpoint = blocked_s(gang.levels, rate)
@@ -99,10 +103,11 @@ def _parts(**shares: Array) -> dict[str, Array]:
     return {name: np.broadcast_to(np.asarray(shares.get(name, 0.0), dtype=float), shape) for name in PARTS}
 
 
-def _lost_s(gang: Gang, cause: Interruption, stops: Sequence[Interruption]) -> Array:
+def lost_work_s(gang: Gang, cause: Interruption, stops: Sequence[Interruption]) -> Array:
     """Lost by one cause. Only those that need the same or a safer place start the clock of its checkpoints anew."""
-    left = tuple(level for level in gang.levels if survives(level.to, cause.nodes))
-    resets = sum(one.stops_per_s for one in stops if all(level in left for level in _left(gang, one)))
+    left = _left(gang, cause)
+    places = {level.to for level in left}
+    resets = sum(one.stops_per_s for one in stops if places.issuperset(level.to for level in _left(gang, one)))
     unseen = cause.detection_s if cause.effect == "corrupt" else 0.0
     return lost_s(left, resets) + unseen
 
@@ -119,18 +124,27 @@ def restart_s(gang: Gang, cause: Interruption) -> float:
 
 
 def _stopped(gang: Gang, stops: Sequence[Interruption], rate: float) -> dict[str, Array]:
-    """Detection, diagnosis and restart from one run to the next, restarts that fail included."""
+    """Detection, diagnosis and restart from one run to the next; what breaks meanwhile begins all of it anew.
+
+    Of three phases of fixed lengths in a row, each lasts (1 - exp(-r length)) / r as far as it is reached.
+    """
     share = np.array([cause.stops_per_s / rate for cause in stops])
-    restarts = np.array([restart_s(gang, cause) for cause in stops])
-    detection = np.array([cause.detection_s if cause.effect == "stop" else 0.0 for cause in stops])
-    diagnosis = np.array([cause.diagnosis_s if cause.effect != "slow" else 0.0 for cause in stops])
-    attempts = 1.0 / float((share * np.exp(-rate * restarts)).sum())
-    tried = float((share * -np.expm1(-rate * restarts)).sum()) / rate
-    return {
-        "detection": np.asarray(attempts * float((share * detection).sum())),
-        "diagnosis": np.asarray(attempts * float((share * diagnosis).sum())),
-        "restart": np.asarray(attempts * tried),
-    }
+    lengths = np.array([stop_phases_s(gang, cause) for cause in stops])
+    ends = np.cumsum(lengths, axis=1)
+    attempts = 1.0 / float((share * np.exp(-rate * ends[:, -1])).sum())
+    lasted = np.exp(-rate * (ends - lengths)) * -np.expm1(-rate * lengths) / rate
+    means = attempts * (share[:, None] * lasted).sum(axis=0)
+    return {name: np.asarray(value) for name, value in zip(("detection", "diagnosis", "restart"), means, strict=True)}
+
+
+def stop_phases_s(gang: Gang, cause: Interruption) -> tuple[float, float, float]:
+    """For how long a cause keeps a job from training, in seconds: detection, diagnosis and restart.
+
+    Jobs that are slow or spoiled train on until that is found.
+    """
+    detection_s = cause.detection_s if cause.effect == "stop" else 0.0
+    diagnosis_s = cause.diagnosis_s if cause.effect != "slow" else 0.0
+    return detection_s, diagnosis_s, restart_s(gang, cause)
 
 
 def _repairs(gang: Gang, causes: Sequence[Interruption]) -> tuple[float, list[Repairs]]:
@@ -147,3 +161,18 @@ def _repairs(gang: Gang, causes: Sequence[Interruption]) -> tuple[float, list[Re
 def _waiting(gang: Gang, causes: Sequence[Interruption]) -> float:
     pool_nodes, repairs = _repairs(gang, causes)
     return waiting_fraction(pool_nodes, gang.spare_nodes, repairs, gang.repair_crews)
+
+
+def spares_for(gang: Gang, causes: Sequence[Interruption], waiting: float) -> int | None:
+    """The least spare nodes with which the job waits for no more than a share of the time; `None` without repairs."""
+    if not _repairs(gang, causes)[1]:
+        return None
+    low, high = -1, 1
+    while _waiting(replace(gang, spare_nodes=high), causes) > waiting:
+        low, high = high, 2 * high
+        if high > MOST_SPARES * gang.nodes:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _waiting(replace(gang, spare_nodes=middle), causes) <= waiting else (middle, high)
+    return high

@@ -62,8 +62,8 @@ class _Streams:
     def arrivals(self, generation: int) -> np.random.Generator:
         return self.generator(generation, _ARRIVALS)
 
-    def marks(self, generation: int, count: int) -> FloatArray:
-        return marks.marks(self.generator(generation, _MARKS), count)
+    def marks(self, generation: int, count: int, which: int = _MARKS) -> FloatArray:
+        return marks.marks(self.generator(generation, which), count)
 
 
 def _of_cause(
@@ -98,21 +98,25 @@ def _events(
     groups: Groups, cause: FailureCause, horizon_s: float, streams: _Streams, kept_share: float
 ) -> tuple[FloatArray, IntArray, FloatArray]:
     """Times, groups and marks of the events that are kept, those of bursts included."""
-    times, of, marked = [np.empty(0)], [np.empty(0, dtype=np.int64)], [np.empty((0, marks.COLUMNS))]
-    for generation, (begun, begun_marks) in enumerate(_begun(groups, cause, horizon_s, streams)):
-        sizes = marks.burst_sizes(cause, begun_marks)
-        more = np.repeat(np.arange(len(begun)), sizes - 1)
-        later = begun.time_s[more] + cause.burst_within * _waited(streams.generator(generation, _GAPS), more, sizes)
-        both = np.concatenate((begun.time_s, later))
-        kept = np.concatenate((begun_marks, begun_marks[more]))[:, marks.KEPT] < kept_share
-        kept &= both < horizon_s
-        times.append(both[kept])
-        of.append(np.concatenate((begun.group, begun.group[more]))[kept])
-        # The place within the group is that of the burst.
-        more_marks = marks.marks(streams.generator(generation, _MARKS_OF_BURSTS), len(more))
-        more_marks[:, marks.PLACE] = begun_marks[more, marks.PLACE]
-        marked.append(np.concatenate((begun_marks, more_marks))[kept])
-    return np.concatenate(times), np.concatenate(of), np.concatenate(marked)
+    found = []
+    for generation, (some, marked) in enumerate(_begun(groups, cause, horizon_s, streams)):
+        time, group = some.time_s, some.group
+        kept = marked[:, marks.KEPT] < kept_share
+        if cause.burst > 1.0:
+            sizes = marks.burst_sizes(cause, marked)
+            burst = np.repeat(np.arange(len(time)), sizes - 1)
+            waited = _waited(streams.generator(generation, _GAPS), burst, sizes)
+            more = streams.marks(generation, len(burst), _MARKS_OF_BURSTS)
+            more[:, marks.PLACE] = marked[burst, marks.PLACE]
+            time = np.concatenate((time, time[burst] + cause.burst_within * waited))
+            group, kept = np.concatenate((group, group[burst])), np.concatenate((kept, kept[burst]))
+            marked = np.concatenate((marked, more))
+        kept &= time < horizon_s
+        found.append((time[kept], group[kept], marked[kept]))
+    if not found:
+        return np.empty(0), np.empty(0, dtype=np.int64), np.empty((0, marks.COLUMNS))
+    times, groups_of_all, all_marks = zip(*found, strict=True)
+    return np.concatenate(times), np.concatenate(groups_of_all), np.concatenate(all_marks)
 
 
 def _waited(generator: np.random.Generator, burst: IntArray, sizes: IntArray) -> FloatArray:
