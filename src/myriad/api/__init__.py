@@ -40,6 +40,7 @@ from myriad.api.validate import (
     validate_serving,
     validate_training,
 )
+from myriad.api.validate_reliability import validate_reliability
 from myriad.estimate.device_or_cloud import device_or_cloud
 
 __all__ = [
@@ -51,5 +52,5 @@ __all__ = [
     "price_check", "prices_of", "reliability_entry_text", "rules_of", "search_entries", "search_serving",
     "search_training", "shortened", "simulate_collective", "simulate_serving", "step_on_fabric", "sweep",
     "switches_of", "timeline_of", "timeline_of_plan", "validate_device", "validate_interconnect",
-    "validate_ranking", "validate_serving", "validate_training", "with_traffic",
+    "validate_ranking", "validate_reliability", "validate_serving", "validate_training", "with_traffic",
 ]  # fmt: skip

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from myriad.estimate.poisson import gamma_quantile
+from myriad.sim.campaign.statistics import student_quantile
 from myriad.spec.reliability_fit import DurationFit, Interval
 
 LEAST_FOR_LAW: Final = 8
 """With fewer values an exponential law is taken, whose mean has the wider interval."""
 FIXED_WITHIN: Final = 0.01
-_Z: Final = 1.959964
 
 
 def fit_duration(values_s: npt.NDArray[np.float64]) -> DurationFit | None:
@@ -35,7 +35,7 @@ def fit_duration(values_s: npt.NDArray[np.float64]) -> DurationFit | None:
         lognormal = len(values) * math.log(2.0 * math.pi * float(logs.var())) + len(values) + 2.0 * logs.sum() + 4.0
         if lognormal < 2.0 * len(values) * (math.log(mean) + 1.0) + 2.0:
             error = math.sqrt(spread / len(values) + spread**2 / (2.0 * (len(values) - 1)))
-            middle, half = centre + spread / 2.0, _student(len(values) - 1) * error
+            middle, half = centre + spread / 2.0, student_quantile(0.975, len(values) - 1) * error
             mean_s = Interval(value=math.exp(middle), low=math.exp(middle - half), high=math.exp(middle + half))
             return _fit(values, "lognormal", mean_s, math.sqrt(math.expm1(spread)))
     total, number = float(values.sum()), float(len(values))
@@ -47,11 +47,3 @@ def _fit(values: npt.NDArray[np.float64], law: str, mean_s: Interval, variation:
     return DurationFit.model_validate(
         {"events": len(values), "mean_s": mean_s, "law": law, "variation": variation}, strict=False
     )
-
-
-def _student(degrees: int) -> float:
-    """The 97.5 % point of Student's law, by the expansion of Cornish and Fisher; within 1 % from 4 degrees on."""
-    z = _Z
-    first = (z**3 + z) / (4.0 * degrees)
-    second = (5.0 * z**5 + 16.0 * z**3 + 3.0 * z) / (96.0 * degrees**2)
-    return z + first + second

@@ -28,6 +28,7 @@ from myriad.cli import (
     timeline,
     validate,
     validate_interconnect,
+    validate_reliability,
 )
 from myriad.errors import SpecError, unknown_name
 
@@ -121,6 +122,7 @@ judgements.command("serving", epilog=validate.SERVING_EXAMPLES)(validate.serving
 judgements.command("ranking", epilog=validate.RANKING_EXAMPLES)(validate.ranking)
 judgements.command("device", epilog=validate.DEVICE_EXAMPLES)(validate.device)
 judgements.command("interconnect", epilog=validate_interconnect.EXAMPLES)(validate_interconnect.interconnect)
+judgements.command("reliability", epilog=validate_reliability.EXAMPLES)(validate_reliability.reliability)
 entries.command("list")(catalog.list_)
 entries.command("show", epilog=catalog.SHOW_EXAMPLES)(catalog.show_)
 entries.command("search")(catalog.search)
