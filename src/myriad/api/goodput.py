@@ -12,7 +12,7 @@ from myriad import __version__
 from myriad.api.goodput_case import Case, case_of
 from myriad.errors import SpecError
 from myriad.estimate.goodput.best import best_intervals, with_interval
-from myriad.estimate.goodput.expected import Gang, expected, lost_work_s, stop_phases_s
+from myriad.estimate.goodput.expected import Gang, events_of, expected
 from myriad.estimate.goodput.interruptions import Interruption
 from myriad.estimate.goodput.kokolis import expected_ettr
 from myriad.spec.goodput import (
@@ -40,12 +40,10 @@ def goodput(question: GoodputQuestion) -> GoodputResult:
     case = case_of(question)
     gang, causes = case.gang, case.causes
     found = expected(gang, causes)
-    rate = sum(cause.stops_per_s for cause in causes)
-    stops = [cause for cause in causes if cause.stops_per_s > 0.0]
-    down_s = sum(cause.stops_per_s / rate * sum(stop_phases_s(gang, cause)) for cause in stops) if stops else None
-    lost_s = (
-        sum(cause.stops_per_s / rate * float(lost_work_s(gang, cause, stops)) for cause in stops) if stops else None
-    )
+    events = [event for _, event in events_of(gang, causes) if event.per_s > 0.0]
+    rate = sum(event.per_s for event in events)
+    down_s = sum(event.per_s / rate * event.down_s for event in events) if events else None
+    lost_s = sum(event.per_s / rate * float(event.lost_s) for event in events) if events else None
     line = case.protected.lines[0]
     return GoodputResult(
         version=__version__,
@@ -53,7 +51,7 @@ def goodput(question: GoodputQuestion) -> GoodputResult:
         accelerators=case.accelerators,
         nodes=round(gang.nodes),
         spare_nodes=None if question.spares is None else gang.spare_nodes,
-        mtti_s=found.mtti_s if stops else None,
+        mtti_s=found.mtti_s if events else None,
         ettr=float(found.ettr),
         parts={name: float(value) for name, value in found.parts.items()},
         checkpoint=line,
@@ -63,7 +61,7 @@ def goodput(question: GoodputQuestion) -> GoodputResult:
         curve=_curve(case),
         changes=_changes(question, case),
         sizes=_sizes(question),
-        causes=_by_cause(gang, stops, causes),
+        causes=_by_cause(gang, causes),
         kokolis_ettr=None if down_s is None else float(expected_ettr(rate, line.interval_s, down_s)),
         waiting_spares=case.enough_spares,
         assumed=case.assumed,
@@ -148,13 +146,13 @@ def _sizes(question: GoodputQuestion) -> tuple[SizePoint, ...]:
     return tuple(found)
 
 
-def _by_cause(gang: Gang, stops: Sequence[Interruption], causes: Sequence[Interruption]) -> tuple[GoodputCause, ...]:
+def _by_cause(gang: Gang, causes: Sequence[Interruption]) -> tuple[GoodputCause, ...]:
     """What each cause takes, first order: its rate times what one event costs."""
-    found = []
-    for cause in causes:
-        per_stop_s = sum(stop_phases_s(gang, cause)) + float(lost_work_s(gang, cause, stops)) if stops else 0.0
-        share = cause.stops_per_s * per_stop_s + cause.per_s * cause.slow_s * (1.0 - cause.speed)
-        found.append(
-            GoodputCause(name=cause.name, interruptions_per_day=cause.stops_per_s * DAY_S, lost=min(1.0, share))
-        )
+    per_day: dict[str, float] = {cause.name: 0.0 for cause in causes}
+    lost = dict(per_day)
+    for cause, event in events_of(gang, causes):
+        per_day[cause.name] += event.per_s * DAY_S
+        taken_s = event.per_s * (event.down_s + float(event.lost_s) + float(event.saving_s))
+        lost[cause.name] += taken_s + cause.per_s * cause.slow_s * (1.0 - cause.speed)
+    found = [GoodputCause(name=name, interruptions_per_day=per_day[name], lost=min(1.0, lost[name])) for name in lost]
     return tuple(sorted(found, key=lambda one: -one.lost))

@@ -41,8 +41,9 @@ def _met(name: str, cause: FailureCause, pool_per_s: float, breakable: Breakable
         detection_s=cause.detection.mean,
         diagnosis_s=cause.diagnosis.mean,
         repair_s=cause.repair.mean,
-        repaired=cause.repaired if reached else 0.0,
+        repaired=cause.repaired if reached and cause.repair.mean else 0.0,
         nodes=reached,
+        everybodys=not reached and cause.unit == "pool",
         speed=cause.speed,
         lasts_s=math.inf if cause.lasts is None else cause.lasts.mean,
     )

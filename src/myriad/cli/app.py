@@ -23,6 +23,7 @@ from myriad.cli import (
     search,
     serving,
     serving_price,
+    serving_simulate,
     simulate,
     sweep,
     timeline,
@@ -35,6 +36,7 @@ from myriad.errors import SpecError, unknown_name
 EXAMPLES: Final = """\b
 Everything about one system, from one file:
   myriad plan system.yaml --html report.html
+  myriad simulate system.yaml --html twin.html
 One question at a time:
   myriad estimate --model llama3.1-8b --cluster h100:8 --tp 2
     --seq-len 8192 --global-batch 128
@@ -97,6 +99,7 @@ def _myriad(
 
 
 app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
+app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("estimate", epilog=estimate.EXAMPLES)(estimate.estimate)
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("search", epilog=search.EXAMPLES)(search.search)
@@ -105,7 +108,7 @@ app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.command("device", epilog=device.EXAMPLES)(device.device)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
 app.command("goodput", epilog=goodput.EXAMPLES)(goodput.goodput)
-services.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
+services.command("simulate", epilog=serving_simulate.EXAMPLES)(serving_simulate.simulate)
 app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")
 fabric.register(fabrics)

@@ -28,14 +28,20 @@ def goodput(
     cluster: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME:COUNT", help="Of the catalog: h100:16384; or --accelerators.", autocompletion=completion.clusters
+            metavar="NAME:COUNT",
+            help="Of the catalog: h100:16384; or --accelerators.",
+            autocompletion=completion.clusters,
         ),
     ] = None,
-    accelerators: Annotated[str | None, typer.Option(metavar="COUNT", help="How many, where nobody says which.")] = None,
+    accelerators: Annotated[
+        str | None, typer.Option(metavar="COUNT", help="How many, where nobody says which.")
+    ] = None,
     accelerators_per_node: Annotated[str | None, typer.Option(metavar="COUNT", help="Of a node (default 8).")] = None,
     reliability: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="What breaks: an entry of the catalog.", autocompletion=completion.reliabilities),
+        typer.Option(
+            metavar="NAME", help="What breaks: an entry of the catalog.", autocompletion=completion.reliabilities
+        ),
     ] = None,
     mtti: Annotated[str | None, _time("Or: mean time to an interruption of the job.")] = None,
     failures_per_1000_node_days: Annotated[str | None, typer.Option(metavar="RATE", help="Or: as published.")] = None,
@@ -45,7 +51,11 @@ def goodput(
     duration: Annotated[str | None, _time("In which the interruptions were counted: 54days.")] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Model of the catalog: says how large a checkpoint is.", autocompletion=completion.models),
+        typer.Option(
+            metavar="NAME",
+            help="Model of the catalog: says how large a checkpoint is.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     checkpoint_size: Annotated[str | None, typer.Option(metavar="BYTES", help="Or: its size: 2.3TB.")] = None,
     checkpoint_to: Annotated[
@@ -72,7 +82,8 @@ def goodput(
     repair: Annotated[str | None, _time("Of a broken node (default 1 day).")] = None,
     repair_crews: Annotated[str | None, typer.Option(metavar="COUNT", help="Repairs at a time (default all).")] = None,
     mode: Annotated[
-        str | None, typer.Option(metavar="restart|elastic|replica", help="What the job does about failures (default restart).")
+        str | None,
+        typer.Option(metavar="restart|elastic|replica", help="What the job does about failures (default restart)."),
     ] = None,
     replicas: Annotated[
         str | None, typer.Option(metavar="COUNT", help="Data-parallel replicas, of elastic and replica.")
@@ -94,7 +105,9 @@ def goodput(
 
     number = read_flag("--runs", runs, CountOrZero)
     first = read_flag("--seed", seed, CountOrZero)
-    question = read_flags(GoodputQuestion, {name: given[name] for name in GoodputQuestion.model_fields if name in given})
+    question = read_flags(
+        GoodputQuestion, {name: given[name] for name in GoodputQuestion.model_fields if name in given}
+    )
     with progress("simulating") as step:
         result = api.goodput(question, number, first, step("simulating"))
     answer(result, json_file, goodput_text(result, lang))

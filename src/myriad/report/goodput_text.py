@@ -156,9 +156,7 @@ def _causes(result: GoodputResult, words: Language, numbers: Numbers) -> Table:
 
 
 def _changes(result: GoodputResult, words: Language, numbers: Numbers) -> Table:
-    table = open_table(
-        (words("campaign.improvement"), "left"), ("ETTR", "right"), (words("goodput.gain"), "right")
-    )
+    table = open_table((words("campaign.improvement"), "left"), ("ETTR", "right"), (words("goodput.gain"), "right"))
     for change in result.changes:
         gain = f"+{100 * change.gain:.2f}"
         table.add_row(words(_CHANGES[change.name]), _percent(change.ettr, numbers), gain)

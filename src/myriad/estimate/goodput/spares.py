@@ -46,8 +46,11 @@ def under_repair(pool_nodes: float, repairs: Sequence[Repairs], crews: int | Non
     for a, kind in zip(offered, repairs, strict=True):
         if kind.nodes <= most:
             sizes[kind.nodes] += a / load
+    if all(kind.nodes == 1 for kind in repairs):
+        return np.pad(jobs[: most + 1], (0, max(0, most + 1 - len(jobs))))
     found, of_jobs = np.zeros(most + 1), _none_of(most)
-    for chance in jobs:
+    last = int(np.searchsorted(np.cumsum(jobs), 1.0 - 1e-12)) + 1
+    for chance in jobs[:last]:
         found += chance * of_jobs
         of_jobs = np.convolve(of_jobs, sizes)[: most + 1]
         if not of_jobs.any():
@@ -77,12 +80,16 @@ def waiting_fraction(pool_nodes: float, spare_nodes: int, repairs: Sequence[Repa
     return max(0.0, 1.0 - float(under_repair(pool_nodes, repairs, crews, spare_nodes).sum()))
 
 
-def missing_nodes(pool_nodes: float, spare_nodes: int, repairs: Sequence[Repairs], crews: int | None) -> float:
-    """Mean number of machines that a job lacks over all time: those out of service beyond the spares."""
+def missing_nodes(
+    pool_nodes: float, spare_nodes: int, replica_nodes: int, repairs: Sequence[Repairs], crews: int | None
+) -> float:
+    """Mean machines that a job lacks: those out of service beyond the spares, in whole replicas."""
     offered = sum(kind.per_s * kind.repair_s * kind.nodes for kind in repairs)
     if offered <= 0.0:
         return 0.0
-    most = int(min(pool_nodes, spare_nodes + 20.0 + 10.0 * max(kind.nodes for kind in repairs) + 4.0 * offered))
+    widest = max(kind.nodes for kind in repairs)
+    most = int(min(pool_nodes, spare_nodes + 20.0 + 10.0 * widest + 4.0 * offered))
     chances = under_repair(pool_nodes, repairs, crews, most)
     beyond = np.maximum(np.arange(most + 1) - spare_nodes, 0)
-    return float((chances * beyond).sum() + max(0.0, 1.0 - chances.sum()) * (most - spare_nodes))
+    whole = -(-beyond // replica_nodes) * replica_nodes
+    return float((chances * whole).sum() + max(0.0, 1.0 - chances.sum()) * whole[-1])

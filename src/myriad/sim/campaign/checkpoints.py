@@ -61,19 +61,22 @@ class Training:
         """Trains on from here; the gaps of all levels count from now."""
         self.anchor_s = self.settled_s = now_s
         self.clock_s = 0.0
+        self._resumed_at_s = self.progress_s
         self.counts = [0] * len(self.levels)
 
     def resume(self, now_s: float) -> None:
         """Trains on after a stall since the last `settle`, in the same gaps."""
         self.anchor_s += now_s - self.settled_s
         self.settled_s = now_s
+        self._resumed_at_s = self.progress_s
 
     def settle(self, now_s: float) -> tuple[float, float]:
         """Goes on to `now_s`; the seconds since the last call that training went on, and that it was blocked."""
         clock_s, counts = self._after(now_s - self.anchor_s)
         clock_s = max(clock_s, self.clock_s)
         for level, count in enumerate(counts):
-            self._write(level, count, now_s)
+            if self.pending[level] is not None or count > self.counts[level]:
+                self._write(level, count, now_s)
         trained_s = clock_s - self.clock_s
         blocked_s = max(0.0, now_s - self.settled_s - trained_s)
         self.progress_s += self.speed * trained_s
@@ -127,9 +130,9 @@ class Training:
         self.saved[level] = Snapshot(now_s, self.progress_s, now_s, complete=True)
 
     def lose(self, step_s: float) -> float:
-        """Takes back the step under way, but nothing that a checkpoint has; the seconds lost."""
-        had = [one.progress_s for one in (*self.saved, *self.pending) if one is not None]
-        lost_s = min(step_s, self.progress_s - max(had, default=0.0))
+        """Takes back the step under way, but nothing that a checkpoint or a stall came after; the seconds lost."""
+        kept = [one.progress_s for one in (*self.saved, *self.pending) if one is not None]
+        lost_s = min(step_s, self.progress_s - max(self._resumed_at_s, *kept, 0.0))
         self.progress_s -= lost_s
         return lost_s
 
@@ -160,7 +163,7 @@ class Training:
         if pending is not None and (count > self.counts[level] or pending.usable_s <= now_s):
             pending.complete = True
             self.saved[level], self.pending[level] = pending, None
-        if count == self.counts[level]:
+        if count <= self.counts[level]:
             return
         newest = self._snapshot(level, count)
         if newest.usable_s > now_s:
@@ -209,10 +212,10 @@ class Training:
 
 def _started(clock_s: float, gap_s: float, with_last: bool) -> int:
     """Multiples of the gap before `clock_s`, and at it too `with_last`: compared as they are computed elsewhere."""
-    if math.isinf(gap_s):
+    if clock_s < gap_s:
         return 0
     count = int(clock_s / gap_s)
-    while count * gap_s > clock_s or (count * gap_s == clock_s and count and not with_last):
+    while count * gap_s > clock_s or (count * gap_s == clock_s and not with_last):
         count -= 1
     while (count + 1) * gap_s < clock_s or ((count + 1) * gap_s == clock_s and with_last):
         count += 1

@@ -32,14 +32,12 @@ class Nodes:
         self._busy = 0
         self._queue: deque[tuple[list[int], float]] = deque()
 
-    @property
-    def usable(self) -> int:
-        return self.counts[SPARE] + self.counts[JOB]
-
     def put(self, node: int, state: int) -> None:
-        self.counts[self.state[node]] -= 1
-        self.counts[state] += 1
-        self.state[node] = state
+        """Moves one node."""
+        counts, states = self.counts, self.state
+        counts[states[node]] -= 1
+        counts[state] += 1
+        states[node] = state
         if state == SPARE:
             heapq.heappush(self._free, node)
 

@@ -85,6 +85,8 @@ class Walk:
     def settle(self, now_s: float) -> None:
         """Books what passed since the last time."""
         spend, passed_s = self.account.spend, now_s - self._since_s
+        if not passed_s:
+            return
         if self.phase == PRODUCTIVE:
             trained_s, blocked_s = self.training.settle(now_s)
             spend(CHECKPOINT, NOBODY, blocked_s)
@@ -104,7 +106,7 @@ class Walk:
     def stop(
         self, now_s: float, cause: int, node: int, row: int, found_s: tuple[float, float], hit: list[int], gone: bool
     ) -> None:
-        """A failure ends the step. `found_s`: detection, diagnosis; `hit`: the job's nodes, out of service if `gone`."""
+        """A failure ends the step. `found_s`: detection, diagnosis; `hit`: its nodes, out of service if `gone`."""
         if self.phase in RUNS and self.campaign.mode == "replica" and hit:
             ready_s = now_s + found_s[0] + found_s[1]
             if self._leave(now_s, hit, cause, ready_s, gone, row):
