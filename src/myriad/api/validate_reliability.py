@@ -13,6 +13,7 @@ from myriad import catalog
 from myriad.api.failures import breakable_of
 from myriad.api.goodput import goodput
 from myriad.errors import SpecError
+from myriad.sim.campaign.statistics import student_quantile
 from myriad.sim.failures import draw_incidents
 from myriad.spec.goodput import GoodputQuestion
 from myriad.spec.reliability import Duration, FailureCause, Rate, Reliability
@@ -42,6 +43,7 @@ def validate_reliability(
     predict = Predictors(
         counts=lambda cluster: _counts(cluster, runs, seed),
         draw=lru_cache(maxsize=None)(lambda rate, nodes: _draw(rate, nodes, seed)),
+        student=lambda freedom: student_quantile(0.975, freedom),
         goodput=lambda question: _goodput(question, runs, seed),
     )
     return validate_published(published, predict, runs, seed, progress)

@@ -29,7 +29,7 @@ def reliability_accuracy_text(result: ReliabilityValidation) -> Iterator[Rendera
 
 def _row(row: ReliabilityRow) -> Iterator[str]:
     error = f"{row.error:+.1%}" if row.unit != "share" or row.part != "ETTR" else f"{100 * row.error:+.1f} points"
-    yield f"{'    ' if row.holds else 'off '}{row.id}: {row.what}"
+    yield f"{'    ' if row.holds else 'off '}{row.id}{'' if row.what in row.id else ': ' + row.what}"
     published = {"exact": "", "at-least": "at least ", "projected": "projected "}[row.claim]
     said = [f"published {published}{_shown(row, row.published)}"] if row.published is not None else []
     said += [f"by formula {_shown(row, row.formula)}"] if row.formula is not None else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -32,10 +33,16 @@ MTTF_WITHIN: Final = 0.05
 ETTR_WITHIN: Final = 0.02
 OVERHEAD_WITHIN: Final = 0.15
 """Of the overhead itself: a blocking time of 0.04 s is printed to one digit."""
+LEAST_OTHERS: Final = 3
+"""Clusters that a further one is predicted from."""
 LAW_SIZES: Final = (8, 64, 512, 1024, 4096, 16384, 65536, 131072)
 LAW_RATE: Final = 6.50
 """Failures per 1,000 node-days that the law is drawn with: RSC-1's."""
 NODE: Final = 8
+
+
+Maker = Callable[[], Iterator[ReliabilityRow]]
+"""What makes one row or several."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,8 @@ class Predictors:
     """Cause of the cluster's profile -> simulated mean count in its days."""
     draw: Callable[[float, int], tuple[int, float]]
     """Failures per 1,000 node-days and nodes -> events drawn, and in how many seconds."""
+    student: Callable[[int], float]
+    """Degrees of freedom -> 97.5 % point of Student's law."""
     goodput: Callable[[Mapping[str, Any]], Goodput]
     """Keys of a question about goodput -> what it leads to."""
 
@@ -93,27 +102,20 @@ def _part(rows: Sequence[ReliabilityRow], part: Part) -> PartJudgement:
     return PartJudgement(rows=len(mine), hold=len(hold), bounds=sum(row.claim == "at-least" for row in hold))
 
 
-def _makers(
-    published: Sequence[PublishedReliability], predict: Predictors
-) -> Iterator[Callable[[], list[ReliabilityRow]]]:
+def _makers(published: Sequence[PublishedReliability], predict: Predictors) -> Iterator[Maker]:
     clusters = [cluster for file in published for cluster in file.clusters]
     for file in published:
         source = file.source.title
         for cluster in file.clusters:
             if cluster.profile is not None:
-                yield lambda cluster=cluster, source=source: list(_by_cause(cluster, source, predict))
-            yield lambda cluster=cluster, source=source: [_left_out(cluster, source, clusters)]
-        for mttf in file.mttf:
-            yield lambda mttf=mttf, source=source: [_mttf(mttf, source, predict)]
-        for run in file.runs:
-            yield lambda run=run, source=source: [_run(run, source, predict)]
-        for overhead in file.overheads:
-            yield lambda overhead=overhead, source=source: [_overhead(overhead, source)]
+                yield partial(_by_cause, cluster, source, predict)
+            yield partial(_left_out, cluster, source, clusters, predict)
+        yield from (partial(_mttf, row, source, predict) for row in file.mttf)
+        yield from (partial(_run, run, source, predict) for run in file.runs)
+        yield from (partial(_overhead, row, source) for row in file.overheads)
         for step in file.every_step:
-            others = [one for one in file.every_step if one is not step]
-            yield lambda step=step, others=others, source=source: [_every_step(step, others, source)]
-    for size in LAW_SIZES:
-        yield lambda size=size: [_law(size, predict)]
+            yield partial(_every_step, step, [one for one in file.every_step if one is not step], source)
+    yield from (partial(_law, size, predict) for size in LAW_SIZES)
 
 
 def _by_cause(cluster: PublishedCluster, source: str, predict: Predictors) -> Iterator[ReliabilityRow]:
@@ -131,32 +133,39 @@ def _by_cause(cluster: PublishedCluster, source: str, predict: Predictors) -> It
         )  # fmt: skip
 
 
-def _left_out(cluster: PublishedCluster, source: str, clusters: Sequence[PublishedCluster]) -> ReliabilityRow:
-    """The rate by the geometric mean of the other clusters that count alike, judged by their range."""
-    others = [
-        one.rate for one in clusters if one is not cluster and one.counts == cluster.counts and one.claim == "exact"
-    ]
-    predicted = math.exp(float(np.mean(np.log(others))))
-    low, high = min(others), max(others)
-    above = cluster.claim == "at-least"
+def _left_out(
+    cluster: PublishedCluster, source: str, clusters: Sequence[PublishedCluster], predict: Predictors
+) -> Iterator[ReliabilityRow]:
+    """The rate by the geometric mean of the other clusters that count alike, judged by their 95 % prediction interval.
+
+    exp(mean +- t sd sqrt(1 + 1/n)) of the logarithms of n rates, t Student's with n - 1 degrees
+    """
+    others = np.log(
+        [one.rate for one in clusters if one is not cluster and one.counts == cluster.counts and one.claim == "exact"]
+    )
+    if len(others) < LEAST_OTHERS:
+        return
+    predicted = math.exp(float(others.mean()))
+    within = predict.student(len(others) - 1) * float(others.std(ddof=1)) * math.sqrt(1.0 + 1.0 / len(others))
+    low, high = predicted * math.exp(-within), predicted * math.exp(within)
     note = f"{len(others)} other clusters"
     if cluster.events is not None and cluster.days is not None:
         scale = cluster.nodes * cluster.days / 1000.0
-        note += f": {predicted * scale:,.0f} interruptions for {cluster.events:,.0f} counted"
-    return ReliabilityRow(
+        note += f": {predicted * scale:,.0f} interruptions for {cluster.events:,.4g} counted"
+    yield ReliabilityRow(
         id=cluster.id, part=CLUSTERS, what=cluster.what, source=source, unit="per 1,000 node-days",
         claim=cluster.claim, published=cluster.rate, formula=predicted, simulated=None, low=low, high=high,
         error=predicted / cluster.rate - 1.0, allowed=None,
-        holds=predicted >= cluster.rate if above else low <= cluster.rate <= high,
+        holds=predicted >= cluster.rate if cluster.claim == "at-least" else low <= cluster.rate <= high,
         note=f"{note}. {cluster.note}".strip(),
     )  # fmt: skip
 
 
-def _mttf(row: PublishedMttf, source: str, predict: Predictors) -> ReliabilityRow:
+def _mttf(row: PublishedMttf, source: str, predict: Predictors) -> Iterator[ReliabilityRow]:
     formula = mttf_s(row.per_1000_node_days, row.accelerators)
     simulated, low, high = _drawn(row.per_1000_node_days, row.accelerators, predict)
     error = simulated / row.published - 1.0
-    return ReliabilityRow(
+    yield ReliabilityRow(
         id=row.id, part=MTTF, what=f"{row.accelerators:,} accelerators", source=source, unit="seconds",
         claim="projected" if row.projected else "exact", published=row.published, formula=formula,
         simulated=simulated, low=low, high=high, error=error, allowed=MTTF_WITHIN,
@@ -164,11 +173,11 @@ def _mttf(row: PublishedMttf, source: str, predict: Predictors) -> ReliabilityRo
     )  # fmt: skip
 
 
-def _law(accelerators: int, predict: Predictors) -> ReliabilityRow:
+def _law(accelerators: int, predict: Predictors) -> Iterator[ReliabilityRow]:
     """The law itself against draws: no published figure, whatever the size."""
     formula = mttf_s(LAW_RATE, accelerators)
     simulated, low, high = _drawn(LAW_RATE, accelerators, predict)
-    return ReliabilityRow(
+    yield ReliabilityRow(
         id=f"law-{accelerators}", part=MTTF, what=f"{accelerators:,} accelerators", source="1 / (nodes x rate)",
         unit="seconds", claim="exact", published=None, formula=formula, simulated=simulated, low=low, high=high,
         error=simulated / formula - 1.0, allowed=None, holds=low <= formula <= high,
@@ -187,12 +196,12 @@ def _drawn(per_1000_node_days: float, accelerators: int, predict: Predictors) ->
     return seconds / events, seconds / most, seconds / fewest
 
 
-def _run(run: PublishedRun, source: str, predict: Predictors) -> ReliabilityRow:
+def _run(run: PublishedRun, source: str, predict: Predictors) -> Iterator[ReliabilityRow]:
     """An effective training time from what its source states; a bound only says too little."""
     found = predict.goodput({**run.stated, **run.taken})
     error = found.simulated - run.published
     taken = [f"{name.replace('_', ' ')} {value}: {run.reasons[name]}" for name, value in run.taken.items()]
-    return ReliabilityRow(
+    yield ReliabilityRow(
         id=run.id, part=ETTR, what=run.what, source=source, unit="share", claim=run.claim, published=run.published,
         formula=found.formula, simulated=found.simulated, low=found.low, high=found.high, error=error,
         allowed=ETTR_WITHIN, holds=_within(run.claim, error, found.formula - run.published),
@@ -207,23 +216,23 @@ def _within(claim: Claim, *errors: float) -> bool:
     return all(abs(error) <= ETTR_WITHIN for error in errors)
 
 
-def _overhead(row: PublishedOverhead, source: str) -> ReliabilityRow:
-    return _judged_overhead(row.id, row.what, source, row.published, row.blocking / row.interval, row.note)
+def _overhead(row: PublishedOverhead, source: str) -> Iterator[ReliabilityRow]:
+    yield from _judged_overhead(row.id, row.what, source, row.published, row.blocking / row.interval, row.note)
 
 
-def _every_step(row: EveryStep, others: Sequence[EveryStep], source: str) -> ReliabilityRow:
+def _every_step(row: EveryStep, others: Sequence[EveryStep], source: str) -> Iterator[ReliabilityRow]:
     """What is lost is b / (T + b); the step's time T is the median of those that the other rows imply."""
     step_s = float(np.median([one.blocking * one.kept / (1.0 - one.kept) for one in others]))
     predicted = row.blocking / (step_s + row.blocking)
     note = f"step of {step_s:.2f} s by the other rows. {row.note}".strip()
-    return _judged_overhead(row.id, row.what, source, 1.0 - row.kept, predicted, note)
+    yield from _judged_overhead(row.id, row.what, source, 1.0 - row.kept, predicted, note)
 
 
 def _judged_overhead(
     row_id: str, what: str, source: str, published: float, predicted: float, note: str
-) -> ReliabilityRow:
+) -> Iterator[ReliabilityRow]:
     error = predicted / published - 1.0
-    return ReliabilityRow(
+    yield ReliabilityRow(
         id=row_id, part=OVERHEAD, what=what, source=source, unit="share", claim="exact", published=published,
         formula=predicted, simulated=None, low=None, high=None, error=error, allowed=OVERHEAD_WITHIN,
         holds=abs(error) <= OVERHEAD_WITHIN, note=note,
