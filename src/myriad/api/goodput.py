@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from myriad import __version__
 from myriad.api.goodput_case import Case, case_of
+from myriad.api.goodput_runs import simulated
 from myriad.errors import SpecError
 from myriad.estimate.goodput.best import best_intervals, with_interval
 from myriad.estimate.goodput.expected import Gang, events_of, expected
@@ -32,8 +33,10 @@ _CURVE_SPAN: Final = 30.0
 """The curve goes from so much below the intervals that are named to so much above them."""
 
 
-def goodput(question: GoodputQuestion) -> GoodputResult:
-    """The goodput of one job by the closed form, with what would change it.
+def goodput(
+    question: GoodputQuestion, runs: int = 0, seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> GoodputResult:
+    """The goodput of one job by the closed form, with what would change it; with `runs` also simulated so often.
 
     Raises SpecError or MissingDataError for names that the catalog lacks.
     """
@@ -44,6 +47,9 @@ def goodput(question: GoodputQuestion) -> GoodputResult:
     rate = sum(event.per_s for event in events)
     down_s = sum(event.per_s / rate * event.down_s for event in events) if events else None
     lost_s = sum(event.per_s / rate * float(event.lost_s) for event in events) if events else None
+    simulation = None
+    if runs:
+        simulation = simulated(case, found.mtti_s, runs, seed, question.duration, progress or _nobody)
     line = case.protected.lines[0]
     return GoodputResult(
         version=__version__,
@@ -64,8 +70,13 @@ def goodput(question: GoodputQuestion) -> GoodputResult:
         causes=_by_cause(gang, causes),
         kokolis_ettr=None if down_s is None else float(expected_ettr(rate, line.interval_s, down_s)),
         waiting_spares=case.enough_spares,
+        simulated=simulation,
         assumed=case.assumed,
     )
+
+
+def _nobody(_done: int, _of: int) -> None:
+    """Progress that nobody watches."""
 
 
 def _ettr(gang: Gang, causes: Sequence[Interruption]) -> float:

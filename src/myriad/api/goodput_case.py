@@ -30,11 +30,13 @@ DETECTION_S: Final = 180.0
 """Until it is known what to take out, where nothing is known: between a minute with inspections and the ten of a
 communication timeout (ByteRobust)."""
 REPAIR_S: Final = DAY_S
-"""Of spares that are counted, where nothing is known."""
+"""Of a node, where nothing is known."""
 WRITE_S: Final = 60.0
 """Of a state of unknown size, and as much to read it."""
 IDLE: Final = 1e-3
-"""Share of the time that a job may wait for machines where nobody counted the spares."""
+"""Share of the time that a job may wait for machines and still count as having enough spares."""
+NEVER: Final = 1e-6
+"""And where nobody counted the spares."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,10 @@ def case_of(question: GoodputQuestion, accelerators: int | None = None) -> Case:
         heal_s=checkpoint_cost("peer-memory", state or 0.0, machines.saving).read_s,
         repair_crews=question.repair_crews,
     )
-    enough = spares_for(gang, causes, IDLE)
     if spares is None:
-        gang = replace(gang, spare_nodes=enough or 0)
-        breakable = _breakable(question, asked, machines, enough or 0)
+        many = spares_for(gang, causes, NEVER) or 0
+        gang = replace(gang, spare_nodes=many)
+        breakable = _breakable(question, asked, machines, many)
     saved = protected(recovery, state, machines.saving, gang, causes, question.storage_bandwidth is not None)
     return Case(
         accelerators=machines.accelerators,
@@ -105,7 +107,7 @@ def case_of(question: GoodputQuestion, accelerators: int | None = None) -> Case:
         causes=causes,
         protected=saved,
         replica_nodes=round(gang.replica_nodes),
-        enough_spares=enough,
+        enough_spares=spares_for(gang, causes, IDLE),
         assumed=(*_sizes_assumed(question, machines, state), *assumed, *saved.assumed, *_repairs_assumed(question)),
     )
 
@@ -236,9 +238,7 @@ def detection_s(question: GoodputQuestion) -> float:
 
 
 def _repair_s(question: GoodputQuestion) -> float:
-    if question.repair is not None:
-        return question.repair
-    return 0.0 if question.spares is None else REPAIR_S
+    return REPAIR_S if question.repair is None else question.repair
 
 
 def _sizes_assumed(question: GoodputQuestion, machines: _Machines, state: float | None) -> Sequence[str]:
@@ -261,6 +261,6 @@ def _repairs_assumed(question: GoodputQuestion) -> Sequence[str]:
             said.append("detection and diagnosis are part of the restart")
     if question.spares is None:
         said.append("spares enough that nothing waits for a repair")
-    elif question.repair is None and question.reliability is None:
+    if question.repair is None and question.reliability is None:
         said.append(f"repair {format_seconds(REPAIR_S)}")
     return said

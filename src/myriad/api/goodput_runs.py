@@ -1,0 +1,65 @@
+"""A question about goodput, simulated: the same case, with the chance that the closed form averages."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Final
+
+from myriad.api.campaign_runs import Question, runs_of
+from myriad.api.goodput_case import Case
+from myriad.engine import Local
+from myriad.errors import SpecError
+from myriad.sim.campaign import CATEGORIES, Campaign
+from myriad.sim.campaign.statistics import spread_of
+from myriad.spec.goodput import SimulatedGoodput
+from myriad.units import DAY_S
+
+INTERRUPTIONS: Final = 200.0
+"""Of each run, unless that takes it beyond the horizons."""
+SHORTEST_S: Final = 7 * DAY_S
+LONGEST_S: Final = 365 * DAY_S
+
+
+def simulated(
+    case: Case, mtti_s: float, runs: int, seed: int, horizon_s: float | None, progress: Callable[[int, int], None]
+) -> SimulatedGoodput:
+    """What many simulated runs of a case keep of their time, up to a horizon. Raises SpecError for a single run."""
+    if runs < 2:
+        raise SpecError(f"runs: expected 0 or at least 2, found {runs}")
+    start = time.perf_counter()
+    if horizon_s is None:
+        horizon_s = min(max(INTERRUPTIONS * mtti_s, SHORTEST_S), LONGEST_S)
+    done = 0
+
+    def finished(number: int) -> None:
+        nonlocal done
+        done += number
+        progress(done, runs)
+
+    gang = case.gang
+    campaign = Campaign(
+        nodes=round(gang.nodes),
+        work_s=math.inf,
+        horizon_s=horizon_s,
+        step_s=gang.step_s,
+        levels=case.protected.levels,
+        mode=gang.mode,
+        restart_s=gang.restart_s,
+        swap_s=gang.swap_s,
+        replica_nodes=gang.replica_nodes,
+        replica_stall_s=gang.replica_stall_s,
+        heal_s=gang.heal_s,
+        repair_crews=gang.repair_crews,
+    )
+    (found,) = runs_of((Question(campaign, case.breakable),), 0, seed, runs, Local(), finished)
+    shares = found.ledger_s / found.wall_s[:, None]
+    return SimulatedGoodput(
+        runs=runs,
+        seed=seed,
+        horizon_s=horizon_s,
+        ettr=spread_of(shares[:, CATEGORIES.index("productive")]),
+        parts={name: float(share) for name, share in zip(CATEGORIES, shares.mean(axis=0), strict=True)},
+        simulate_s=time.perf_counter() - start,
+    )
