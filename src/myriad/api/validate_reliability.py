@@ -22,7 +22,7 @@ from myriad.units import DAY_S
 from myriad.validate.reliability import Goodput, Predictors, validate_published
 from myriad.validate.reliability_rows import PublishedCluster, read_published, shipped_reliability
 
-RUNS: Final = 100
+RUNS: Final = 40
 EVENTS: Final = 2000.0
 """Expected events that a mean time to failure is drawn from."""
 NODE: Final = "dgx-h100"

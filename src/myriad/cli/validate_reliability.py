@@ -21,7 +21,7 @@ def reliability(
     rows: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="Your figures, in the keys of the shipped files.")
     ] = None,
-    runs: Annotated[str, typer.Option("--runs", metavar="COUNT", help="Lives that are simulated of each row.")] = "100",
+    runs: Annotated[str, typer.Option("--runs", metavar="COUNT", help="Lives that are simulated of each row.")] = "40",
     seed: Annotated[str, typer.Option("--seed", metavar="NUMBER", help="Of all draws.")] = "0",
     json_file: JsonFile = None,
 ) -> None:
