@@ -49,7 +49,8 @@ def cause_of(name: str) -> tuple[str, Component, bool]:
     >>> cause_of("Goblins in rack 7")
     ('goblins-in-rack-7', 'unknown', False)
     """
-    text = name.lower().replace("_", " ")
+    # The kernel's log has the card's address between: `NVRM: Xid (PCI:0000:1b:00): 79, pid=...`.
+    text = re.sub(r"\(pci[^)]*\)", "", name.lower().replace("_", " "))
     for pattern, cause, component in COMMON_NAMES:
         if re.search(pattern, text):
             return cause, component, True

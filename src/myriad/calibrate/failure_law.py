@@ -27,7 +27,7 @@ LEAST_EVENTS: Final = 20
 """Below so many a shape says nothing."""
 DROP: Final = 1.920729
 """Of the log-likelihood at the ends of a 95 % interval: half the 95 % point of chi-square with one degree."""
-_SHAPES: Final = np.exp(np.linspace(np.log(0.02), np.log(20.0), 400))
+_SHAPES: Final = np.exp(np.linspace(np.log(0.02), np.log(20.0), 200))
 
 
 @dataclass(frozen=True)

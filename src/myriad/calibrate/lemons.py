@@ -112,7 +112,7 @@ def _mixture(
         usual = max(float(of_others @ counts / max(of_others.sum(), floor)), floor)
         lemon = max(float(of_lemons @ counts / max(of_lemons.sum(), floor)), usual * (1.0 + floor))
         now = min(max(float(of_lemons.sum() / numbers.sum()), floor), 0.5) if held is None else held
-        if np.allclose(before, (now, usual, lemon), rtol=1e-10, atol=0.0):
+        if np.allclose(before, (now, usual, lemon), rtol=1e-7, atol=0.0):
             break
     each = np.logaddexp(np.log1p(-now) + counts * np.log(usual) - usual, np.log(now) + counts * np.log(lemon) - lemon)
     return now, (usual, lemon), float(numbers @ each)
@@ -123,7 +123,7 @@ def _share_end(gain: Callable[[float], float], share: float, top: float, outside
     if gain(outside) >= top - DROP:
         return outside
     inside = share
-    for _ in range(30):
+    for _ in range(16):
         middle = float(np.sqrt(inside * outside))
         inside, outside = (middle, outside) if gain(middle) >= top - DROP else (inside, middle)
     return inside

@@ -82,13 +82,14 @@ def fit_steps(log: StepLog) -> StepLogFit:
     taken = np.diff(log.end_s, prepend=log.end_s[0] - stride * float(log.seconds[0]))
     excess = taken - covered * usual
     pause = taken - covered * log.seconds
-    checkpoint, distance = _checkpoints(log, excess, pause, back, usual)
+    slow_periods, slow, level = _slow(log, usual)
+    checkpoint, distance = _checkpoints(log, taken - covered * level, pause, back, usual)
     longest = max(RESTART_STEPS * usual, RESTART_S)
     if checkpoint.any():
         longest = max(longest, 10.0 * float(np.median(excess[checkpoint])))
         checkpoint &= excess <= longest
     restart = back | (~checkpoint & (pause > longest))
-    slow_periods, slow = _slow(log, checkpoint | restart, usual)
+    slow &= ~(checkpoint | restart)
     return _result(log, usual, stride, excess, pause, checkpoint, distance, restart, slow, slow_periods)
 
 
@@ -177,29 +178,27 @@ def _checkpoints(
     return alike, float(apart[regular].mean())
 
 
-def _slow(log: StepLog, other: Flags, usual: float) -> tuple[tuple[SlowPeriod, ...], Flags]:
-    """Stretches of slow steps, and the lines in them; lines with a checkpoint or restart neither start nor end one."""
-    kept = np.flatnonzero(~other)
-    flags = np.zeros(len(other), dtype=bool)
-    if len(kept) < SLOW_STEPS:
-        return (), flags
-    seconds = log.seconds[kept]
-    jitter = 1.4826 * float(np.median(np.abs(seconds - usual)))
-    smooth = np.median(
-        np.lib.stride_tricks.sliding_window_view(np.pad(seconds, SLOW_STEPS // 2, mode="edge"), SLOW_STEPS), axis=1
-    )
-    is_slow = smooth > usual + max(SLOW * usual, _JITTERS / 2.0 * jitter)
+def _slow(log: StepLog, usual: float) -> tuple[tuple[SlowPeriod, ...], Flags, FloatArray]:
+    """Stretches of slow steps, the lines in them, and what a step takes there and elsewhere.
+
+    A step is slow if the median of the steps around it is: single long ones, such as checkpoints, are not.
+    """
+    jitter = 1.4826 * float(np.median(np.abs(log.seconds - usual)))
+    padded = np.pad(log.seconds, SLOW_STEPS // 2, mode="edge")
+    around = np.median(np.lib.stride_tricks.sliding_window_view(padded, SLOW_STEPS), axis=1)
+    is_slow = around > usual + max(SLOW * usual, _JITTERS / 2.0 * jitter)
     edges = np.flatnonzero(np.diff(np.concatenate(([0], is_slow.astype(int), [0]))))
     begin = float(log.end_s[0] - log.seconds[0])
+    flags = np.zeros(len(is_slow), dtype=bool)
     found = []
     for first, last in zip(edges[::2], edges[1::2] - 1, strict=True):
         if last - first + 1 >= SLOW_STEPS:
-            flags[kept[first : last + 1]] = True
+            flags[first : last + 1] = True
             found.append(
                 SlowPeriod(
-                    start_s=float(log.end_s[kept[first]] - log.seconds[kept[first]]) - begin,
-                    end_s=float(log.end_s[kept[last]]) - begin,
-                    speed=min(usual / float(np.mean(seconds[first : last + 1])), 1.0),
+                    start_s=float(log.end_s[first] - log.seconds[first]) - begin,
+                    end_s=float(log.end_s[last]) - begin,
+                    speed=usual / float(np.median(log.seconds[first : last + 1])),
                 )
             )
-    return tuple(found), flags
+    return tuple(found), flags, np.where(flags, around, usual)
