@@ -95,7 +95,7 @@ def protected(
         for number, one in enumerate(gang.levels)
     )
     computed = [one for one in recovery.checkpoints if None in (one.blocking, one.write, one.read)]
-    if computed and machines.host_link_bytes_per_s is None:
+    if computed and state_bytes and machines.host_link_bytes_per_s is None:
         assumed.append(f"host link {format_si(HOST_LINK_BYTES_PER_S, 'B/s')} per accelerator")
     if not storage_given and any(one.to == "storage" and None in (one.write, one.read) for one in recovery.checkpoints):
         assumed.append(f"storage {format_si(STORAGE_BYTES_PER_S, 'B/s')} each way")

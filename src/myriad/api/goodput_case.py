@@ -20,6 +20,7 @@ from myriad.estimate.goodput.state import state_bytes
 from myriad.sim.failures import Breakable
 from myriad.spec.goodput import GoodputQuestion
 from myriad.spec.job import Optimizer
+from myriad.spec.life import Life
 from myriad.spec.recovery import Checkpoint, Recovery, Restart, Storage
 from myriad.spec.reliability import Duration, FailureCause, Rate
 from myriad.units import DAY_S, format_bytes, format_seconds
@@ -33,6 +34,12 @@ REPAIR_S: Final = DAY_S
 """Of a node, where nothing is known."""
 WRITE_S: Final = 60.0
 """Of a state of unknown size, and as much to read it."""
+PERIOD_S: Final = 30 * DAY_S
+"""Over which failures that change with age are averaged, where nothing says for how long the job runs."""
+AGE_S: Final = 180 * DAY_S
+"""Of machines of which nobody said it: past the failures of the first weeks."""
+STEP_S: Final = 10.0
+"""Of training, lost by a replica: too little to matter."""
 IDLE: Final = 1e-3
 """Share of the time that a job may wait for machines and still count as having enough spares."""
 NEVER: Final = 1e-6
@@ -82,7 +89,7 @@ def case_of(question: GoodputQuestion, accelerators: int | None = None) -> Case:
         None if question.spares is None else math.ceil(question.spares * machines.nodes / asked.nodes / asked.per_node)
     )
     breakable = _breakable(question, asked, machines, spares or 0)
-    causes = interruptions_of(breakable, machines.nodes)
+    causes = interruptions_of(breakable, machines.nodes, 0.0, question.duration or PERIOD_S)
     replicas = question.replicas or 1
     gang = Gang(
         nodes=machines.nodes,
@@ -94,6 +101,7 @@ def case_of(question: GoodputQuestion, accelerators: int | None = None) -> Case:
         replica_nodes=max(1, round(machines.nodes / replicas)),
         replica_stall_s=recovery.replica_stall,
         heal_s=checkpoint_cost("peer-memory", state or 0.0, machines.saving).read_s,
+        step_s=STEP_S if question.mode == "replica" else 0.0,
         repair_crews=question.repair_crews,
     )
     if spares is None:
@@ -165,13 +173,12 @@ def _recovery(question: GoodputQuestion, machines: _Machines) -> tuple[Recovery,
     unknown = question.model is None and question.checkpoint_size is None
     write = question.write
     if unknown and write is None:
-        write = (
-            max(WRITE_S, question.blocking or 0.0) if question.blocking is None or not question.synchronous else None
-        )
-        assumed.append(f"a checkpoint of unknown size, written in {format_seconds(WRITE_S)}")
+        write = WRITE_S if question.blocking is None else question.blocking
+        said = "checkpoints are written when training goes on"
+        assumed.append(f"checkpoints of unknown size, written in {format_seconds(write)}" if write == WRITE_S else said)
     if unknown and read is None:
-        read = write if question.write is not None else WRITE_S
-        assumed.append(f"read in {format_seconds(read or 0.0)}")
+        read = WRITE_S if question.write is None else question.write
+        assumed.append(f"checkpoints are read in {format_seconds(read)}")
     if question.blocking is None and not question.synchronous:
         assumed.append("checkpoints are written beside training, after a stop of about 1 s")
     if question.checkpoint_interval is None:
@@ -202,7 +209,8 @@ def _breakable(question: GoodputQuestion, asked: _Machines, machines: _Machines,
     nodes = machines.nodes + spare_nodes
     if question.reliability is not None:
         assert question.cluster is not None
-        return breakable_of(question.reliability, catalog.counted_node(question.cluster)[0], nodes)
+        life = Life(age=AGE_S if question.age is None else question.age)
+        return breakable_of(question.reliability, catalog.counted_node(question.cluster)[0], nodes, life)
     rate = rate_per_s(question, asked.nodes)
     assert rate is not None
     cause = FailureCause(
@@ -211,7 +219,7 @@ def _breakable(question: GoodputQuestion, asked: _Machines, machines: _Machines,
         rate=Rate(per_1000_unit_days=rate / asked.nodes * 1000.0 * DAY_S),
         detection=Duration(mean=detection_s(question)),
         diagnosis=Duration(mean=question.diagnosis or 0.0),
-        repair=Duration(mean=_repair_s(question)),
+        repair=Duration(mean=_repair_s(question), law="exponential"),
     )
     return Breakable(
         num_nodes=nodes,
@@ -247,7 +255,7 @@ def _sizes_assumed(question: GoodputQuestion, machines: _Machines, state: float 
         said.append(f"nodes of {machines.per_node} accelerators")
     if state is not None and question.checkpoint_size is None:
         said.append(
-            f"a checkpoint of {format_bytes(state)}: weights, master copy and moments of Adam, 14 B per parameter"
+            f"checkpoints of {format_bytes(state)}: weights, master copy and moments of Adam, 14 B per parameter"
         )
     return said
 
@@ -261,6 +269,8 @@ def _repairs_assumed(question: GoodputQuestion) -> Sequence[str]:
             said.append("detection and diagnosis are part of the restart")
     if question.spares is None:
         said.append("spares enough that nothing waits for a repair")
+    if question.reliability is not None and question.age is None:
+        said.append(f"machines {format_seconds(AGE_S)} old")
     if question.repair is None and question.reliability is None:
         said.append(f"repair {format_seconds(REPAIR_S)}")
     return said

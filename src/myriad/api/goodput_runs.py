@@ -16,9 +16,11 @@ from myriad.sim.campaign.statistics import spread_of
 from myriad.spec.goodput import SimulatedGoodput
 from myriad.units import DAY_S
 
-INTERRUPTIONS: Final = 200.0
+INTERRUPTIONS: Final = 50.0
 """Of each run, unless that takes it beyond the horizons."""
-SHORTEST_S: Final = 7 * DAY_S
+REPAIRS: Final = 15.0
+"""And so many repairs one after the other, so that their number settles."""
+SHORTEST_S: Final = DAY_S
 LONGEST_S: Final = 365 * DAY_S
 
 
@@ -30,7 +32,8 @@ def simulated(
         raise SpecError(f"runs: expected 0 or at least 2, found {runs}")
     start = time.perf_counter()
     if horizon_s is None:
-        horizon_s = min(max(INTERRUPTIONS * mtti_s, SHORTEST_S), LONGEST_S)
+        longest_repair_s = max((cause.repair_s for cause in case.causes), default=0.0)
+        horizon_s = min(max(INTERRUPTIONS * mtti_s, REPAIRS * longest_repair_s, SHORTEST_S), LONGEST_S)
     done = 0
 
     def finished(number: int) -> None:

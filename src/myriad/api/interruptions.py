@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 from myriad.estimate.goodput.interruptions import Interruption
@@ -21,13 +22,37 @@ def interruptions_of(
     """The causes of a pool as a job on its first `job_nodes` nodes meets them: mean rates between two times.
 
     Causes that reach groups of nodes meet the job where a group has one of its nodes. Events of a burst after the
-    first count where their machine goes on and they come late enough to interrupt the job once more.
+    first count where their machine goes on and they come late enough to interrupt the job once more. Lemons are more
+    often under repair than other nodes, so that a job has fewer of them than the pool.
     """
-    counts = expected_incidents(breakable, start_s, end_s)
+    per_s = expected_incidents(breakable, start_s, end_s) / (end_s - start_s)
+    on_lemons = _lemons_met(breakable, per_s.tolist())
     return tuple(
-        _met(name, cause, float(count) / (end_s - start_s), breakable, job_nodes)
-        for (name, cause), count in zip(breakable.causes, counts, strict=True)
+        _met(name, cause, rate * (on_lemons if of_machines(cause) else 1.0), breakable, job_nodes)
+        for (name, cause), rate in zip(breakable.causes, per_s.tolist(), strict=True)
     )
+
+
+def _lemons_met(breakable: Breakable, per_s: Sequence[float]) -> float:
+    """Rate of what fails more on lemons, on the nodes that are in service, over the mean of all nodes.
+
+    A node that fails at rate k r, out for a time T each, is in service for 1 / (1 + k r T) of the time.
+    """
+    share, times = breakable.lemon_share, breakable.lemon_times
+    usual = 1.0 / (1.0 - share + share * times)
+    out = 0.0
+    for (_, cause), rate in zip(breakable.causes, per_s, strict=True):
+        if of_machines(cause) and cause.reach == "node":
+            each_s = cause.detection.mean + cause.diagnosis.mean + cause.repair.mean
+            out += rate / breakable.num_nodes * cause.repaired * each_s
+    kinds = [(1.0 - share, usual), (share, usual * times)]
+    serving = [part / (1.0 + more * out) for part, more in kinds]
+    return sum(part * more for part, (_, more) in zip(serving, kinds, strict=True)) / sum(serving)
+
+
+def of_machines(cause: FailureCause) -> bool:
+    """Whether lemons have more of a cause than other nodes."""
+    return cause.unit in ("accelerator", "node", "link") and cause.component != "software"
 
 
 def _met(name: str, cause: FailureCause, pool_per_s: float, breakable: Breakable, job_nodes: int) -> Interruption:

@@ -37,7 +37,11 @@ def models_of(system: System) -> dict[str, Model]:
 
 
 def check_names(system: System) -> None:
-    """Raises SpecError for software, engines and list prices that the catalog lacks."""
+    """Raises SpecError for software, engines, list prices and profiles of failures that the catalog lacks."""
+    for name, pool in system.pools.items():
+        if isinstance(pool.reliability, str):
+            with at_key(f"pools.{name}.reliability"):
+                catalog.reliability(pool.reliability)
     for name, job in system.jobs.items():
         with at_key(f"jobs.{name}.stack"):
             catalog.stack(job.stack)

@@ -13,6 +13,7 @@ from myriad.api.compare import compare, sensitivities
 from myriad.api.domain import model_caveats
 from myriad.api.named import at_key, check_names, models_of
 from myriad.api.plan_fabrics import fabrics_of
+from myriad.api.plan_goodput import Goodputs, Kept
 from myriad.api.plan_mixed import mixed_name, mixed_option
 from myriad.api.plan_warnings import warnings_of
 from myriad.api.services import ServicePlanner, free_clusters, left_for_jobs
@@ -85,7 +86,8 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
     clusters = clusters_of(system)
     services = ServicePlanner(system, models, clusters, rates, progress).plans()
     left = left_for_jobs(system, services)
-    planner = _Planner(system, models, free_clusters(system, clusters, left), rates, progress)
+    free = free_clusters(system, clusters, left)
+    planner = _Planner(system, models, free, rates, progress, Goodputs(system, models, free))
     jobs = tuple(planner.job(name, job) for name, job in system.jobs.items())
 
     def setting_on(job: str, cluster: Cluster) -> Setting:
@@ -161,6 +163,7 @@ class _Planner:
     clusters: Mapping[str, Cluster]
     rates: Mapping[str, float]
     progress: StepProgress | None
+    goodputs: Goodputs
 
     def job(self, name: str, job: TrainingJob) -> JobPlan:
         model = self.models[job.model]
@@ -209,7 +212,7 @@ class _Planner:
         progress = self.progress
         step = None if progress is None else lambda label: progress(f"{name}: {label}")
         first = self._setting(job, mix.pools[0])
-        return mixed_option(self.system, job, mix, first.model, first.work, self.clusters, self.rates, step)
+        return mixed_option(self.system, job, mix, first, self.clusters, self.rates, self.goodputs, step)
 
     def _setting(self, job: TrainingJob, pool: str) -> Setting:
         return setting_of_job(job, self.models[job.model], self.clusters[pool])
@@ -227,22 +230,24 @@ class _Planner:
                     return JobOnPool(pool=pool_name, feasible=False, reason=str(error)), None
                 return self._judged(job, pool_name, open_up(setting, job.layout)), None
             progress = self.progress(f"{name} on {pool_name}") if self.progress else None
+            limit_s = self._step_limit_s(job, pool_name, setting.cluster.num_accelerators)
             searched = search_layouts(
                 setting,
                 objective=job.objective,
                 least_gpus=usual_least_gpus(setting.cluster, job.objective),
-                step_limit_s=_step_limit_s(job, pool),
+                step_limit_s=limit_s,
                 memory_headroom=job.memory_headroom,
                 progress=progress,
             )
-            searched = refined(searched, job.objective, _step_limit_s(job, pool))
+            searched = refined(searched, job.objective, limit_s)
             if not len(searched.ranking.order):
                 return JobOnPool(pool=pool_name, feasible=False, reason=nothing_fits(searched)), None
         except (InfeasibleError, MissingDataError) as error:
             return JobOnPool(pool=pool_name, feasible=False, reason=str(error)), None
 
         def job_usd(num_gpus: int, step_s: float) -> float:
-            seconds = _seconds(job, step_s, pool)
+            kept = self.goodputs.kept(job, pool_name, num_gpus)
+            seconds = _seconds(job, step_s, kept)
             assert seconds is not None
             assert pool.terms is not None
             watts = setting.cluster.watts_per_accelerator
@@ -253,10 +258,16 @@ class _Planner:
         judged = self._judged(job, pool_name, result.best)
         return judged.model_copy(update={"search": result}), searched
 
+    def _step_limit_s(self, job: TrainingJob, pool_name: str, accelerators: int) -> float | None:
+        """How long a step may take for the job to end by its deadline, with what it keeps on all of them."""
+        if job.tokens is None or job.deadline is None:
+            return None
+        kept = self.goodputs.kept(job, pool_name, accelerators)
+        return job.deadline * kept.share * job.global_batch * job.seq_len / job.tokens
+
     def _judged(self, job: TrainingJob, pool_name: str, estimate: TrainingEstimate) -> JobOnPool:
         """Days, energy and money of an estimate under the pool's terms."""
         pool, cluster = self.system.pools[pool_name], self.clusters[pool_name]
-        seconds = _seconds(job, estimate.step_s, pool)
         deadline_days = None if job.deadline is None else job.deadline / DAY_S
         base = JobOnPool(
             pool=pool_name, feasible=True, num_gpus=estimate.world_size, estimate=estimate, deadline_days=deadline_days
@@ -266,6 +277,14 @@ class _Planner:
             return base.model_copy(
                 update={"feasible": False, "reason": f"lacks {short / 2**30:.1f} GiB per accelerator"}
             )
+        try:
+            kept = self.goodputs.kept(job, pool_name, estimate.world_size, estimate.step_s, estimate.layout)
+        except InfeasibleError as error:
+            return base.model_copy(update={"feasible": False, "reason": str(error)})
+        base = base.model_copy(
+            update={"goodput": kept.share, "goodput_from": kept.source, "expected_goodput": kept.expected}
+        )
+        seconds = _seconds(job, estimate.step_s, kept)
         if seconds is None or job.tokens is None:
             return base.model_copy(update={"missing": ("tokens are not given: no days, energy or money",)})
         spent = spending_on(pool_name, pool, estimate.world_size, seconds, cluster.watts_per_accelerator, self.rates)
@@ -297,18 +316,11 @@ def _timeline(job: str, setting: Setting, layout: Layout) -> StepTimeline | None
         return None
 
 
-def _seconds(job: TrainingJob, step_s: float, pool: Pool) -> float | None:
-    """Wall time of the whole job: steps, over the stated goodput."""
+def _seconds(job: TrainingJob, step_s: float, kept: Kept) -> float | None:
+    """Wall time of the whole job: steps, over the goodput."""
     if job.tokens is None:
         return None
-    return job.tokens / (float(job.global_batch) * job.seq_len) * step_s / pool.goodput
-
-
-def _step_limit_s(job: TrainingJob, pool: Pool) -> float | None:
-    """How long a step may take for the job to end by its deadline."""
-    if job.tokens is None or job.deadline is None:
-        return None
-    return job.deadline * pool.goodput * job.global_batch * job.seq_len / job.tokens
+    return job.tokens / (float(job.global_batch) * job.seq_len) * step_s / kept.share
 
 
 def _caveats(best: JobOnPool | None, model: Model) -> tuple[str, ...]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from myriad.api.mixed import mix_training
+from myriad.api.plan_goodput import Goodputs, Kept
 from myriad.api.spending import over_cap, spending_on
 from myriad.errors import InfeasibleError, MissingDataError
+from myriad.estimate.setting import Setting
 from myriad.search.rank import Progress
 from myriad.spec.cluster import Cluster
-from myriad.spec.job import TrainingWork
 from myriad.spec.mixed import Mix
-from myriad.spec.model import Model
 from myriad.spec.money import CostLine
 from myriad.spec.result import JobOnPool
 from myriad.spec.system import System, TrainingJob
@@ -23,10 +23,10 @@ def mixed_option(
     system: System,
     job: TrainingJob,
     mix: Mix,
-    model: Model,
-    work: TrainingWork,
+    setting: Setting,
     clusters: Mapping[str, Cluster],
     rates: Mapping[str, float],
+    goodputs: Goodputs,
     progress: Callable[[str], Progress | None] | None,
 ) -> JobOnPool:
     """The job on the pools of its mix together, or why they cannot do it.
@@ -39,16 +39,21 @@ def mixed_option(
     deadline_days = None if job.deadline is None else job.deadline / DAY_S
     try:
         result = mix_training(
-            model, {pool: clusters[pool] for pool in mix.pools}, work, mix.link,
+            setting.model, {pool: clusters[pool] for pool in mix.pools}, setting.work, mix.link,
             join=mix.join, memory_headroom=job.memory_headroom, progress=progress,
         )  # fmt: skip
     except (InfeasibleError, MissingDataError) as error:
         return JobOnPool(pool=name, feasible=False, reason=str(error))
     best = result.best
     base = JobOnPool(pool=name, feasible=True, num_gpus=best.num_gpus, mix=result, deadline_days=deadline_days)
+    try:
+        kept = [goodputs.kept(job, part.pool, part.num_gpus, best.step_s) for part in best.parts]
+    except InfeasibleError as error:
+        return base.model_copy(update={"feasible": False, "reason": str(error)})
+    base = base.model_copy(update=_together(kept))
+    goodput = math.prod(one.share for one in kept)
     if job.tokens is None:
         return base.model_copy(update={"missing": ("tokens are not given: no days, energy or money",)})
-    goodput = math.prod(pool.goodput for pool in pools.values())
     seconds = job.tokens / best.tokens_per_step * best.step_s / goodput
     days = seconds / DAY_S
     costs: list[CostLine] = []
@@ -79,6 +84,18 @@ def mixed_option(
             "missing": tuple(missing),
         }
     )
+
+
+def _together(kept: Sequence[Kept]) -> dict[str, object]:
+    """Goodput of the mix, and where it is from: nobody where no pool says it, expected where any is."""
+    sources = {one.source for one in kept} - {"none"}
+    each = [one.expected for one in kept]
+    known = [one for one in each if one is not None]
+    return {
+        "goodput": math.prod(one.share for one in kept),
+        "goodput_from": "none" if not sources else "expected" if "expected" in sources else "given",
+        "expected_goodput": math.prod(known) if len(known) == len(each) else None,
+    }
 
 
 def mixed_name(mix: Mix) -> str:

@@ -10,6 +10,9 @@ from myriad.spec.result import JobPlan
 from myriad.spec.service_result import ServicePlan
 from myriad.spec.system import Rented, System
 
+FAR_OFF = 0.02
+"""Difference between a given goodput and the expected one that is worth a warning."""
+
 
 def warnings_of(
     system: System,
@@ -25,6 +28,7 @@ def warnings_of(
         *_overbooked(system, jobs, left),
         *_overspent(system, services, jobs, rates),
         *_not_compared(system, jobs),
+        *_unlikely(jobs),
     )
 
 
@@ -98,3 +102,17 @@ def _not_compared(system: System, jobs: tuple[JobPlan, ...]) -> tuple[str, ...]:
                 f"more than {job.chosen.pool} has"
             )
     return tuple(warnings)
+
+
+def _unlikely(jobs: tuple[JobPlan, ...]) -> tuple[str, ...]:
+    """Goodputs that are given and that failures are not expected to leave."""
+    return tuple(
+        f"job {job.name}: a goodput of {job.chosen.goodput:.1%} is given for {job.chosen.pool}; "
+        f"its failures are expected to leave {job.chosen.expected_goodput:.1%}"
+        for job in jobs
+        if job.chosen is not None
+        and job.chosen.goodput_from == "given"
+        and job.chosen.goodput is not None
+        and job.chosen.expected_goodput is not None
+        and abs(job.chosen.goodput - job.chosen.expected_goodput) > FAR_OFF
+    )

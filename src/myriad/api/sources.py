@@ -64,6 +64,8 @@ def sources_of(
         if node is not None:
             entries["nodes", node] = catalog.entry("nodes", node)
         entries |= _of_fabric(pool.fabric)
+        if isinstance(pool.reliability, str):
+            entries["reliability", pool.reliability] = catalog.entry("reliability", pool.reliability)
         kernels = catalog.kernels_entry(chip)
         entries["kernels", kernels.id] = kernels
     given = [_listed(name) for name in _named_prices(system)]

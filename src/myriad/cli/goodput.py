@@ -48,7 +48,10 @@ def goodput(
     interruptions: Annotated[
         str | None, typer.Option(metavar="COUNT", help="Or: so many interruptions in --duration.")
     ] = None,
-    duration: Annotated[str | None, _time("In which the interruptions were counted: 54days.")] = None,
+    duration: Annotated[
+        str | None, _time("In which the interruptions were counted: 54days; or of the job, with --reliability.")
+    ] = None,
+    age: Annotated[str | None, _time("Of the machines at the start, with --reliability (default 180days).")] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -89,7 +92,7 @@ def goodput(
         str | None, typer.Option(metavar="COUNT", help="Data-parallel replicas, of elastic and replica.")
     ] = None,
     replica_stall: Annotated[str | None, _time("Of the other replicas when one is lost (default 10s).")] = None,
-    runs: Annotated[str, typer.Option(metavar="COUNT", help="Simulate it so often too (default 0: not).")] = "0",
+    runs: Annotated[str, typer.Option(metavar="COUNT", help="Simulate it so often too (default 100; 0: not).")] = "100",
     seed: Annotated[str, typer.Option(metavar="NUMBER", help="Of the simulated runs.")] = "0",
     json_file: JsonFile = None,
     lang: LanguageCode = "en",

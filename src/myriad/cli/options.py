@@ -96,7 +96,7 @@ def read_flags(spec_class: type[SpecT], values: Mapping[str, Any]) -> SpecT:
         problem = error.errors(include_url=False)[0]
         text = problem_text(problem, spec_class).replace("found text ", "found ")
         # A check of several fields begins with the name of the one at fault.
-        field = str(problem["loc"][0]) if problem["loc"] else text.split()[0].partition("=")[0]
+        field = str(problem["loc"][0]) if problem["loc"] else text.split()[0].partition("=")[0].rstrip(":")
         raise SpecError(f"{flag_of(field)}: {text}") from None
 
 

@@ -18,6 +18,8 @@ from myriad.units import DAY_S
 
 MONTH_S: Final = 30 * DAY_S
 TOP_CAUSES: Final = 10
+LEAST_SHOWN: Final = 5e-4
+"""A smaller difference in ETTR is none."""
 _BAR_CELLS: Final = 20
 _NAMED_INTERVALS: Final = {"given": "goodput.given", "best": "goodput.best", "young": "Young", "daly": "Daly"}
 _CHANGES: Final = {
@@ -123,7 +125,7 @@ def _intervals(result: GoodputResult, words: Language, numbers: Numbers) -> Tabl
             words(key) if "." in key else key,
             numbers.seconds(one.interval_s),
             _percent(one.ettr, numbers),
-            "" if one.ettr >= most else numbers.percent(one.ettr - most, signed=True),
+            "" if most - one.ettr < LEAST_SHOWN else numbers.percent(one.ettr - most, signed=True),
         )
     return table
 
@@ -132,9 +134,9 @@ def _checkpoint(result: GoodputResult, words: Language, numbers: Numbers) -> str
     line = result.checkpoint
     said = words(
         "goodput.checkpoint",
-        blocking=numbers.seconds(line.blocking_s),
-        write=numbers.seconds(line.write_s),
-        read=numbers.seconds(line.read_s),
+        blocking=numbers.seconds(line.blocking_s) if line.blocking_s else "0 s",
+        write=numbers.seconds(line.write_s) if line.write_s else "0 s",
+        read=numbers.seconds(line.read_s) if line.read_s else "0 s",
     )
     if line.state_bytes is None:
         return said

@@ -259,7 +259,11 @@ def _days(job: JobPlan, chosen: JobOnPool, step: str, tokens_per_s: float, langu
     days, ends = numbers.days(chosen.days), days_range(chosen, language, numbers)
     if ends:
         days = language("words.beside", text=days, remark=ends)
-    return language("words.days", step=step, tokens=numbers.large(job.tokens), days=days)
+    said = language("words.days", step=step, tokens=numbers.large(job.tokens), days=days)
+    if chosen.goodput is None or chosen.goodput_from == "none":
+        return said
+    key = "words.goodput_given" if chosen.goodput_from == "given" else "words.goodput_expected"
+    return said + language("words.space") + language(key, share=numbers.percent(chosen.goodput))
 
 
 def _deadline(chosen: JobOnPool, language: Language, numbers: Numbers) -> list[str]:

@@ -1,5 +1,4 @@
-"""What goodput a job gets from a cluster that breaks: the question, in the figures that published runs state, and the
-answer."""
+"""What goodput a job gets from a cluster that breaks: asked in the figures that published runs state, and answered."""
 
 from __future__ import annotations
 
@@ -36,6 +35,9 @@ class GoodputQuestion(Spec):
     interruptions: CountOrZero | None = None
     """Counted in `duration`, by the clock on the wall."""
     duration: Positive | None = None
+    """Or of the job, on machines of the catalog entry."""
+    age: Seconds | None = None
+    """Of those machines when it starts."""
     checkpoint_to: CheckpointPlace = "storage"
     checkpoint_interval: Positive | None = None
     """From the end of one to the start of the next; without it the best is taken."""
@@ -65,32 +67,37 @@ class GoodputQuestion(Spec):
     @model_validator(mode="after")
     def _one_size(self) -> GoodputQuestion:
         if (self.cluster is None) == (self.accelerators is None):
-            raise ValueError("cluster: give either cluster or accelerators")
+            raise ValueError("cluster or accelerators: expected one of them")
         if self.cluster is not None and self.accelerators_per_node is not None:
-            raise ValueError("accelerators_per_node: the cluster says it")
+            raise ValueError("accelerators_per_node is what the cluster says; leave it out")
         return self
 
     @model_validator(mode="after")
     def _one_rate(self) -> GoodputQuestion:
         given = [name for name in FAILURES if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"{given[1] if given else 'mtti'}: expected one of {', '.join(FAILURES)}")
-        if (self.interruptions is None) != (self.duration is None):
-            raise ValueError("duration: goes with interruptions, and they with it")
+            found = " and ".join(given) or "none of them"
+            raise ValueError(
+                f"{(given or FAILURES)[-1]} or another: expected one of {', '.join(FAILURES)}; found {found}"
+            )
+        if self.interruptions is not None and self.duration is None:
+            raise ValueError("duration is missing: the time in which the interruptions were counted")
         if self.reliability is not None and self.cluster is None:
-            raise ValueError("reliability: needs a cluster of the catalog")
+            raise ValueError("reliability needs a cluster of the catalog")
+        if self.reliability is None and self.age is not None:
+            raise ValueError("age goes with reliability: nothing else knows how failures change with it")
         return self
 
     @model_validator(mode="after")
     def _whole_or_parts(self) -> GoodputQuestion:
         for name in ("detection", "diagnosis", "restart", "read", "swap"):
             if self.downtime is not None and getattr(self, name) is not None:
-                raise ValueError(f"downtime: holds {name}; give one of them")
+                raise ValueError(f"{name} is part of the downtime; give one of them")
         for name in ("detection", "diagnosis", "repair", "downtime"):
             if self.reliability is not None and getattr(self, name) is not None:
-                raise ValueError(f"{name}: each cause of {self.reliability} has its own")
+                raise ValueError(f"{name} is said by each cause of {self.reliability}; leave it out")
         if self.mode != "restart" and self.replicas is None:
-            raise ValueError(f"replicas: mode {self.mode} needs their number")
+            raise ValueError(f"replicas are missing: mode {self.mode} needs their number")
         return self
 
 

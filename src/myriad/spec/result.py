@@ -190,6 +190,10 @@ class Sensitivity(Spec):
     """Share of the step time saved; for gpus, of the days."""
 
 
+GoodputSource = Literal["given", "expected", "none"]
+"""Where a goodput is from: the file, the closed form over the failures of the pool, or nobody: then all time trains."""
+
+
 class JobOnPool(Spec):
     """One job planned on one pool, or on several together."""
 
@@ -203,6 +207,11 @@ class JobOnPool(Spec):
     search: SearchResult | None = None
     mix: MixResult | None = None
     """In place of estimate and search where several pools do the job together."""
+    goodput: float | None = None
+    """Share of the time that trains, by which days, energy and money are longer; `None` where there are none."""
+    goodput_from: GoodputSource = "none"
+    expected_goodput: float | None = None
+    """What failures are expected to leave, where the pool says how it breaks; also where its goodput is given."""
     steps: float | None = None
     days: float | None = None
     deadline_days: float | None = None

@@ -72,12 +72,12 @@ class Pool(Spec):
     """The network between the hosts, of each site where there are several: a catalog fabric, or written out. Without
     it every accelerator keeps its bandwidth to all others."""
     power_per_gpu: Watts | None = None
-    goodput: Annotated[Fraction, Field(gt=0)] = 1.0
-    """Share of the time that trains, after failures, restarts and checkpoints; stated, not simulated."""
+    goodput: Annotated[Fraction, Field(gt=0)] | None = None
+    """Share of the time that trains, after failures, restarts and checkpoints. Without it the expected one counts
+    where `reliability` is given, else 1."""
     sites: Sites | None = None
     reliability: str | Reliability | None = None
-    """How it breaks: a catalog entry, the file of one (`myriad reliability fit` writes it), or written out. Read by
-    `myriad simulate`."""
+    """How it breaks: a catalog entry, the file of one (`myriad reliability fit` writes it), or written out."""
     spares: CountOrZero = 0
     """Accelerators that no job or service is planned on; they stand in for broken ones."""
     repair_crews: Count | None = None
@@ -138,7 +138,7 @@ class TrainingJob(Spec):
     """A published or present layout, ranked beside the search's own."""
     compare_with_source: str = ""
     recovery: Recovery = Recovery()
-    """What it does about failures. Read by `myriad simulate`."""
+    """What it does about failures, where its pool says how it breaks."""
     mix: Mix | None = None
     """Pools that it may use together, as one more candidate beside each of its `pools` alone; layouts of a mix are
     searched for the shortest step."""
