@@ -22,7 +22,7 @@ from myriad.api.goodput import goodput
 from myriad.api.launch_serving import launch_files, launch_of
 from myriad.api.mixed import mix_training
 from myriad.api.plan import plan
-from myriad.api.reliability import fit_reliability, reliability_entry_text
+from myriad.api.reliability import fit_reliability, reliability_entry_text, show_reliability
 from myriad.api.search import search_training
 from myriad.api.serving import estimate_serving
 from myriad.api.serving_price import price_check
@@ -51,8 +51,8 @@ __all__ = [
     "fit_reliability", "fleet_of", "goodput", "hosts_of", "import_model", "launch_files", "launch_of",
     "list_entries", "mix_training", "model_entry_text", "network_of", "operations_of", "parameters_of",
     "plan", "price_check", "prices_of", "reliability_entry_text", "rules_of", "search_entries",
-    "search_serving", "search_training", "shortened", "simulate", "simulate_collective", "simulate_serving",
-    "step_on_fabric", "sweep", "switches_of", "timeline_of", "timeline_of_plan", "validate_device",
-    "validate_interconnect", "validate_ranking", "validate_reliability", "validate_serving",
-    "validate_training", "with_traffic",
+    "search_serving", "search_training", "shortened", "show_reliability", "simulate", "simulate_collective",
+    "simulate_serving", "step_on_fabric", "sweep", "switches_of", "timeline_of", "timeline_of_plan",
+    "validate_device", "validate_interconnect", "validate_ranking", "validate_reliability",
+    "validate_serving", "validate_training", "with_traffic",
 ]  # fmt: skip

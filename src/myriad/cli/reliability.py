@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
+from myriad.cli import completion
 from myriad.cli.options import JsonFile, read_flag
 from myriad.cli.output import answer, check_outputs, say, write
 
@@ -17,10 +18,16 @@ Examples:
   myriad reliability fit incidents.csv --nodes 2048 --start 2026-01-01
     --days 180 --steps steps.csv --out my-cluster.yaml --json fit.json"""
 
+SHOW_EXAMPLES: Final = """\b
+Examples:
+  myriad reliability show llama3-h100
+  myriad reliability show my-cluster.yaml --cluster h100:4096 --json -"""
+
 
 def register(group: typer.Typer) -> None:
     """Adds the verbs to their group."""
     group.command("fit", epilog=FIT_EXAMPLES)(fit)
+    group.command("show", epilog=SHOW_EXAMPLES)(show)
 
 
 def fit(
@@ -83,3 +90,24 @@ def fit(
     answer(result, json_file, *reliability_fit_text(result))
     if out is not None:
         say(f"entry: {out}")
+
+
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE", help="Entry of the catalog, or a YAML file.", autocompletion=completion.reliability
+        ),
+    ],
+    cluster: Annotated[
+        str, typer.Option("--cluster", metavar="NAME:COUNT", help="What breaks so.", autocompletion=completion.clusters)
+    ] = "dgx-h100:16384",
+    json_file: JsonFile = None,
+) -> None:
+    """List the causes of one profile with rates and ranges, and the mean time to failure by job size."""
+    check_outputs({"--json": json_file})
+    from myriad import api
+    from myriad.report.reliability_shown_text import reliability_shown_text
+
+    shown = api.show_reliability(name, cluster)
+    answer(shown, json_file, *reliability_shown_text(shown))
