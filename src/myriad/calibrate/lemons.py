@@ -108,11 +108,11 @@ def _mixture(
         is_lemon = _lemon_probability(counts, now, (usual, lemon))
         of_lemons = numbers * is_lemon
         of_others = numbers * (1.0 - is_lemon)
-        before = (now, usual, lemon)
+        before, share_before = usual, now
         usual = max(float(of_others @ counts / max(of_others.sum(), floor)), floor)
         lemon = max(float(of_lemons @ counts / max(of_lemons.sum(), floor)), usual * (1.0 + floor))
         now = min(max(float(of_lemons.sum() / numbers.sum()), floor), 0.5) if held is None else held
-        if np.allclose(before, (now, usual, lemon), rtol=1e-7, atol=0.0):
+        if abs(now - share_before) <= 1e-8 * now and abs(usual - before) <= 1e-8 * usual:
             break
     each = np.logaddexp(np.log1p(-now) + counts * np.log(usual) - usual, np.log(now) + counts * np.log(lemon) - lemon)
     return now, (usual, lemon), float(numbers @ each)

@@ -79,6 +79,7 @@ __all__ = [
     "quantisation",
     "read_spec",
     "reliability",
+    "reliability_entry",
     "search",
     "serving_fit",
     "serving_held_out",
@@ -160,15 +161,20 @@ def bill_rules(name: str) -> BillRules:
 
 
 def reliability(name: str) -> Reliability:
-    """How a kind of cluster breaks: the entry of this name, or the one in a YAML file such as a fit writes.
+    """How a kind of cluster breaks: the entry of this name or file, see `reliability_entry`."""
+    found = reliability_entry(name).spec
+    assert isinstance(found, Reliability)
+    return found
+
+
+def reliability_entry(name: str) -> Entry:
+    """The entry of this name, or the one in a YAML file such as `myriad reliability fit` writes.
 
     Raises SpecError with the nearest name, or with file and line.
     """
-    if Path(name).suffix.lower() not in _FILES:
-        return _spec("reliability", name, Reliability)
-    found = load("reliability", Path(name)).spec
-    assert isinstance(found, Reliability)
-    return found
+    if Path(name).suffix.lower() in _FILES:
+        return load("reliability", Path(name))
+    return entry("reliability", name)
 
 
 def job_mix(name: str) -> JobMix:

@@ -198,7 +198,7 @@ def _drawn(per_1000_node_days: float, accelerators: int, predict: Predictors) ->
 
 def _run(run: PublishedRun, source: str, predict: Predictors) -> Iterator[ReliabilityRow]:
     """An effective training time from what its source states; a bound only says too little."""
-    found = predict.goodput({**run.stated, **run.taken})
+    found = predict.goodput(run.given)
     error = found.simulated - run.published
     taken = [f"{name.replace('_', ' ')} {value}: {run.reasons[name]}" for name, value in run.taken.items()]
     yield ReliabilityRow(

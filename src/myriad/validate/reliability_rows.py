@@ -6,10 +6,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from myriad.catalog import read_spec
+from myriad.catalog.reading import problem_text
 from myriad.spec.base import Count, Fraction, Seconds, Spec
+from myriad.spec.goodput import GoodputQuestion
 from myriad.spec.reliability_validation import Claim
 from myriad.units import DAY_S
 
@@ -116,7 +118,20 @@ class PublishedRun(Spec):
             raise ValueError("reasons: each key of taken needs one")
         if both := set(self.taken) & set(self.stated):
             raise ValueError(f"taken: {min(both)} is stated")
+        try:
+            GoodputQuestion.model_validate(self.given)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            place = ".".join(map(str, problem["loc"]))
+            raise ValueError(
+                f"stated: {place}{': ' if place else ''}{problem_text(problem, GoodputQuestion)}"
+            ) from None
         return self
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Keys of a question about goodput."""
+        return {**self.stated, **self.taken}
 
 
 class PublishedOverhead(Spec):

@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 import pytest
-from reliability_logs import breakable, profile, step_log
 
 from myriad.calibrate.step_log import fit_steps, read_steps
 from myriad.errors import SpecError
 from myriad.sim.campaign import CATEGORIES, EVENT_KINDS, Campaign, Level, run_campaign
 from myriad.sim.failures import draw_incidents
 from myriad.units import DAY_S
+from reliability_logs import breakable, profile, step_log
 
 
 def fitted(tmp_path, text):
