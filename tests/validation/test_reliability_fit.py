@@ -87,8 +87,8 @@ def test_what_is_written_breaks_as_what_was_logged(tmp_path):
     entry = tmp_path / "mine.yaml"
     entry.write_text(api.reliability_entry_text(first), "utf-8")
     read = catalog.reliability(str(entry))
-    assert list(read.causes) == ["gpu", "link-flap"]
-    assert read.causes["gpu"].repair.law == "exponential"
+    assert list(read.causes) == ["gpu-lost", "link-flap"]
+    assert read.causes["gpu-lost"].repair.law == "exponential"
     assert (read.causes["link-flap"].reach, read.causes["link-flap"].repaired) == ("none", 0.0)
     log.write_text(drawn_log(read, NODES, DAYS, 8), "utf-8")
     second = api.fit_reliability(log, NODES, days=DAYS)
@@ -96,5 +96,5 @@ def test_what_is_written_breaks_as_what_was_logged(tmp_path):
         assert after.name == before.name
         assert after.per_1000_node_days.low < before.per_1000_node_days.high
         assert before.per_1000_node_days.low < after.per_1000_node_days.high
-    assert read.causes["gpu"].detection.mean == 60.0
-    assert read.causes["gpu"].repair.mean < DAY_S
+    assert read.causes["gpu-lost"].detection.mean == 60.0
+    assert read.causes["gpu-lost"].repair.mean < DAY_S

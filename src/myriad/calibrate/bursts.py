@@ -32,8 +32,8 @@ class Bursts:
     """Mean time between two of a burst."""
 
 
-def bursts_of(time_s: FloatArray, node: npt.NDArray[np.int64], window_s: float) -> Bursts:
-    """The bursts of one cause; events without a node (-1) come alone.
+def bursts_of(time_s: FloatArray, node: npt.NDArray[np.int64], out_s: FloatArray, window_s: float) -> Bursts:
+    """The bursts of one cause; events without a node (-1) come alone, and none follows one that took its node out.
 
     Two events on a node are of one burst where gaps so short are expected `CHANCE_PAIRS` times in the whole log if each
     node had its events at any time: gap * sum of n (n - 1) / window. There are bursts where that many such pairs are
@@ -47,7 +47,7 @@ def bursts_of(time_s: FloatArray, node: npt.NDArray[np.int64], window_s: float) 
     longest_s = min(CHANCE_PAIRS * window_s / max(float(each @ (each - 1.0)), 1.0), LONGEST_S)
     order = known[np.lexsort((time_s[known], node[known]))]
     gap = np.diff(time_s[order])
-    together = (np.diff(node[order]) == 0) & (gap <= longest_s)
+    together = (np.diff(node[order]) == 0) & (gap <= longest_s) & ~(out_s[order[:-1]] > 0.0)
     if at_least(int(together.sum()), CHANCE_PAIRS) > SIGNIFICANCE:
         return alone
     first = np.ones(len(time_s), dtype=bool)

@@ -13,7 +13,8 @@ COMMON_NAMES: Final[tuple[tuple[str, str, Component], ...]] = (
     (r"silent|\bsdc\b|data corruption", "silent-data-corruption", "gpu"),
     (r"xid\D{0,3}(48|63|64|92|94|95|171|172)\b", "hbm-ecc", "hbm"),
     (r"xid\D{0,3}(74|144|145|146|147|148|149|150)\b", "nvlink", "nvlink"),
-    (r"xid\D{0,3}(61|62|79|109|119|120|122|123|140|143)\b", "gpu", "gpu"),
+    (r"xid\D{0,3}79\b", "gpu-lost", "gpu"),
+    (r"xid\D{0,3}(61|62|109|119|120|122|123|140|143)\b", "gpu", "gpu"),
     (r"xid\D{0,3}(8|13|31|32|43|44|45|66|68|69)\b", "program-on-gpu", "software"),
     (r"nvlink|nvswitch|nvlsm|fabric ?manager|\bsxid", "nvlink", "nvlink"),
     (r"nccl.*(timeout|watchdog)|watchdog|collective.*timeout|\bhang\b|\bhung\b|task hang", "nccl-timeout", "unknown"),
@@ -45,7 +46,7 @@ def cause_of(name: str) -> tuple[str, Component, bool]:
     A name that is not common is kept as a cause of its own, of component `unknown`.
 
     >>> cause_of("Xid 79: GPU has fallen off the bus"), cause_of("NCCL watchdog timeout")
-    (('gpu', 'gpu', True), ('nccl-timeout', 'unknown', True))
+    (('gpu-lost', 'gpu', True), ('nccl-timeout', 'unknown', True))
     >>> cause_of("Goblins in rack 7")
     ('goblins-in-rack-7', 'unknown', False)
     """

@@ -66,7 +66,7 @@ def fit_reliability(log: IncidentLog, cluster: Described, steps: StepLog | None 
 
 def _bursts(log: IncidentLog) -> list[Bursts]:
     of_cause = [log.cause == index for index in range(len(log.causes))]
-    return [bursts_of(log.time_s[mine], log.node[mine], log.window_s) for mine in of_cause]
+    return [bursts_of(log.time_s[mine], log.node[mine], log.downtime_s[mine], log.window_s) for mine in of_cause]
 
 
 def _lemons(log: IncidentLog, bursts: list[Bursts], first: npt.NDArray[np.bool_], cluster: Described) -> Lemons | None:

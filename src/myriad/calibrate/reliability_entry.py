@@ -11,6 +11,7 @@ from myriad.spec.reliability_fit import CauseFit, DurationFit, Interval, Reliabi
 
 LOG: Final = "log"
 ASSUMPTION: Final = "assumption"
+_NAMED: Final = 5
 
 
 def reliability_entry(fit: ReliabilityFit, detection_s: float) -> str:
@@ -74,7 +75,8 @@ def _cause(one: CauseFit, detection_s: float) -> dict[str, Any]:
         fitted = getattr(one, key)
         if fitted is not None and (key != "repair" or leaves):
             found[key] = _duration(fitted)
-    found["note"] = f"{one.events:,} incidents: {', '.join(one.names[:5])}{', ...' if len(one.names) > 5 else ''}"
+    named = ", ".join(one.names[:_NAMED]) + (", ..." if len(one.names) > _NAMED else "")
+    found["note"] = f"{one.events:,} incident{'s' if one.events > 1 else ''}: {named}"
     return found
 
 

@@ -28,21 +28,26 @@ def reliability_accuracy_text(result: ReliabilityValidation) -> Iterator[Rendera
 
 
 def _row(row: ReliabilityRow) -> Iterator[str]:
-    error = f"{row.error:+.1%}" if row.unit != "share" or row.part != "ETTR" else f"{100 * row.error:+.1f} points"
     yield f"{'    ' if row.holds else 'off '}{row.id}{'' if row.what in row.id else ': ' + row.what}"
     published = {"exact": "", "at-least": "at least ", "projected": "projected "}[row.claim]
-    said = [f"published {published}{_shown(row, row.published)}"] if row.published is not None else []
-    said += [f"by formula {_shown(row, row.formula)}"] if row.formula is not None else []
-    said += [f"simulated {_shown(row, row.simulated)}"] if row.simulated is not None else []
-    said += [f"{_shown(row, row.low)} to {_shown(row, row.high)}"] if row.low is not None else []
-    yield f"      {', '.join(said)}; {error}"
+    said = [f"published {published}{shown_figure(row, row.published)}"] if row.published is not None else []
+    said += [f"by formula {shown_figure(row, row.formula)}"] if row.formula is not None else []
+    said += [f"simulated {shown_figure(row, row.simulated)}"] if row.simulated is not None else []
+    said += [f"{shown_figure(row, row.low)} to {shown_figure(row, row.high)}"] if row.low is not None else []
+    yield f"      {', '.join(said)}; {shown_error(row)}"
     for taken in row.taken:
         yield f"      taken: {taken}"
     if row.note and (not row.holds or row.part != "interruptions by cause"):
         yield f"      {row.note}"
 
 
-def _shown(row: ReliabilityRow, value: float | None) -> str:
+def shown_error(row: ReliabilityRow) -> str:
+    """The error in percent of what is published; of ETTR the difference in points."""
+    return f"{100 * row.error:+.1f} points" if row.part == "ETTR" else f"{row.error:+.1%}"
+
+
+def shown_figure(row: ReliabilityRow, value: float | None) -> str:
+    """A figure in the unit of its row."""
     if value is None:
         return "-"
     match row.unit:

@@ -65,14 +65,16 @@ def test_shape_of_units_that_are_not_renewed(shape):
 
 def test_bursts_are_told_from_nodes_that_fail_often():
     rng = np.random.default_rng(1)
-    starts = rng.random(30) * 90 * DAY_S
-    node = rng.integers(0, 500, 30)
-    together = bursts_of(np.repeat(starts, 3) + np.tile([0.0, 60.0, 150.0], 30), np.repeat(node, 3), 90 * DAY_S)
+    window_s = 90 * DAY_S
+    starts = np.repeat(rng.random(30) * window_s, 3) + np.tile([0.0, 60.0, 150.0], 30)
+    node = np.repeat(rng.integers(0, 500, 30), 3)
+    together = bursts_of(starts, node, np.zeros(90), window_s)
     assert (together.size, together.gap_s, int(together.first.sum())) == (3.0, pytest.approx(75.0), 30)
-    often = bursts_of(np.sort(rng.random(40)) * 90 * DAY_S, np.zeros(40, dtype=np.int64), 90 * DAY_S)
+    # What fails again after a repair is no burst, nor is a node that merely fails often.
+    assert bursts_of(starts, node, np.full(90, 30.0), window_s).size == 1.0
+    often = bursts_of(np.sort(rng.random(40)) * window_s, np.zeros(40, dtype=np.int64), np.full(40, np.nan), window_s)
     assert (often.size, bool(often.first.all())) == (1.0, True)
-    nowhere = bursts_of(np.zeros(9), np.full(9, -1), DAY_S)
-    assert nowhere.size == 1.0
+    assert bursts_of(np.zeros(9), np.full(9, -1), np.zeros(9), DAY_S).size == 1.0
 
 
 def test_lemons_are_named_and_their_share_is_found():

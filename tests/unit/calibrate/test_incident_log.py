@@ -24,7 +24,8 @@ def written(tmp_path):
 @pytest.mark.parametrize(
     ("name", "cause", "component"),
     [
-        ("XID 79", "gpu", "gpu"),
+        ("XID 79", "gpu-lost", "gpu"),
+        ("Xid 119, GSP timeout", "gpu", "gpu"),
         ("NVRM: Xid (PCI:0000:1b:00): 48, pid=7, DBE", "hbm-ecc", "hbm"),
         ("xid48", "hbm-ecc", "hbm"),
         ("NVLink error", "nvlink", "nvlink"),
