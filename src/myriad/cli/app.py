@@ -56,6 +56,7 @@ One question at a time:
   myriad launch deployment.yaml --to launch
   myriad serving simulate --model qwen3-32b --cluster h200:8 --tp 2 --trace trace.csv
   myriad validate training
+  myriad reliability fit incidents.csv --nodes 512 --days 90 --out my-cluster.yaml
   myriad catalog show gb200-nvl72"""
 
 

@@ -51,11 +51,6 @@ def reliabilities(incomplete: str) -> list[str]:
     return [name for name in _ids("reliability") if name.startswith(incomplete.lower())]
 
 
-def reliability(incomplete: str) -> list[str]:
-    """Ways of breaking that begin so."""
-    return [name for name in _ids("reliability") if name.startswith(incomplete.lower())]
-
-
 def rows(incomplete: str) -> list[str]:
     """Shipped measured runs that begin so."""
     files = sorted((_DATA / "measurements" / "training").glob("*.csv"))

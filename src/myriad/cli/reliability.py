@@ -96,7 +96,7 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME|FILE", help="Entry of the catalog, or a YAML file.", autocompletion=completion.reliability
+            metavar="NAME|FILE", help="Entry of the catalog, or a YAML file.", autocompletion=completion.reliabilities
         ),
     ],
     cluster: Annotated[
