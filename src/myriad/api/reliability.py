@@ -8,7 +8,7 @@ from myriad import catalog
 from myriad.api.failures import breakable_of, reliability_of
 from myriad.api.interruptions import interruptions_of
 from myriad.calibrate.incident_log import read_incidents
-from myriad.calibrate.reliability import JOB_SIZES, Described
+from myriad.calibrate.reliability import JOB_SIZES, LoggedCluster
 from myriad.calibrate.reliability import fit_reliability as fit_log
 from myriad.calibrate.reliability_entry import reliability_entry
 from myriad.calibrate.step_log import read_steps
@@ -39,7 +39,7 @@ def fit_reliability(
     SpecError with file and line for a log that is wrong.
     """
     log = read_incidents(incidents, nodes, days, start)
-    cluster = Described(name, incidents.name, nodes, accelerators_per_node, age_s)
+    cluster = LoggedCluster(name, incidents.name, nodes, accelerators_per_node, age_s)
     return fit_log(log, cluster, None if steps is None else read_steps(steps))
 
 

@@ -26,7 +26,7 @@ _CORRUPTS: Final = "silent-data-corruption"
 
 
 @dataclass(frozen=True)
-class Described:
+class LoggedCluster:
     """What a log does not say of the cluster that it is of."""
 
     name: str
@@ -37,7 +37,7 @@ class Described:
     """Of the nodes at the start of the window."""
 
 
-def fit_reliability(log: IncidentLog, cluster: Described, steps: StepLog | None = None) -> ReliabilityFit:
+def fit_reliability(log: IncidentLog, cluster: LoggedCluster, steps: StepLog | None = None) -> ReliabilityFit:
     """How a cluster breaks, from its own log; with what a run's step log says where one is given."""
     bursts = _bursts(log)
     first = np.ones(len(log), dtype=bool)
@@ -69,7 +69,9 @@ def _bursts(log: IncidentLog) -> list[Bursts]:
     return [bursts_of(log.time_s[mine], log.node[mine], log.downtime_s[mine], log.window_s) for mine in of_cause]
 
 
-def _lemons(log: IncidentLog, bursts: list[Bursts], first: npt.NDArray[np.bool_], cluster: Described) -> Lemons | None:
+def _lemons(
+    log: IncidentLog, bursts: list[Bursts], first: npt.NDArray[np.bool_], cluster: LoggedCluster
+) -> Lemons | None:
     """Nodes that stand out, unless parts that fail young explain the log better: they too make one node fail often."""
     machine = np.array([component != "software" for component in log.components])[log.cause]
     events = np.bincount(log.node[first & machine & (log.node >= 0)], minlength=len(log.nodes))
@@ -82,7 +84,7 @@ def _lemons(log: IncidentLog, bursts: list[Bursts], first: npt.NDArray[np.bool_]
     return lemons if lemons.gain > young else None
 
 
-def _law(log: IncidentLog, index: int, bursts: Bursts, times: FloatArray, cluster: Described) -> FailureLaw:
+def _law(log: IncidentLog, index: int, bursts: Bursts, times: FloatArray, cluster: LoggedCluster) -> FailureLaw:
     heads = np.flatnonzero(log.cause == index)[bursts.first]
     service = service_of(
         log.time_s[heads], log.node[heads], np.nan_to_num(log.downtime_s[heads]),
@@ -92,7 +94,7 @@ def _law(log: IncidentLog, index: int, bursts: Bursts, times: FloatArray, cluste
     return failure_law(service, bursts.size)
 
 
-def _whole_rate(log: IncidentLog, bursts: list[Bursts], cluster: Described) -> Interval:
+def _whole_rate(log: IncidentLog, bursts: list[Bursts], cluster: LoggedCluster) -> Interval:
     """Of all causes; counts in bursts vary more than a Poisson count, each cause by its own."""
     counts = np.bincount(log.cause, minlength=len(log.causes))
     spread = float(np.sum(counts * (2.0 * np.array([one.size for one in bursts]) - 1.0)) / len(log))
@@ -108,7 +110,7 @@ def _mttf(per_1000_node_days: Interval, nodes: int) -> Interval:
     )
 
 
-def _cause(log: IncidentLog, index: int, bursts: Bursts, times: FloatArray, cluster: Described) -> CauseFit:
+def _cause(log: IncidentLog, index: int, bursts: Bursts, times: FloatArray, cluster: LoggedCluster) -> CauseFit:
     mine = log.cause == index
     downtime = log.downtime_s[mine]
     law = _law(log, index, bursts, times, cluster)
@@ -140,7 +142,7 @@ def _cause(log: IncidentLog, index: int, bursts: Bursts, times: FloatArray, clus
     )
 
 
-def _assumed(log: IncidentLog, causes: list[CauseFit], cluster: Described) -> tuple[str, ...]:
+def _assumed(log: IncidentLog, causes: list[CauseFit], cluster: LoggedCluster) -> tuple[str, ...]:
     said = []
     if not len(log.nodes):
         said.append("the log names no nodes: no lemons, no bursts, and ages as if nothing were replaced")

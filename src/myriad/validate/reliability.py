@@ -115,7 +115,8 @@ def _makers(published: Sequence[PublishedReliability], predict: Predictors) -> I
         yield from (partial(_overhead, row, source) for row in file.overheads)
         for step in file.every_step:
             yield partial(_every_step, step, [one for one in file.every_step if one is not step], source)
-    yield from (partial(_law, size, predict) for size in LAW_SIZES)
+    if any(file.mttf for file in published):
+        yield from (partial(_law, size, predict) for size in LAW_SIZES)
 
 
 def _by_cause(cluster: PublishedCluster, source: str, predict: Predictors) -> Iterator[ReliabilityRow]:
