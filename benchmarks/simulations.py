@@ -24,10 +24,11 @@ from rich.console import Console
 from rich.table import Table
 
 from myriad import catalog
-from myriad.api.campaign_runs import Chunk, Question, run_chunk, runs_of
+from myriad.api.campaign_runs import runs_of
 from myriad.api.failures import breakable_of
 from myriad.engine import Local, run_points
 from myriad.sim.campaign import Campaign, Level, run_campaign
+from myriad.sim.campaign.chunks import Chunk, Question, run_chunk
 from myriad.sim.failures import draw_incidents
 from myriad.spec.recovery import Restart
 from myriad.units import DAY_S

@@ -54,7 +54,7 @@ def test_a_simulation_is_text_and_files(myriad) -> None:
 
 
 def test_improvements_are_ranked_and_priced(myriad) -> None:
-    (campaign,) = answered(myriad, "--runs", "30")["campaigns"]
+    (campaign,) = answered(myriad, "--runs", "12")["campaigns"]
     names = [one["name"] for one in campaign["improvements"]]
     assert {
         "one_spare", "ten_spares", "hot_spares", "detection_minute", "detection_half", "diagnosis_half", "repair_half",
@@ -71,7 +71,7 @@ def test_improvements_are_ranked_and_priced(myriad) -> None:
     assert campaign["usd_per_day"] == pytest.approx(64 * 24 * 2.0)
     for one in campaign["improvements"]:
         assert one["usd_saved"]["mean"] == pytest.approx(one["days_saved"]["mean"] * campaign["usd_per_day"])
-    alone = answered(myriad, "--runs", "30", "--no-improvements")["campaigns"][0]
+    alone = answered(myriad, "--runs", "12", "--no-improvements")["campaigns"][0]
     assert alone.pop("improvements") == []
     assert {name: campaign[name] for name in alone} == alone
 

@@ -19,6 +19,7 @@ from myriad.api.fabric_drawing import draw_fabric
 from myriad.api.fabric_step import fabric_studies, step_on_fabric
 from myriad.api.fabric_traffic import simulate_collective, with_traffic
 from myriad.api.goodput import goodput
+from myriad.api.judge_reliability import validate_reliability
 from myriad.api.launch_serving import launch_files, launch_of
 from myriad.api.mixed import mix_training
 from myriad.api.plan import plan
@@ -41,7 +42,6 @@ from myriad.api.validate import (
     validate_serving,
     validate_training,
 )
-from myriad.api.validate_reliability import validate_reliability
 from myriad.estimate.device_or_cloud import device_or_cloud
 
 __all__ = [

@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from myriad.api.campaign_runs import Question, Runs
 from myriad.api.campaigns import PlannedCampaign
+from myriad.sim.campaign.chunks import Question, Runs
 from myriad.sim.failures import Breakable
 from myriad.spec.recovery import Checkpoint
 from myriad.spec.reliability import FailureCause
@@ -148,7 +148,7 @@ def _like_others(breakable: Breakable, usual: float) -> Iterator[tuple[str, Fail
 
 def _modes(planned: PlannedCampaign) -> Iterator[Change]:
     question, nodes, recovery = planned.question, planned.question.campaign.replica_nodes, planned.planned.job.recovery
-    if nodes >= question.campaign.nodes or question.campaign.nodes % nodes:
+    if nodes >= question.campaign.nodes or not planned.planned.replicas_are_nodes:
         return
     told: dict[Literal["elastic", "replica"], str] = {
         "elastic": f"replicas of {nodes} nodes leave where no spare is left, and return",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from myriad.api.campaign_runs import Runs, simulated_run
 from myriad.api.campaigns import PlannedCampaign
 from myriad.sim.campaign import CATEGORIES, EVENT_KINDS, CampaignRun
+from myriad.sim.campaign.chunks import Runs, simulated_run
 from myriad.sim.campaign.statistics import finish_quantiles_s, nearest_to_median, share_of, spread_of
 from myriad.spec.campaign_result import CampaignResult, CauseLine, Improvement, LifeEvent
 
@@ -30,6 +30,7 @@ def result_of(
         CauseLine(
             name=name,
             component=cause.component,
+            effect=cause.effect,
             interruptions=spread_of(runs.interruptions[:, index].astype(np.float64)),
             wall_s=spread_of(runs.cost_s[:, index]),
         )

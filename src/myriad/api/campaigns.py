@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from myriad import catalog
-from myriad.api.campaign_runs import Question
 from myriad.api.clusters import cluster_of
 from myriad.api.expected_goodput import JobGoodput, goodput_of_job
 from myriad.api.failures import breakable_of, reliability_of, windows_of
@@ -17,6 +16,7 @@ from myriad.api.plan import trained_model
 from myriad.api.spending import spending_on
 from myriad.errors import MissingDataError
 from myriad.sim.campaign import Campaign, Windows
+from myriad.sim.campaign.chunks import Question
 from myriad.sim.failures import Breakable
 from myriad.spec.campaign_result import CheckpointLine
 from myriad.spec.cluster import Cluster, Node
@@ -50,6 +50,17 @@ class Planned:
     @property
     def nodes(self) -> int:
         return math.ceil(self.layout.world_size / self.node.num_accelerators)
+
+    @property
+    def replica(self) -> int:
+        """Accelerators of one data-parallel replica."""
+        return self.layout.world_size // self.layout.dp
+
+    @property
+    def replicas_are_nodes(self) -> bool:
+        """Whether replicas fill whole nodes, or nodes whole replicas, so that they can leave by nodes."""
+        size = self.node.num_accelerators
+        return self.replica % size == 0 or (size % self.replica == 0 and self.layout.world_size % size == 0)
 
     def usd_per_day(self, accelerators: int, rates: Mapping[str, float]) -> float | None:
         """What so many accelerators of the pool cost a day, in US dollars; `None` without terms."""
@@ -100,6 +111,10 @@ def campaigns_of(
             planned = _planned(system, job, models[job.model], chosen)
         except MissingDataError as error:
             missing[name] = str(error)
+            continue
+        if job.recovery.mode != "restart" and not planned.replicas_are_nodes:
+            size = planned.replica
+            missing[name] = f"mode {job.recovery.mode} needs replicas of whole nodes; one has {size} accelerators"
             continue
         found.append(_ready(name, number, planned, rates, horizon_s))
     return tuple(found), missing
@@ -208,6 +223,10 @@ def _assumed(planned: Planned, campaign: Campaign, spares: int) -> tuple[str, ..
         said.append(f"pools.{name}.repair_crews is not given: every repair begins at once")
     if pool.life.growth:
         said.append(f"accelerators that join pool {name} later do not join this job")
+    if not planned.replicas_are_nodes:
+        said.append(
+            f"replicas of {planned.replica} accelerators are not whole nodes: modes elastic and replica are not tried"
+        )
     if planned.layout.ep > 1 and campaign.mode != "restart":
         said.append("replicas leave and return whole: experts are taken not to be spread over several of them")
     said.append("the step takes as long as it was planned with, whatever nodes it runs on")

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from myriad.api.campaign_runs import Question, runs_of
+from myriad.api.campaign_runs import runs_of
 from myriad.api.goodput_case import Case
 from myriad.engine import Local
 from myriad.errors import SpecError
 from myriad.sim.campaign import CATEGORIES, Campaign
+from myriad.sim.campaign.chunks import Question
 from myriad.sim.campaign.statistics import spread_of
 from myriad.spec.goodput import SimulatedGoodput
 from myriad.units import DAY_S

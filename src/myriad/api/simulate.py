@@ -13,11 +13,12 @@ import numpy as np
 from myriad import __version__, catalog
 from myriad.api.campaign_changes import Change, changes_of
 from myriad.api.campaign_results import life_of, result_of
-from myriad.api.campaign_runs import Runs, runs_of
+from myriad.api.campaign_runs import runs_of
 from myriad.api.campaigns import PlannedCampaign, campaigns_of
 from myriad.api.plan import StepProgress, plan
 from myriad.engine import Engine, Local
 from myriad.errors import MissingDataError, SpecError, unknown_name
+from myriad.sim.campaign.chunks import Runs
 from myriad.sim.campaign.statistics import ranked, spread_of
 from myriad.spec.campaign_result import CampaignResult, Improvement, LifeEvent, SimulatedPlan
 from myriad.spec.result import Plan
@@ -34,9 +35,10 @@ RunProgress = Callable[[str], Callable[[int, int], None]]
 
 @dataclass(frozen=True)
 class Simulation:
-    """What `simulate` answers, and the runs themselves where their events were asked for."""
+    """What `simulate` answers, the plan that it proves, and the runs themselves where their events were asked for."""
 
     result: SimulatedPlan
+    plan: Plan
     kept: tuple[tuple[PlannedCampaign, Runs], ...] = ()
 
     def events(self) -> dict[str, Iterator[tuple[LifeEvent, ...]]]:
@@ -96,6 +98,7 @@ def simulate(
             missing=missing,
             simulate_s=time.perf_counter() - start,
         ),
+        whole,
         tuple(kept),
     )
 
@@ -111,7 +114,10 @@ def check_plan(planned: Plan, system: System) -> None:
         described = system.jobs[job.name]
         for key in ("model", "tokens", "seq_len", "global_batch", "precision", "stack"):
             if getattr(job, key) != getattr(described, key):
-                found, expected = getattr(job, key), getattr(described, key)
+                found, expected = (
+                    f"{value:g}" if isinstance(value, float) else value
+                    for value in (getattr(job, key), getattr(described, key))
+                )
                 raise SpecError(f"plan: jobs.{job.name}.{key}: planned with {found}, the file says {expected}")
         if job.chosen is not None and job.chosen.pool in system.pools:
             pool = system.pools[job.chosen.pool]
@@ -151,6 +157,8 @@ def _simulated(
         gains = _gains(planned, base, changes, found)
         if tried < runs:
             notes = (f"improvements are judged by the first {tried} runs",)
+        if not all(one.finished.all() for one in (base, *found)):
+            notes = (*notes, "some runs reach the horizon: savings count up to there")
     return base, result_of(planned, base, seed, gains, notes)
 
 

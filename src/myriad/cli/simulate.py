@@ -46,7 +46,9 @@ def simulate(
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the median run as a trace for Perfetto.")
     ] = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with charts.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report of the plan, with the simulation in it.")
+    ] = None,
     json_file: JsonFile = None,
     lang: LanguageCode = "en",
 ) -> None:
@@ -56,6 +58,7 @@ def simulate(
     check_outputs({"--events": events, "--trace": trace, "--html": html, "--json": json_file}, *inputs)
     from myriad import api
     from myriad.report.campaign_text import simulation_text
+    from myriad.report.html import plan_html
     from myriad.report.life_csv import events_csv
     from myriad.report.life_trace import life_trace
     from myriad.spec.base import Count, CountOrZero, Seconds
@@ -82,9 +85,7 @@ def simulate(
     if trace is not None:
         write(trace, life_trace(result))
     if html is not None:
-        from myriad.report.campaign_page import simulation_html
-
-        write(html, simulation_html(result, lang))
+        write(html, plan_html(simulation.plan, lang, result))
     answer(result, json_file, simulation_text(result, lang))
     for name, path in (("events", events), ("trace", trace), ("page", html)):
         if path is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,8 +13,8 @@ from myriad.report.plot import FONT_PX, NARROW_PX, Scale, box, fitted, label, pi
 HALF_PX: Final = 560.0
 """Width of a picture beside another one."""
 _BAR, _ROW, _FOOT = 14.0, 26.0, 22.0
-_STACKED = 40.0
-"""Height of a row whose text stands above its bar."""
+_STACKED, _LINE = 40.0, 20.0
+"""Height of a row whose text stands above its bar, and how much more it needs where the value has its own line."""
 _GAP = 10.0
 
 
@@ -42,8 +42,8 @@ class Bars:
     title: str
     low: float
     high: float
-    percent: bool = False
-    """Whether ticks are shares."""
+    share: Callable[[float], str] | None = None
+    """How a tick is written where the axis is one of shares."""
     broken: bool = False
     """Whether the axis starts above zero, so that bars from its start stand for more than they show."""
     stacked: bool = False
@@ -69,7 +69,8 @@ def _drawn(bars: Bars, wide: float, kind: str, place: str) -> str:
     left = 4.0 if stacked else min(most_name, 0.4 * wide) + _GAP
     right = 10.0 if stacked else most_said + _GAP
     across = Scale(bars.low, bars.high, left, wide - right)
-    row_px = _STACKED if stacked else _ROW
+    tight = stacked and any(text_px(row.name) + text_px(row.said) + _GAP > wide for row in bars.rows)
+    row_px = (_STACKED if stacked else _ROW) + (_LINE if tight else 0.0)
     high = row_px * len(bars.rows) + _FOOT
     parts = _axis(bars, across, high - _FOOT)
     for index, row in enumerate(bars.rows):
@@ -78,16 +79,13 @@ def _drawn(bars: Bars, wide: float, kind: str, place: str) -> str:
         if bars.broken and row.begin == bars.low:
             x = across.start + 14.0
             parts.append(f'<path class="break" d="M{x:.1f} {top - 2:.1f}l5 6l-5 6l5 6"/>')
-        text_y = index * row_px + FONT_PX + 3.0 if stacked else top + 11.5
-        room = wide - most_said - _GAP if stacked else left - _GAP
-        parts.append(label(0.0 if stacked else left - _GAP, text_y, fitted(row.name, room), *_side(stacked)))
-        parts.append(label(wide, text_y, row.said, "end", "value"))
+        name_y = index * row_px + FONT_PX + 3.0 if stacked else top + 11.5
+        room = left - _GAP if not stacked else wide if tight else wide - text_px(row.said) - _GAP
+        x, anchor = (0.0, "start") if stacked else (left - _GAP, "end")
+        parts.append(label(x, name_y, fitted(row.name, room), anchor))
+        parts.append(label(wide, name_y + (_LINE - 4.0 if tight else 0.0), row.said, "end", "value"))
     described = "; ".join(f"{row.name}: {row.said}" for row in bars.rows)
     return picture(parts, wide, high, kind, bars.title, described, place)
-
-
-def _side(stacked: bool) -> tuple[str, str]:
-    return ("start" if stacked else "end", "")
 
 
 def _axis(bars: Bars, across: Scale, bottom: float) -> list[str]:
@@ -95,8 +93,7 @@ def _axis(bars: Bars, across: Scale, bottom: float) -> list[str]:
     parts = []
     for tick in ticks:
         x = across.at(tick)
-        shown = [100.0 * one for one in ticks] if bars.percent else ticks
-        text = tick_text(100.0 * tick, shown) + " %" if bars.percent else tick_text(tick, shown)
+        text = bars.share(tick) if bars.share else tick_text(tick, ticks)
         parts.append(rule(x, 0.0, x, bottom, "zero" if tick == 0.0 else "grid"))
         half = text_px(text) / 2
         at = min(max(x, half), max(across.end + 10.0 - half, half))

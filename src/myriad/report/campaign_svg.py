@@ -9,10 +9,10 @@ from typing import Final
 from markupsafe import Markup
 
 from myriad.report.bars_svg import HALF_PX, Bar, Bars, axis_of, bars_svg
-from myriad.report.campaign_views import cause_rows, interval, ledger_rows, long, money, number, time_unit
+from myriad.report.campaign_views import cause_rows, interval, ledger_rows, money, number, time_unit
 from myriad.report.campaign_words import improvement_name
 from myriad.report.language import Language
-from myriad.report.numbers import Numbers
+from myriad.report.numbers import Numbers, significant
 from myriad.report.palette import GAIN_COLOUR, LEDGER_COLOURS, SERIES_COLOURS
 from myriad.report.plot import Scale, beside, box, label, picture, rule, text_px, tick_text, twice
 from myriad.spec.campaign_result import CampaignResult, Improvement
@@ -58,13 +58,13 @@ def waterfall_svg(result: CampaignResult, place: str, words: Language, numbers: 
                 f"{text}; {words('campaign.interval_head')}: {between} {unit.name}",
             )
         )  # fmt: skip
-    return bars_svg(Bars(rows, words("campaign.goodput"), start, 1.0, percent=True, broken=start > 0.0), place)
+    return bars_svg(Bars(rows, words("campaign.goodput"), start, 1.0, share=numbers.change, broken=start > 0.0), place)
 
 
 def causes_svg(result: CampaignResult, place: str, words: Language, numbers: Numbers) -> Markup:
     """Interruptions in one life by cause."""
     shown, rest = cause_rows(result, TOP_CAUSES)
-    like = shown[0].interruptions.mean / 10
+    like = max(1.0, shown[0].interruptions.mean / 10)
     unit = time_unit(result.wall_s.mean, words)
     rows = []
     for cause in shown:
@@ -72,7 +72,9 @@ def causes_svg(result: CampaignResult, place: str, words: Language, numbers: Num
         between = interval(often, 1.0, words, numbers, like)
         took = f"{words('campaign.took')} {numbers.plain(cause.wall_s.mean / unit.scale)} {unit.name}"
         value = numbers.plain(often.mean, like)
-        name = f"{cause.name} · {words(f'component.{cause.component}')}"
+        component = words(f"component.{cause.component}")
+        same = cause.name.casefold() == component.casefold()
+        name = cause.name if same else f"{cause.name} · {component}"
         said = f"{value} ({between})"
         rows.append(
             Bar(name, said, 0.0, often.mean, SERIES_COLOURS[0], often.low, often.high, f"{name}: {said}; {took}")
@@ -121,7 +123,7 @@ def _finish(
     room = max(0.12 * (max(shown) - min(shown)), 0.002 * max(shown))
     across = Scale(max(0.0, min(shown) - room), max(shown) + room, 46.0, wide - 12.0)
     upwards = Scale(0.0, 1.0, bottom, top)
-    parts = _finish_axes(across, upwards, wide, unit.name == words("unit.h"), words)
+    parts = _finish_axes(across, upwards, wide, unit.name == words("unit.h"), words, numbers)
     middle = [end for percent, end in ends if 10 <= percent <= 90]
     if middle:
         parts.append(box(across.at(middle[0]), top, across.at(middle[-1]) - across.at(middle[0]), bottom - top, "band"))
@@ -133,27 +135,29 @@ def _finish(
     if result.deadline_s is not None:
         x = across.at(result.deadline_s / unit.scale)
         parts.append(rule(x, top - 6.0, x, bottom, "deadline"))
-        text = words("campaign.deadline", days=long(result.deadline_s, numbers))
+        text = words("campaign.deadline", days=_in_unit(result.deadline_s / unit.scale, unit.name))
         if result.in_time is not None:
             text += f" · {numbers.change(result.in_time.value)}"
         parts.append(beside(x, 13.0, text, wide, "value deadline-name"))
-    parts += _quantiles(dict(ends), across, upwards, unit.scale, words, numbers)
+    parts += _quantiles(dict(ends), across, upwards, unit.name, words)
     described = words("words.comma").join(
-        words("campaign.quantile", percent=percent, days=long(end * unit.scale, numbers))
+        words("campaign.quantile", percent=percent, days=_in_unit(end, unit.name))
         for percent, end in ends
         if percent in _QUANTILES
     )
     return picture(parts, wide, high, kind, words("campaign.finish"), described, place)
 
 
-def _finish_axes(across: Scale, upwards: Scale, wide: float, hours: bool, words: Language) -> list[str]:
+def _finish_axes(
+    across: Scale, upwards: Scale, wide: float, hours: bool, words: Language, numbers: Numbers
+) -> list[str]:
     bottom = upwards.start
     parts = []
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = upwards.at(share)
         parts += [
             rule(across.start, y, across.end, y, "grid"),
-            label(across.start - 6.0, y + 4.0, f"{100 * share:.0f} %", "end", "soft"),
+            label(across.start - 6.0, y + 4.0, numbers.change(share), "end", "soft"),
         ]
     ticks = across.ticks(62.0)
     parts += [beside(across.at(tick), bottom + 17.0, tick_text(tick, ticks), wide, "soft") for tick in ticks]
@@ -161,15 +165,18 @@ def _finish_axes(across: Scale, upwards: Scale, wide: float, hours: bool, words:
     return [*parts, beside((across.start + across.end) / 2, bottom + 36.0, axis, wide, "soft")]
 
 
-def _quantiles(
-    ends: dict[int, float], across: Scale, upwards: Scale, scale: float, words: Language, numbers: Numbers
-) -> Iterable[str]:
+def _in_unit(value: float, unit: str) -> str:
+    """A time in the unit of the axis."""
+    return f"{significant(value)} {unit}"
+
+
+def _quantiles(ends: dict[int, float], across: Scale, upwards: Scale, unit: str, words: Language) -> Iterable[str]:
     """A dot on the curve and its label, left of it where there is room: above the curve nothing else is drawn."""
     for percent in _QUANTILES:
         if percent not in ends:
             continue
         x, y = across.at(ends[percent]), upwards.at(percent / 100)
-        text = words("campaign.quantile", percent=percent, days=long(ends[percent] * scale, numbers))
+        text = words("campaign.quantile", percent=percent, days=_in_unit(ends[percent], unit))
         yield f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
         left = x - 8.0 - text_px(text) > across.start
         yield label(x - 8.0 if left else x + 8.0, y + 4.0, text, "end" if left else "start", "value")

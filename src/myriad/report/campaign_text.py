@@ -10,7 +10,14 @@ from rich.text import Text
 
 from myriad.report.blocks import bar, bullets, heading, open_table, paragraph
 from myriad.report.campaign_views import cause_rows, interrupts, interval, ledger_rows, money, number, time_unit
-from myriad.report.campaign_words import campaign_facts, campaign_words, checkpoints_words, improvement_name, place_key
+from myriad.report.campaign_words import (
+    campaign_facts,
+    campaign_words,
+    checkpoints_words,
+    improvement_detail,
+    improvement_name,
+    place_key,
+)
 from myriad.report.language import Language, language
 from myriad.report.numbers import Numbers
 from myriad.report.palette import LEDGER_COLOURS
@@ -87,7 +94,7 @@ def _goodput(result: CampaignResult, words: Language, numbers: Numbers) -> Table
 def _causes(result: CampaignResult, words: Language, numbers: Numbers) -> Table:
     shown, rest = cause_rows(result, TOP_CAUSES)
     unit = time_unit(result.wall_s.mean, words)
-    like = max(cause.interruptions.mean for cause in shown) / 10
+    like = max(1.0, max(cause.interruptions.mean for cause in shown) / 10)
     longest = max(cause.wall_s.mean for cause in shown) / unit.scale
     table = open_table(
         (words("campaign.cause"), "left"), (words("campaign.component"), "left"),
@@ -139,7 +146,7 @@ def _improvements(result: CampaignResult, words: Language, numbers: Numbers) -> 
     for one in shown:
         saved = [money(one.usd_saved.mean, numbers) if one.usd_saved is not None else "–"] if priced else []
         name = Text(improvement_name(one, words))
-        detail = words.phrase(one.detail)
+        detail = improvement_detail(one, words)
         table.add_row(
             Text.assemble(name, "\n", (detail, "dim")) if detail else name,
             number(one.days_saved.mean / per_unit, like, numbers),

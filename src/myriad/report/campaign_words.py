@@ -10,12 +10,8 @@ from myriad.report.numbers import Numbers
 from myriad.spec.campaign_result import CampaignResult, Improvement
 from myriad.units import format_si
 
-IMPROVEMENTS: Final = (
-    "one_spare", "ten_spares", "detection_minute", "detection_half", "diagnosis_half", "restart_half", "hot_spares",
-    "best_interval", "blocking_half", "peer_memory", "repair_half", "crews_twice", "cause_half", "no_lemons",
-    "elastic", "replica", "burn_in",
-)  # fmt: skip
-"""Names of changes that reports have words for."""
+_SAME_SHARE: Final = 0.002
+"""Shares nearer than this are the same to a reader."""
 
 
 def campaign_facts(result: CampaignResult, words: Language, numbers: Numbers) -> str:
@@ -72,8 +68,36 @@ def finish_words(result: CampaignResult, words: Language, numbers: Numbers) -> s
 
 
 def improvement_name(one: Improvement, words: Language) -> str:
-    """What is changed, in a few words."""
+    """What is changed, in a few words; half of a cause is named by its cause, for several are tried."""
+    if one.name == "cause_half":
+        detail = words.phrase(one.detail)
+        return detail[:1].upper() + detail[1:] if words.code == "en" else detail
     return words(f"improvement.{one.name}")
+
+
+def improvement_detail(one: Improvement, words: Language) -> str:
+    """What exactly is changed, where its name does not say it."""
+    return "" if one.name == "cause_half" else words.phrase(one.detail)
+
+
+def named_improvement(one: Improvement, words: Language) -> str:
+    """Name and detail."""
+    name, detail = improvement_name(one, words), improvement_detail(one, words)
+    return words("campaign.detailed", name=name, detail=detail) if detail else name
+
+
+def goodput_caption(result: CampaignResult, start: float, words: Language, numbers: Numbers) -> str:
+    """Under the waterfall: what it is the mean of, where its axis starts, and why its share may not be the ETTR."""
+    told = words(
+        "campaign.goodput_caption" if start else "campaign.goodput_whole",
+        runs=numbers.integer(result.runs),
+        wall=long(result.wall_s.mean, numbers),
+        start=numbers.change(start),
+    )
+    trained = result.ledger_s["productive"].mean / result.wall_s.mean if result.wall_s.mean else 0.0
+    if abs(trained - result.ettr.mean) < _SAME_SHARE:
+        return told
+    return words("words.space").join([told, words("campaign.two_means")])
 
 
 def checkpoints_words(result: CampaignResult, words: Language) -> str:
@@ -100,8 +124,7 @@ def _best(one: Improvement, words: Language, numbers: Numbers) -> str:
     money = "" if one.usd_saved is None else words("campaign.worth", money=numbers.money(one.usd_saved.mean))
     return words(
         "campaign.most",
-        name=improvement_name(one, words),
-        detail=words.phrase(one.detail),
+        name=named_improvement(one, words),
         days=numbers.days(one.days_saved.mean),
         money=money,
     )

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from markupsafe import Markup
 
-from myriad.report.campaign_life import LifeTrace, costliest_stretch
+from myriad.report.campaign_course import Course, costliest_stretch
 from myriad.report.language import Language
 from myriad.report.life_svg import BIN_PX, STRIP_PX, WHOLE_PX, Array, along, line, strip
 from myriad.report.plot import Scale, beside, label, picture, rule, tick_text, twice
@@ -24,13 +24,13 @@ def clock(seconds: float, words: Language) -> str:
     return words("campaign.clock", day=minutes // 1440 + 1, time=f"{minutes // 60 % 24:02d}:{minutes % 60:02d}")
 
 
-def near_svg(trace: LifeTrace, place: str, words: Language) -> Markup:
+def near_svg(course: Course, place: str, words: Language) -> Markup:
     """The hours around the costliest incident, with its neighbours."""
-    return twice(lambda wide, kind, where: _drawn(trace, wide, kind, where, words), place, WHOLE_PX)
+    return twice(lambda wide, kind, where: _drawn(course, wide, kind, where, words), place, WHOLE_PX)
 
 
-def _drawn(trace: LifeTrace, wide: float, kind: str, place: str, words: Language) -> str:
-    found = costliest_stretch(trace)
+def _drawn(course: Course, wide: float, kind: str, place: str, words: Language) -> str:
+    found = costliest_stretch(course)
     assert found is not None
     start_s, end_s, incidents = found
     across = Scale(0.0, (end_s - start_s) / HOUR_S, _LEFT, wide - 12.0)
@@ -38,7 +38,7 @@ def _drawn(trace: LifeTrace, wide: float, kind: str, place: str, words: Language
     lanes = _lanes(places)
     top = _LANE * (max(lanes) + 1) + 8.0
     bottom = top + _TALL
-    hours, work_h = _stretch(trace, start_s, end_s)
+    hours, work_h = _stretch(course, start_s, end_s)
     room = 0.06 * (float(np.ptp(work_h)) or 1.0)
     upwards = Scale(float(work_h.min()) - room, float(work_h.max()) + room, bottom, top)
     rises = upwards.ticks(34.0)
@@ -55,7 +55,7 @@ def _drawn(trace: LifeTrace, wide: float, kind: str, place: str, words: Language
     parts.append(f'<path class="curve" d="{line(along(hours, across), along(work_h, upwards))}"/>')
     y = bottom + 8.0
     bins = max(1, int((across.end - _LEFT) / BIN_PX))
-    parts += strip(trace, np.linspace(start_s, end_s, bins + 1), _LEFT, across.end, y)
+    parts += strip(course, np.linspace(start_s, end_s, bins + 1), _LEFT, across.end, y)
     y += STRIP_PX
     ticks = across.ticks(46.0)
     parts += [beside(across.at(tick), y + 16.0, tick_text(tick, ticks), wide, "soft") for tick in ticks]
@@ -65,12 +65,12 @@ def _drawn(trace: LifeTrace, wide: float, kind: str, place: str, words: Language
     return picture(parts, wide, y + 43.0, kind, words("campaign.near"), described, place)
 
 
-def _stretch(trace: LifeTrace, start_s: float, end_s: float) -> tuple[Array, Array]:
+def _stretch(course: Course, start_s: float, end_s: float) -> tuple[Array, Array]:
     """Hours and hours of work from the start of the stretch."""
-    inside = (trace.point_s > start_s) & (trace.point_s < end_s)
-    at_ends = np.interp([start_s, end_s], trace.point_s, trace.work_s)
-    point_s = np.concatenate([[start_s], trace.point_s[inside], [end_s]])
-    work_s = np.concatenate([at_ends[:1], trace.work_s[inside], at_ends[1:]])
+    inside = (course.point_s > start_s) & (course.point_s < end_s)
+    at_ends = np.interp([start_s, end_s], course.point_s, course.work_s)
+    point_s = np.concatenate([[start_s], course.point_s[inside], [end_s]])
+    work_s = np.concatenate([at_ends[:1], course.work_s[inside], at_ends[1:]])
     return (point_s - start_s) / HOUR_S, (work_s - at_ends[0]) / HOUR_S
 
 

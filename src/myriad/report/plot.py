@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 FONT_PX: Final = 12.0
 NARROW_PX: Final = 328.0
 """Width of a picture for a phone of 360 pixels."""
-_LATIN, _LATIN_WIDE, _IDEOGRAPH = 0.6, 0.8, 1.02
+_LATIN, _LATIN_WIDE, _IDEOGRAPH = 0.63, 0.85, 1.02
 """Widths of characters over the height of the font, of a wide font in semibold."""
 
 
@@ -57,7 +57,7 @@ def tick_text(value: float, ticks: list[float]) -> str:
 def text_px(text: str, size_px: float = FONT_PX) -> float:
     """About the width of a text, rather more than less."""
     return size_px * sum(
-        _IDEOGRAPH if ord(sign) > 0x2E7F else _LATIN_WIDE if sign.isupper() or sign in "mwMW%@" else _LATIN
+        _IDEOGRAPH if ord(sign) > 0x2E7F else _LATIN_WIDE if sign.isupper() or sign in "mw%@" else _LATIN
         for sign in text
     )
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from myriad.spec.base import Spec
 from myriad.spec.recovery import CheckpointPlace
+from myriad.spec.reliability import Effect
 
 
 class Spread(Spec):
@@ -51,6 +52,8 @@ class CauseLine(Spec):
 
     name: str
     component: str
+    effect: Effect = "stop"
+    """What becomes of the state of a job: work that a `corrupt` event spoils is lost when it is found."""
     interruptions: Spread
     wall_s: Spread
     """Wall time that they took."""

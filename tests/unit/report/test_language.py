@@ -9,8 +9,7 @@ import yaml
 import myriad.report
 from myriad.errors import SpecError
 from myriad.report.bill_file import COLUMNS as BILL_COLUMNS
-from myriad.report.campaign_life import STATES
-from myriad.report.campaign_words import IMPROVEMENTS
+from myriad.report.campaign_course import STATES
 from myriad.report.language import LANGUAGES, language
 from myriad.report.price_views import KINDS
 from myriad.report.service_views import SideName
@@ -19,6 +18,7 @@ from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
 from myriad.sim.campaign import CATEGORIES, EVENT_KINDS
 from myriad.spec.bill import GROUPS, Sort
+from myriad.spec.campaign_result import IMPROVEMENTS
 from myriad.spec.fabric import LINK_CLASSES, TIERS
 from myriad.spec.fabric_drawing import DrawnFrame
 from myriad.spec.mixed import Join

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+NOTHING: Final = 1e-12
+"""Repairs under way at a time below which there are none."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def under_repair(pool_nodes: float, repairs: Sequence[Repairs], crews: int | Non
     """
     offered = [kind.per_s * kind.repair_s for kind in repairs]
     load = sum(offered)
-    if load <= 0.0:
+    if load < NOTHING:
         return _none_of(most)
     mean_nodes = sum(a * kind.nodes for a, kind in zip(offered, repairs, strict=True)) / load
     rate = sum(kind.per_s for kind in repairs)

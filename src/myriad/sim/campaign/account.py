@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,18 @@ _KIND: Final = {kind: code for code, kind in enumerate(EVENT_KINDS)}
 _NOT_OF_CAUSES: Final = (CHECKPOINT, MAINTENANCE)
 
 
+class Blame(NamedTuple):
+    """Who pays for what comes now: a cause, its node, its row in the log; -1 where there is none."""
+
+    cause: int = -1
+    node: int = -1
+    row: int = -1
+
+
+NOBODY: Final = Blame()
+"""Windows, growth, the first start."""
+
+
 class Account:
     """Sums that grow while a campaign is walked through."""
 
@@ -22,7 +34,7 @@ class Account:
         self.ledger_s = [0.0] * len(CATEGORIES)
         self.interruptions = [0] * num_causes
         self.cost_s = [0.0] * (num_causes + 1)
-        """The last one is of no cause: windows, growth, the first start."""
+        """The last one is nobody's."""
         self.times: list[float] = []
         self.kinds: list[int] = []
         self.causes: list[int] = []
@@ -43,11 +55,11 @@ class Account:
         self.lost.append(0.0)
         return len(self.times) - 1
 
-    def lose(self, row: int, cause: int, seconds: float) -> None:
+    def lose(self, blame: Blame, seconds: float) -> None:
         """Work that was done and did not last."""
-        self.spend(LOST_WORK, cause, seconds)
-        if row >= 0:
-            self.lost[row] += seconds
+        self.spend(LOST_WORK, blame.cause, seconds)
+        if blame.row >= 0:
+            self.lost[blame.row] += seconds
 
     def closed(self, wall_s: float, progress_s: float, finished: bool) -> CampaignRun:
         """All of it, with the progress that is left as what was productive."""

@@ -75,24 +75,20 @@ class Nodes:
 
     def in_service(self, node: int, number: int) -> list[int]:
         """Those of so many nodes in a row that are spare or in the job."""
+        if number == 1:
+            return [node] if self.state[node] <= JOB else []
         return [one for one in range(node, min(node + number, len(self.state))) if self.state[one] <= JOB]
 
-    def send_away(self, number: int) -> list[int]:
-        """The first so many go to maintenance; those that the job had."""
-        self.out = number
-        had = []
-        for node in range(number):
-            if self.state[node] == JOB:
-                had.append(node)
+    def maintain(self, number: int) -> list[int]:
+        """From now on the first so many are in maintenance, and no others; those that the job had."""
+        number = min(number, len(self.state))
+        before, self.out = self.out, number
+        self.enter(node for node in range(number, before) if self.state[node] == AWAY)
+        had = [node for node in range(before, number) if self.state[node] == JOB]
+        for node in range(before, number):
             if self.state[node] <= JOB:
                 self.put(node, AWAY)
         return had
-
-    def call_back(self) -> None:
-        """Maintenance is over."""
-        back = [node for node in range(self.out) if self.state[node] == AWAY]
-        self.out = 0
-        self.enter(back)
 
     def order(self, nodes: list[int], repair_s: float) -> tuple[list[int], float] | None:
         """One repair of all these nodes: started where a crew is free, else queued."""

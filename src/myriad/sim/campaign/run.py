@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from myriad.sim.campaign.described import Campaign, CampaignRun
+from myriad.sim.campaign.modes import WALKS
 from myriad.sim.campaign.troubles import Troubles
 from myriad.sim.campaign.walk import Walk
 from myriad.sim.failures.incidents import Breakable, Incidents
@@ -16,12 +17,12 @@ def run_campaign(campaign: Campaign, breakable: Breakable, incidents: Incidents)
     """What becomes of the job until its work is done or the horizon ends it, in seconds by category and by cause.
 
     The first `nodes` nodes in service have the job, the others are spare. See the modules of this package for what each
-    event does: `walk` (phases), `troubles` (stop, slow, corrupt), `checkpoints`, `nodes` (spares, repairs).
+    event does: `walk` (phases), `modes`, `troubles` (stop, slow, corrupt), `checkpoints`, `nodes` (spares, repairs).
     Deterministic: all chance is in the incidents. The horizon must be finite.
     """
     if campaign.mode != "restart" and campaign.nodes % campaign.replica_nodes:
         raise ValueError(f"{campaign.nodes} nodes are no whole number of replicas of {campaign.replica_nodes}")
-    walk = Walk(campaign, breakable.num_nodes, len(breakable.causes))
+    walk = WALKS[campaign.mode](campaign, breakable.num_nodes, len(breakable.causes))
     _plan(walk, breakable)
     troubles = Troubles(walk, breakable, incidents)
     starts_s, horizon_s = incidents.start_s.tolist(), campaign.horizon_s
@@ -56,8 +57,10 @@ def _plan(walk: Walk, breakable: Breakable) -> None:
     windows = walk.campaign.windows
     if windows is not None:
         columns = (windows.start_s, windows.end_s, windows.speed, windows.nodes_out)
+        starts_s = set(windows.start_s.tolist())
         for start_s, end_s, speed, nodes_out in zip(*(column.tolist() for column in columns), strict=True):
-            walk.later(start_s, walk.window_opens, speed, nodes_out)
-            walk.later(end_s, walk.window_closes)
+            walk.later(start_s, walk.window, speed, nodes_out)
+            if end_s not in starts_s:
+                walk.later(end_s, walk.window, 1.0, 0)
     while walk.due and walk.due[0][0] <= 0.0:
         walk.next_due()

@@ -15,12 +15,29 @@ corrupt: the job goes on. When that is detected, all checkpoints begun since are
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from myriad.sim.campaign.account import Blame
 from myriad.sim.campaign.checkpoints import Spoil
 from myriad.sim.campaign.nodes import JOB, SPARE
 from myriad.sim.campaign.walk import Walk
 from myriad.sim.failures.incidents import EFFECTS, Breakable, Incidents
 
-_STOP, _SLOW, _CORRUPT = range(len(EFFECTS))
+_SLOW, _CORRUPT = EFFECTS.index("slow"), EFFECTS.index("corrupt")
+
+
+class Incident(NamedTuple):
+    """One row of the incidents, without its start."""
+
+    cause: int
+    effect: int
+    node: int
+    num_nodes: int
+    detection_s: float
+    diagnosis_s: float
+    repair_s: float
+    speed: float
+    lasts_s: float
 
 
 class Troubles:
@@ -29,130 +46,76 @@ class Troubles:
     def __init__(self, walk: Walk, breakable: Breakable, incidents: Incidents) -> None:
         self._walk = walk
         self._everybodys = [cause.unit == "pool" for _, cause in breakable.causes]
-        self._rows = list(
-            zip(
-                incidents.cause.tolist(),
-                incidents.effect.tolist(),
-                incidents.node.tolist(),
-                incidents.num_nodes.tolist(),
-                incidents.detection_s.tolist(),
-                incidents.diagnosis_s.tolist(),
-                incidents.repair_s.tolist(),
-                incidents.speed.tolist(),
-                incidents.lasts_s.tolist(),
-                strict=True,
-            )
-        )
+        columns = (getattr(incidents, key).tolist() for key in Incident._fields)
+        self._rows = [Incident(*row) for row in zip(*columns, strict=True)]
 
     def happen(self, now_s: float, index: int) -> None:
         """One incident begins."""
-        cause, effect, node, number, detection_s, diagnosis_s, repair_s, speed, lasts_s = self._rows[index]
-        state, everybodys = self._walk.nodes.state, not number and self._everybodys[cause]
-        if number <= 1:
-            if state[node] > JOB and not everybodys:
-                return
-            on = [] if everybodys else [node]
-        else:
-            on = self._walk.nodes.in_service(node, number)
+        one = self._rows[index]
+        state, everybodys = self._walk.nodes.state, not one.num_nodes and self._everybodys[one.cause]
+        on = [] if everybodys else self._walk.nodes.in_service(one.node, max(1, one.num_nodes))
         if not on and not everybodys:
             return
-        hit = [one for one in on if state[one] == JOB]
-        if number == 0 or repair_s <= 0.0:
-            repair_s = 0.0
-        if effect == _SLOW:
-            ends_s = min(lasts_s, detection_s + diagnosis_s)
-            found = ends_s < lasts_s
-            self._slow(now_s, cause, node, on, bool(hit) or everybodys, speed, ends_s, repair_s if found else 0.0)
+        hit = [node for node in on if state[node] == JOB]
+        repairs = one.num_nodes > 0 and one.repair_s > 0.0
+        if one.effect == _SLOW:
+            self._slow(now_s, one, on, ours=bool(hit) or everybodys, repairs=repairs)
             return
-        found_s = now_s + detection_s + diagnosis_s
-        if not hit and not everybodys:
-            if repair_s:
-                self._walk.nodes.take_out(on)
-                self._walk.later(found_s, self._walk.repair, on, repair_s)
-            return
-        self._walk.account.interruptions[cause] += 1
-        row = self._walk.account.log(now_s, "failure", cause, node)
-        if effect == _STOP:
-            if repair_s:
-                self._walk.nodes.take_out(on)
-                self._walk.later(found_s, self._walk.repair, on, repair_s)
-            self._walk.stop(now_s, cause, node, row, (detection_s, diagnosis_s), hit, bool(repair_s))
-        else:
-            self._corrupt(now_s, cause, node, row, on, detection_s, diagnosis_s, repair_s)
+        if hit or everybodys:
+            self._walk.account.interruptions[one.cause] += 1
+            blame = Blame(one.cause, one.node, self._walk.account.log(now_s, "failure", one.cause, one.node))
+            if one.effect == _CORRUPT:
+                self._walk.settle(now_s)
+                spoil = self._walk.training.spoil(now_s)
+                self._walk.later(now_s + one.detection_s, self._found, one, spoil, self._seen(on), blame, repairs)
+                return
+        if repairs:
+            self._walk.nodes.take_out(on)
+            self._walk.later(now_s + one.detection_s + one.diagnosis_s, self._walk.repair, on, one.repair_s)
+        if hit or everybodys:
+            self._walk.stop(now_s, blame, (one.detection_s, one.diagnosis_s), hit, repairs)
 
-    def _slow(
-        self,
-        now_s: float,
-        cause: int,
-        node: int,
-        on: list[int],
-        ours: bool,
-        speed: float,
-        ends_s: float,
-        repair_s: float,
-    ) -> None:
-        walk = self._walk
-        slow = (speed, cause, [(one, walk.nodes.leaves[one]) for one in on])
+    def _seen(self, nodes: list[int]) -> list[tuple[int, int]]:
+        return [(node, self._walk.nodes.leaves[node]) for node in nodes]
+
+    def _slow(self, now_s: float, one: Incident, on: list[int], *, ours: bool, repairs: bool) -> None:
+        walk, known_s = self._walk, one.detection_s + one.diagnosis_s
+        slow = (one.speed, one.cause, self._seen(on))
         walk.slows.append(slow)
-        walk.later(now_s + ends_s, self._slow_ends, slow, node, repair_s)
+        walk.later(now_s + min(one.lasts_s, known_s), self._slow_ends, one, slow, repairs and known_s <= one.lasts_s)
         if ours:
-            walk.account.interruptions[cause] += 1
-            walk.account.log(now_s, "slow", cause, node)
+            walk.account.interruptions[one.cause] += 1
+            walk.account.log(now_s, "slow", one.cause, one.node)
             walk.pace(now_s)
 
     def _slow_ends(
-        self, now_s: float, slow: tuple[float, int, list[tuple[int, int]]], node: int, repair_s: float
+        self, now_s: float, one: Incident, slow: tuple[float, int, list[tuple[int, int]]], repairs: bool
     ) -> None:
         """By itself, or found: then nodes that are to be repaired leave."""
-        walk, (_, cause, seen) = self._walk, slow
+        walk, seen = self._walk, slow[2]
         walk.slows.remove(slow)
         hit = walk.still(seen, JOB)
         if hit or not seen:
-            walk.account.log(now_s, "recovered", cause, node)
-        out = walk.still(seen, JOB, SPARE) if repair_s else []
+            walk.account.log(now_s, "recovered", one.cause, one.node)
+        out = walk.still(seen, JOB, SPARE) if repairs else []
         if out:
             walk.nodes.take_out(out)
-            walk.repair(now_s, out, repair_s)
+            walk.repair(now_s, out, one.repair_s)
         walk.pace(now_s)
         if out and hit:
-            walk.leave(now_s, cause, node, hit)
-
-    def _corrupt(
-        self,
-        now_s: float,
-        cause: int,
-        node: int,
-        row: int,
-        on: list[int],
-        detection_s: float,
-        diagnosis_s: float,
-        repair_s: float,
-    ) -> None:
-        walk = self._walk
-        walk.settle(now_s)
-        seen = [(one, walk.nodes.leaves[one]) for one in on]
-        spoil = walk.training.spoil(now_s)
-        walk.later(now_s + detection_s, self._found, spoil, seen, cause, node, row, diagnosis_s, repair_s)
+            walk.leave(now_s, Blame(one.cause, one.node), hit)
 
     def _found(
-        self,
-        now_s: float,
-        spoil: Spoil,
-        seen: list[tuple[int, int]],
-        cause: int,
-        node: int,
-        row: int,
-        diagnosis_s: float,
-        repair_s: float,
+        self, now_s: float, one: Incident, spoil: Spoil, seen: list[tuple[int, int]], blame: Blame, repairs: bool
     ) -> None:
         """The wrong state shows: everything stops, whatever the mode, for all replicas have it."""
         walk = self._walk
-        walk.account.log(now_s, "detected", cause, node)
+        walk.account.log(now_s, "detected", one.cause, one.node)
         hit = walk.still(seen, JOB)
-        out = walk.still(seen, JOB, SPARE) if repair_s else []
+        out = walk.still(seen, JOB, SPARE) if repairs else []
         if out:
             walk.nodes.take_out(out)
-            walk.later(now_s + diagnosis_s, walk.repair, out, repair_s)
+            walk.later(now_s + one.diagnosis_s, walk.repair, out, one.repair_s)
         walk.settle(now_s)
         walk.training.distrust(spoil)
-        walk.stop_all(now_s, cause, node, row, (0.0, diagnosis_s), bool(out and hit), False)
+        walk.stop_all(now_s, blame, (0.0, one.diagnosis_s), bool(out and hit))

@@ -12,8 +12,12 @@ from myriad.sim.campaign.described import Windows
 
 
 def window(start_s, end_s, speed=1.0, nodes_out=0):
-    columns = [np.array([value], float) for value in (start_s, end_s, speed)]
-    return Windows(*columns, np.array([nodes_out]))
+    return windows((start_s, end_s, speed, nodes_out))
+
+
+def windows(*rows):
+    start_s, end_s, speed, nodes_out = zip(*rows, strict=True)
+    return Windows(np.array(start_s, float), np.array(end_s, float), np.array(speed, float), np.array(nodes_out))
 
 
 def test_a_power_cap_slows_the_job_and_is_nobodys_fault():
@@ -65,3 +69,14 @@ def test_a_node_repaired_during_maintenance_is_back_after_it():
 def test_a_window_at_the_start_costs_no_restart():
     run = run_campaign(campaign(windows=window(0.0, 100.0, nodes_out=1)), cluster(5), incidents())
     assert ledger(run) == {"productive": 1000.0}
+
+
+def test_windows_that_touch_are_one_stop():
+    job = campaign(windows=windows((250.0, 300.0, 1.0, 2), (300.0, 350.0, 0.5, 1)))
+    assert ledger(run_campaign(job, cluster(4), incidents())) == {
+        "productive": 1000.0, "maintenance": 100.0, "restart": 10.0,
+    }  # fmt: skip
+    # With a spare it goes on at 300, and at half speed until 350.
+    assert ledger(run_campaign(job, cluster(5), incidents())) == {
+        "productive": 1000.0, "maintenance": 50.0, "restart": 10.0, "degraded": 20.0,
+    }  # fmt: skip
