@@ -1,12 +1,14 @@
 """The report of a plan with the simulated lives of its jobs in it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import campaign_fixtures
+import goodput_fixtures
 import report_fixtures
+from myriad.report.goodput_page import goodput_html
 from myriad.report.html import plan_html
 from page_fixtures import opened
 
@@ -38,7 +40,7 @@ def proved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return path
 
 
-def _overlapping(boxes: list[list[float]]) -> list[tuple[object, object]]:
+def _overlapping(boxes: list[list[Any]]) -> list[tuple[object, object]]:
     return [
         (a[0], b[0])
         for at, a in enumerate(boxes)
@@ -47,18 +49,26 @@ def _overlapping(boxes: list[list[float]]) -> list[tuple[object, object]]:
     ]
 
 
+def _readable(pictures: list[dict[str, list[Any]]], count: int) -> None:
+    """So many pictures, whose labels lie within them, are large enough, and do not cover each other."""
+    assert len(pictures) == count
+    for picture in pictures:
+        left, top, right, bottom = picture["frame"]
+        for text, x1, y1, x2, y2 in picture["texts"]:
+            assert left - 1 <= x1, text
+            assert x2 <= right + 1, text
+            assert top - 1 <= y1, text
+            assert y2 <= bottom + 1, text
+            assert y2 - y1 > 11, f"{text}: too small to read"
+        assert _overlapping(picture["texts"]) == []
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_pictures_are_shown_once_with_labels_that_can_be_read(browser: "Browser", proved: Path, width: int) -> None:
     with opened(browser, proved, width) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         found = page.locator("#proof-0 svg.plot").evaluate_all(BOXES)
-        assert len(found) == len(PICTURES)
-        for picture in found:
-            left, top, right, bottom = picture["frame"]
-            for text, x1, y1, x2, y2 in picture["texts"]:
-                assert left - 1 <= x1 and x2 <= right + 1 and top - 1 <= y1 and y2 <= bottom + 1, text  # noqa: PT018
-                assert y2 - y1 > 11, f"{text}: too small to read"
-            assert _overlapping(picture["texts"]) == []
+        _readable(found, len(PICTURES))
 
 
 def _background(page: "Page") -> str:
@@ -93,3 +103,15 @@ def test_pictures_take_the_colours_of_the_page(browser: "Browser", proved: Path)
         page.emulate_media(media="print", color_scheme="dark")
         assert page.locator("#proof-0 svg.plot.wide").first.is_visible()
         assert not page.locator("#proof-0 svg.plot.narrow").first.is_visible()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_goodput_is_drawn_with_labels_that_can_be_read(
+    browser: "Browser", tmp_path: Path, lang: str, width: int
+) -> None:
+    path = tmp_path / "goodput.html"
+    path.write_text(goodput_html(goodput_fixtures.goodput(), lang), encoding="utf-8")
+    with opened(browser, path, width) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        _readable(page.locator("svg.plot").evaluate_all(BOXES), 4)

@@ -130,7 +130,7 @@ def _nodes(planned: PlannedCampaign) -> Iterator[Change]:
         # The mean rate holds lemons and others: without lemons it is that of the others.
         usual = 1.0 / (1.0 - share + share * times)
         without = replace(breakable, lemon_share=0.0, causes=tuple(_like_others(breakable, usual)))
-        detail = f"without the {share:.2%} of the nodes that fail {times:g} times as often"
+        detail = f"without the {100 * share:.3g} % of the nodes that fail {times:g} times as often"
         yield Change("lemons_out", detail, replace(planned.question, breakable=without))
     if any(cause.shape < 1.0 and cause.rate.per_1000_unit_days > 0.0 for _, cause in breakable.causes):
         older = replace(breakable, age_s=breakable.age_s + BURN_IN_S)
@@ -150,9 +150,10 @@ def _modes(planned: PlannedCampaign) -> Iterator[Change]:
     question, nodes, recovery = planned.question, planned.question.campaign.replica_nodes, planned.planned.job.recovery
     if nodes >= question.campaign.nodes or not planned.planned.replicas_are_nodes:
         return
+    count = nodes * question.breakable.accelerators_per_node
     told: dict[Literal["elastic", "replica"], str] = {
-        "elastic": f"replicas of {nodes} nodes leave where no spare is left, and return",
-        "replica": f"replicas of {nodes} nodes go on without a broken one",
+        "elastic": f"replicas of {count} accelerators leave where no spare is left, and return",
+        "replica": f"replicas of {count} accelerators go on without a broken one",
     }
     for mode, detail in told.items():
         if question.campaign.mode != mode:

@@ -49,7 +49,9 @@ def goodput(
     lost_s = sum(event.per_s / rate * float(event.lost_s) for event in events) if events else None
     simulation = None
     if runs:
-        simulation = simulated(case, found.mtti_s, runs, seed, question.duration, progress or _nobody)
+        simulation = simulated(
+            case, found.mtti_s, runs, seed, question.duration, question.spares is not None, progress or _nobody
+        )
     line = case.protected.lines[0]
     return GoodputResult(
         version=__version__,

@@ -13,6 +13,8 @@ from myriad import catalog
 from myriad.api.checkpoints import Protected, protected, saving_machines
 from myriad.api.failures import breakable_of
 from myriad.api.interruptions import interruptions_of
+from myriad.api.named import at_key
+from myriad.errors import SpecError
 from myriad.estimate.goodput.checkpoint_cost import STORAGE_BYTES_PER_S, SavingMachines, checkpoint_cost
 from myriad.estimate.goodput.expected import Gang, spares_for
 from myriad.estimate.goodput.interruptions import Interruption
@@ -40,6 +42,7 @@ AGE_S: Final = 180 * DAY_S
 """Of machines of which nobody said it: past the failures of the first weeks."""
 STEP_S: Final = 10.0
 """Of training, lost by a replica: too little to matter."""
+MOST_ACCELERATORS: Final = 10_000_000
 IDLE: Final = 1e-3
 """Share of the time that a job may wait for machines and still count as having enough spares."""
 NEVER: Final = 1e-6
@@ -79,9 +82,11 @@ class _Machines:
 def case_of(question: GoodputQuestion, accelerators: int | None = None) -> Case:
     """The case of a question, or of the same job on another number of accelerators with the same machines.
 
-    Raises SpecError or MissingDataError for names that the catalog lacks.
+    Raises SpecError or MissingDataError for names that the catalog lacks, and SpecError for parts of replicas.
     """
     asked = _machines(question, None)
+    if asked.accelerators + (question.spares or 0) > MOST_ACCELERATORS:
+        raise SpecError(f"accelerators: at most {MOST_ACCELERATORS:,} with their spares, found {asked.accelerators:,}")
     machines = asked if accelerators is None else _machines(question, accelerators)
     recovery, assumed = _recovery(question, machines)
     state = _state_bytes(question, recovery)
@@ -90,7 +95,9 @@ def case_of(question: GoodputQuestion, accelerators: int | None = None) -> Case:
     )
     breakable = _breakable(question, asked, machines, spares or 0)
     causes = interruptions_of(breakable, machines.nodes, 0.0, question.duration or PERIOD_S)
-    replicas = question.replicas or 1
+    replicas = question.replicas or machines.nodes
+    if machines.nodes % replicas:
+        raise SpecError(f"replicas: {machines.nodes} nodes are no whole number of nodes for each of {replicas}")
     gang = Gang(
         nodes=machines.nodes,
         spare_nodes=spares or 0,
@@ -98,7 +105,7 @@ def case_of(question: GoodputQuestion, accelerators: int | None = None) -> Case:
         restart_s=recovery.restart.seconds(machines.nodes),
         swap_s=recovery.swap,
         mode=recovery.mode,
-        replica_nodes=max(1, round(machines.nodes / replicas)),
+        replica_nodes=machines.nodes // replicas,
         replica_stall_s=recovery.replica_stall,
         heal_s=checkpoint_cost("peer-memory", state or 0.0, machines.saving).read_s,
         step_s=STEP_S if question.mode == "replica" else 0.0,
@@ -158,7 +165,9 @@ def _state_bytes(question: GoodputQuestion, recovery: Recovery) -> float | None:
         return question.checkpoint_size
     if question.model is None:
         return None
-    return state_bytes(catalog.model(question.model), Optimizer(), recovery.state_bytes_per_parameter)
+    with at_key("model"):
+        model = catalog.model(question.model)
+    return state_bytes(model, Optimizer(), recovery.state_bytes_per_parameter)
 
 
 def _recovery(question: GoodputQuestion, machines: _Machines) -> tuple[Recovery, list[str]]:
@@ -210,7 +219,8 @@ def _breakable(question: GoodputQuestion, asked: _Machines, machines: _Machines,
     if question.reliability is not None:
         assert question.cluster is not None
         life = Life(age=AGE_S if question.age is None else question.age)
-        return breakable_of(question.reliability, catalog.counted_node(question.cluster)[0], nodes, life)
+        with at_key("reliability"):
+            return breakable_of(question.reliability, catalog.counted_node(question.cluster)[0], nodes, life)
     rate = rate_per_s(question, asked.nodes)
     assert rate is not None
     cause = FailureCause(

@@ -18,23 +18,32 @@ from myriad.spec.goodput import SimulatedGoodput
 from myriad.units import DAY_S
 
 INTERRUPTIONS: Final = 50.0
-"""Of each run, unless that takes it beyond the horizons."""
+"""Of each run at least."""
 REPAIRS: Final = 15.0
-"""And so many repairs one after the other, so that their number settles."""
+"""And so many repairs one after the other where spares are counted, so that their number settles."""
+MOST_INTERRUPTIONS: Final = 500.0
+"""But no more than these, whatever else is asked for: runs take their time by the interruption."""
 SHORTEST_S: Final = DAY_S
 LONGEST_S: Final = 365 * DAY_S
 
 
 def simulated(
-    case: Case, mtti_s: float, runs: int, seed: int, horizon_s: float | None, progress: Callable[[int, int], None]
+    case: Case,
+    mtti_s: float,
+    runs: int,
+    seed: int,
+    horizon_s: float | None,
+    counted: bool,
+    progress: Callable[[int, int], None],
 ) -> SimulatedGoodput:
-    """What many simulated runs of a case keep of their time, up to a horizon. Raises SpecError for a single run."""
+    """What many simulated runs of a case keep of their time, up to a horizon. Raises SpecError for a single run.
+
+    `counted` says whether somebody counted the spares, so that some runs may wait for repairs.
+    """
     if runs < 2:
         raise SpecError(f"runs: expected 0 or at least 2, found {runs}")
     start = time.perf_counter()
-    if horizon_s is None:
-        longest_repair_s = max((cause.repair_s for cause in case.causes), default=0.0)
-        horizon_s = min(max(INTERRUPTIONS * mtti_s, REPAIRS * longest_repair_s, SHORTEST_S), LONGEST_S)
+    horizon_s = min(_horizon_s(case, mtti_s, counted) if horizon_s is None else horizon_s, MOST_INTERRUPTIONS * mtti_s)
     done = 0
 
     def finished(number: int) -> None:
@@ -67,3 +76,8 @@ def simulated(
         parts={name: float(share) for name, share in zip(CATEGORIES, shares.mean(axis=0), strict=True)},
         simulate_s=time.perf_counter() - start,
     )
+
+
+def _horizon_s(case: Case, mtti_s: float, counted: bool) -> float:
+    longest_repair_s = max((cause.repair_s for cause in case.causes), default=0.0) if counted else 0.0
+    return min(max(INTERRUPTIONS * mtti_s, REPAIRS * longest_repair_s, SHORTEST_S), LONGEST_S)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from myriad.cli import completion
 from myriad.cli.options import JsonFile, LanguageCode, check_language, read_flag, read_flags
-from myriad.cli.output import answer, check_outputs, progress
+from myriad.cli.output import answer, check_outputs, progress, say
+from myriad.cli.output import write as write_file
 
 EXAMPLES: Final = """\b
 Examples:
@@ -94,14 +96,16 @@ def goodput(
     replica_stall: Annotated[str | None, _time("Of the other replicas when one is lost (default 10s).")] = None,
     runs: Annotated[str, typer.Option(metavar="COUNT", help="Simulate it so often too (default 100; 0: not).")] = "100",
     seed: Annotated[str, typer.Option(metavar="NUMBER", help="Of the simulated runs.")] = "0",
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with charts.")] = None,
     json_file: JsonFile = None,
     lang: LanguageCode = "en",
 ) -> None:
     """Ask what a job keeps of its time when things break, and which checkpoint interval is best."""
     given = {name: value for name, value in locals().items() if value is not None}
     check_language(lang)
-    check_outputs({"--json": json_file})
+    check_outputs({"--html": html, "--json": json_file})
     from myriad import api
+    from myriad.report.goodput_page import goodput_html
     from myriad.report.goodput_text import goodput_text
     from myriad.spec.base import CountOrZero
     from myriad.spec.goodput import GoodputQuestion
@@ -113,4 +117,8 @@ def goodput(
     )
     with progress("simulating") as step:
         result = api.goodput(question, number, first, step("simulating"))
+    if html is not None:
+        write_file(html, goodput_html(result, lang))
     answer(result, json_file, goodput_text(result, lang))
+    if html is not None:
+        say(f"page: {html}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,12 +11,16 @@ from markupsafe import Markup
 
 from myriad.report.plot import FONT_PX, NARROW_PX, Scale, box, fitted, label, picture, rule, text_px, tick_text, twice
 
+WALL_COLOUR: Final = "#8794a3"
+"""Of what is neither kept nor one loss."""
 HALF_PX: Final = 560.0
 """Width of a picture beside another one."""
 _BAR, _ROW, _FOOT = 14.0, 26.0, 22.0
 _STACKED, _LINE = 40.0, 20.0
 """Height of a row whose text stands above its bar, and how much more it needs where the value has its own line."""
 _GAP = 10.0
+_WORTH_BREAKING = 0.3
+"""Share from which on an axis does not start at 0."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,38 @@ def bars_svg(bars: Bars, place: str) -> Markup:
     return twice(lambda wide, kind, where: _drawn(bars, wide, kind, where), place, HALF_PX)
 
 
+@dataclass(frozen=True)
+class Step:
+    """One share of a whole, and what is said of it."""
+
+    name: str
+    said: str
+    share: float
+    colour: str
+    half: float = 0.0
+    """Half of the interval of the share."""
+    title: str = ""
+
+
+def waterfall_start(kept: float) -> float:
+    """Share at which the axis of a waterfall starts: 0, or in steps of 5 % a little below what is kept."""
+    start = math.floor(20.0 * (kept - 0.4 * (1.0 - kept))) / 20.0
+    return 0.0 if start < _WORTH_BREAKING else min(start, 0.95)
+
+
+def waterfall(title: str, whole: Step, losses: Sequence[Step], kept: Step, share: Callable[[float], str]) -> Bars:
+    """From the whole, less every loss in turn, to what is kept."""
+    start = waterfall_start(kept.share)
+    rows = [Bar(whole.name, whole.said, start, 1.0, whole.colour, 1.0, 1.0)]
+    left = 1.0
+    for step in (*losses, kept):
+        begin, end = (start, step.share) if step is kept else (left, left - step.share)
+        left -= step.share
+        low, high = end - step.half, min(end + step.half, 1.0)
+        rows.append(Bar(step.name, step.said, begin, end, step.colour, max(low, start), high, step.title))
+    return Bars(rows, title, start, 1.0, share=share, broken=start > 0.0)
+
+
 def axis_of(ends: Sequence[float]) -> tuple[float, float]:
     """Both ends of an axis that holds zero and all values, with a little room."""
     low, high = min(0.0, *ends), max(0.0, *ends)
@@ -69,23 +106,25 @@ def _drawn(bars: Bars, wide: float, kind: str, place: str) -> str:
     left = 4.0 if stacked else min(most_name, 0.4 * wide) + _GAP
     right = 10.0 if stacked else most_said + _GAP
     across = Scale(bars.low, bars.high, left, wide - right)
-    tight = stacked and any(text_px(row.name) + text_px(row.said) + _GAP > wide for row in bars.rows)
-    row_px = (_STACKED if stacked else _ROW) + (_LINE if tight else 0.0)
-    high = row_px * len(bars.rows) + _FOOT
-    parts = _axis(bars, across, high - _FOOT)
-    for index, row in enumerate(bars.rows):
-        top = index * row_px + (row_px - _BAR - 4.0 if stacked else (row_px - _BAR) / 2)
+    tight = [stacked and text_px(row.name) + text_px(row.said) + _GAP > wide for row in bars.rows]
+    heights = [(_STACKED if stacked else _ROW) + _LINE * more for more in tight]
+    bottom = sum(heights)
+    parts = _axis(bars, across, bottom)
+    y = 0.0
+    for row, more, high in zip(bars.rows, tight, heights, strict=True):
+        top = y + (high - _BAR - 4.0 if stacked else (high - _BAR) / 2)
         parts += [_bar(row, across, top), *_interval(row, across, top)]
         if bars.broken and row.begin == bars.low:
             x = across.start + 14.0
             parts.append(f'<path class="break" d="M{x:.1f} {top - 2:.1f}l5 6l-5 6l5 6"/>')
-        name_y = index * row_px + FONT_PX + 3.0 if stacked else top + 11.5
-        room = left - _GAP if not stacked else wide if tight else wide - text_px(row.said) - _GAP
+        name_y = y + FONT_PX + 3.0 if stacked else top + 11.5
+        room = left - _GAP if not stacked else wide if more else wide - text_px(row.said) - _GAP
         x, anchor = (0.0, "start") if stacked else (left - _GAP, "end")
         parts.append(label(x, name_y, fitted(row.name, room), anchor))
-        parts.append(label(wide, name_y + (_LINE - 4.0 if tight else 0.0), row.said, "end", "value"))
+        parts.append(label(wide, name_y + (_LINE - 4.0 if more else 0.0), row.said, "end", "value"))
+        y += high
     described = "; ".join(f"{row.name}: {row.said}" for row in bars.rows)
-    return picture(parts, wide, high, kind, bars.title, described, place)
+    return picture(parts, wide, bottom + _FOOT, kind, bars.title, described, place)
 
 
 def _axis(bars: Bars, across: Scale, bottom: float) -> list[str]:

@@ -23,6 +23,8 @@ _BEFORE, _AFTER = 2, 4
 class Incident:
     """One interruption of the life."""
 
+    index: int
+    """Of its event in the life."""
     start_s: float
     cause: str
     component: str
@@ -165,9 +167,24 @@ def _incidents(
     stretch = np.minimum(np.searchsorted(times_s, from_s, side="right"), len(times_s) - 1) - 1
     stood_s = np.maximum(again[stretch] - from_s, 0.0).tolist()
     return tuple(
-        Incident(event.time_s, event.cause, components.get(event.cause, "unknown"), event.node, event.lost_s, stood)
-        for (_, event), stood in zip(shown, stood_s, strict=True)
+        Incident(
+            index, event.time_s, event.cause, components.get(event.cause, "unknown"), event.node, event.lost_s, stood
+        )
+        for (index, event), stood in zip(shown, stood_s, strict=True)
     )
+
+
+def story(result: CampaignResult, incident: Incident) -> list[tuple[str, float]]:
+    """What the job did after an incident until it worked again or the next one came: kinds of events, seconds after."""
+    told: list[tuple[str, float]] = []
+    for event in result.life[incident.index + 1 :]:
+        if event.kind in ("failure", "slow"):
+            break
+        if event.kind != "repaired":
+            told.append((event.kind, event.time_s - incident.start_s))
+        if event.kind in ("running", "recovered", "finished"):
+            break
+    return told
 
 
 def costliest_stretch(course: Course) -> tuple[float, float, tuple[Incident, ...]] | None:

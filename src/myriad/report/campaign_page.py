@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from myriad.report.campaign_course import costliest_stretch, course_of
-from myriad.report.campaign_svg import causes_svg, finish_svg, improvements_svg, waterfall_start, waterfall_svg
+from myriad.report.campaign_course import costliest_stretch, course_of, story
+from myriad.report.campaign_svg import causes_svg, finish_svg, improvements_svg, waterfall_svg
 from myriad.report.campaign_views import (
     campaigns_of,
     finishes,
@@ -32,6 +32,6 @@ __all__ = [
     "STATE_COLOURS", "campaign_facts", "campaign_words", "campaigns_of", "causes_svg", "checkpoints_words", "clock",
     "costliest_stretch", "course_of", "finish_svg", "finish_words", "finishes", "goodput_caption",
     "improvement_detail", "improvement_name", "improvements_svg", "interrupts", "interval", "life_svg", "long",
-    "money", "near_svg", "number", "place_key", "quantile_s", "states_present", "time_unit", "waterfall_start",
+    "money", "near_svg", "number", "place_key", "quantile_s", "states_present", "story", "time_unit",
     "waterfall_svg",
 ]  # fmt: skip

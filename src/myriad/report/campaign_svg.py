@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Final
 
 from markupsafe import Markup
 
-from myriad.report.bars_svg import HALF_PX, Bar, Bars, axis_of, bars_svg
+from myriad.report.bars_svg import HALF_PX, WALL_COLOUR, Bar, Bars, Step, axis_of, bars_svg, waterfall
 from myriad.report.campaign_views import cause_rows, interval, ledger_rows, money, number, time_unit
 from myriad.report.campaign_words import improvement_name
 from myriad.report.language import Language
-from myriad.report.numbers import Numbers, significant
+from myriad.report.numbers import Numbers, Unit, significant
 from myriad.report.palette import GAIN_COLOUR, LEDGER_COLOURS, SERIES_COLOURS
 from myriad.report.plot import Scale, beside, box, label, picture, rule, text_px, tick_text, twice
-from myriad.spec.campaign_result import CampaignResult, Improvement
+from myriad.spec.campaign_result import CampaignResult, Improvement, Spread
 from myriad.units import DAY_S
 
 TOP_CAUSES: Final = 12
 TOP_IMPROVEMENTS: Final = 10
 _QUANTILES: Final = (10, 50, 80, 90)
-_WALL_COLOUR: Final = "#8794a3"
 _LOSS_COLOUR: Final = "#b3452c"
-
-
-def waterfall_start(result: CampaignResult) -> float:
-    """Share at which the axis of the waterfall starts: 0, or in steps of 5 % a little below what trains."""
-    rows = ledger_rows(result)
-    trained = rows[0][2] if rows and rows[0][0] == "productive" else 0.0
-    start = math.floor(20.0 * (trained - 0.4 * (1.0 - trained))) / 20.0
-    return start if 0.3 <= start < 1.0 else 0.0 if start < 0.3 else 0.95
 
 
 def waterfall_svg(result: CampaignResult, place: str, words: Language, numbers: Numbers) -> Markup:
@@ -38,27 +28,19 @@ def waterfall_svg(result: CampaignResult, place: str, words: Language, numbers: 
     wall_s = result.wall_s.mean
     unit = time_unit(wall_s, words)
     like = wall_s / unit.scale / 10
-    start = waterfall_start(result)
 
     def said(seconds: float, share: float) -> str:
         return f"{numbers.plain(seconds / unit.scale, like)} {unit.name} · {numbers.percent(share)}"
 
-    rows = [Bar(words("campaign.wall"), said(wall_s, 1.0), start, 1.0, _WALL_COLOUR, 1.0, 1.0)]
-    left = 1.0
-    first, *losses = ledger_rows(result)
-    for name, spent, share in [*losses, first]:
-        begin, end = (start, share) if name == "productive" else (left, left - share)
-        left -= share
-        half = (spent.high - spent.low) / 2 / wall_s
+    def step(name: str, spent: Spread, share: float) -> Step:
         between = interval(spent, unit.scale, words, numbers, like)
-        text = said(spent.mean, share)
-        rows.append(
-            Bar(
-                words(f"ledger.{name}"), text, begin, end, LEDGER_COLOURS[name], end - half, min(end + half, 1.0),
-                f"{text}; {words('campaign.interval_head')}: {between} {unit.name}",
-            )
-        )  # fmt: skip
-    return bars_svg(Bars(rows, words("campaign.goodput"), start, 1.0, share=numbers.change, broken=start > 0.0), place)
+        told = f"{said(spent.mean, share)}; {words('campaign.interval_head')}: {between} {unit.name}"
+        half = (spent.high - spent.low) / 2 / wall_s
+        return Step(words(f"ledger.{name}"), said(spent.mean, share), share, LEDGER_COLOURS[name], half, told)
+
+    kept, *losses = (step(*row) for row in ledger_rows(result))
+    whole = Step(words("campaign.wall"), said(wall_s, 1.0), 1.0, WALL_COLOUR)
+    return bars_svg(waterfall(words("campaign.goodput"), whole, losses, kept, numbers.change), place)
 
 
 def causes_svg(result: CampaignResult, place: str, words: Language, numbers: Numbers) -> Markup:
@@ -82,7 +64,7 @@ def causes_svg(result: CampaignResult, place: str, words: Language, numbers: Num
     if rest:
         value_of = sum(cause.interruptions.mean for cause in rest)
         name = words("campaign.others", count=len(rest))
-        rows.append(Bar(name, numbers.plain(value_of, like), 0.0, value_of, _WALL_COLOUR, value_of, value_of))
+        rows.append(Bar(name, numbers.plain(value_of, like), 0.0, value_of, WALL_COLOUR, value_of, value_of))
     low, high = axis_of([row.high for row in rows])
     return bars_svg(Bars(rows, words("campaign.causes"), low, high, stacked=True), place)
 
@@ -90,14 +72,18 @@ def causes_svg(result: CampaignResult, place: str, words: Language, numbers: Num
 def improvements_svg(result: CampaignResult, place: str, words: Language, numbers: Numbers) -> Markup:
     """Time saved by each change, and what it is worth."""
     unit = time_unit(result.wall_s.mean, words)
-    rows = [_improvement(one, unit.scale, unit.name, words, numbers) for one in result.improvements[:TOP_IMPROVEMENTS]]
+    shown = result.improvements[:TOP_IMPROVEMENTS]
+    like = max(abs(one.days_saved.mean) for one in shown) * DAY_S / unit.scale
+    rows = [_improvement(one, like, unit, words, numbers) for one in shown]
     low, high = axis_of([end for row in rows for end in (row.low, row.high)])
     return bars_svg(Bars(rows, words("campaign.improvements"), low, high, stacked=True), place)
 
 
-def _improvement(one: Improvement, scale: float, unit: str, words: Language, numbers: Numbers) -> Bar:
-    saved, low, high = (days * DAY_S / scale for days in (one.days_saved.mean, one.days_saved.low, one.days_saved.high))
-    said = f"{number(saved, abs(saved), numbers)} {unit}"
+def _improvement(one: Improvement, like: float, unit: Unit, words: Language, numbers: Numbers) -> Bar:
+    saved, low, high = (
+        days * DAY_S / unit.scale for days in (one.days_saved.mean, one.days_saved.low, one.days_saved.high)
+    )
+    said = f"{number(saved, like, numbers)} {unit.name}"
     if one.usd_saved is not None:
         said += f" · {money(one.usd_saved.mean, numbers)}"
     colour = GAIN_COLOUR if saved >= 0.0 else _LOSS_COLOUR

@@ -26,6 +26,8 @@ from myriad.units import DAY_S
 
 TOP_CAUSES = 10
 TOP_IMPROVEMENTS = 6
+ASKED_IMPROVEMENTS = ("one_spare", "detection_minute", "restart_half")
+"""Shown in any case."""
 _BAR_CELLS = 20
 
 
@@ -134,7 +136,8 @@ def _checkpoints(result: CampaignResult, words: Language, numbers: Numbers) -> T
 
 
 def _improvements(result: CampaignResult, words: Language, numbers: Numbers) -> Table:
-    shown = result.improvements[:TOP_IMPROVEMENTS]
+    best, others = result.improvements[:TOP_IMPROVEMENTS], result.improvements[TOP_IMPROVEMENTS:]
+    shown = (*best, *(one for one in others if one.name in ASKED_IMPROVEMENTS))
     unit = time_unit(result.wall_s.mean, words)
     per_unit = unit.scale / DAY_S
     like = max(abs(one.days_saved.mean) for one in shown) / per_unit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from myriad.report.bars_svg import waterfall_start
 from myriad.report.campaign_views import ledger_rows, long, quantile_s, share_words
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
@@ -86,15 +87,16 @@ def named_improvement(one: Improvement, words: Language) -> str:
     return words("campaign.detailed", name=name, detail=detail) if detail else name
 
 
-def goodput_caption(result: CampaignResult, start: float, words: Language, numbers: Numbers) -> str:
+def goodput_caption(result: CampaignResult, words: Language, numbers: Numbers) -> str:
     """Under the waterfall: what it is the mean of, where its axis starts, and why its share may not be the ETTR."""
+    trained = result.ledger_s["productive"].mean / result.wall_s.mean if result.wall_s.mean else 0.0
+    start = waterfall_start(trained)
     told = words(
         "campaign.goodput_caption" if start else "campaign.goodput_whole",
         runs=numbers.integer(result.runs),
         wall=long(result.wall_s.mean, numbers),
         start=numbers.change(start),
     )
-    trained = result.ledger_s["productive"].mean / result.wall_s.mean if result.wall_s.mean else 0.0
     if abs(trained - result.ettr.mean) < _SAME_SHARE:
         return told
     return words("words.space").join([told, words("campaign.two_means")])

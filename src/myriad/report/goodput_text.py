@@ -38,13 +38,13 @@ def goodput_text(result: GoodputResult, lang: str = "en") -> RenderableType:
     words = language(lang)
     numbers = Numbers(words)
     blocks: list[RenderableType] = [
-        Text(_facts(result, words, numbers), style="bold"),
+        Text(goodput_facts(result, words, numbers), style="bold"),
         paragraph(goodput_words(result, words, numbers), words),
         heading(words("goodput.parts")),
         _parts(result, words, numbers),
         heading(words("goodput.intervals")),
         _intervals(result, words, numbers),
-        Text(_checkpoint(result, words, numbers), style="dim"),
+        Text(checkpoint_line(result, words, numbers), style="dim"),
     ]
     if len(result.causes) > 1:
         blocks += [heading(words("goodput.causes")), _causes(result, words, numbers)]
@@ -82,7 +82,8 @@ def goodput_words(result: GoodputResult, words: Language, numbers: Numbers) -> I
         yield words("goodput.spares_for", spares=numbers.integer(result.waiting_spares))
 
 
-def _facts(result: GoodputResult, words: Language, numbers: Numbers) -> str:
+def goodput_facts(result: GoodputResult, words: Language, numbers: Numbers) -> str:
+    """The machines of the job, in one line."""
     key = "goodput.facts" if result.spare_nodes is None else "goodput.facts_spares"
     return words(
         key,
@@ -90,6 +91,17 @@ def _facts(result: GoodputResult, words: Language, numbers: Numbers) -> str:
         nodes=numbers.integer(result.nodes),
         spares=numbers.integer(result.spare_nodes or 0),
     )
+
+
+def interval_name(name: str, words: Language) -> str:
+    """How an interval was found."""
+    key = _NAMED_INTERVALS[name]
+    return words(key) if "." in key else key
+
+
+def change_name(name: str, words: Language) -> str:
+    """What a change changes."""
+    return words(_CHANGES[name])
 
 
 def _parts(result: GoodputResult, words: Language, numbers: Numbers) -> Table:
@@ -106,9 +118,9 @@ def _parts(result: GoodputResult, words: Language, numbers: Numbers) -> Table:
         table.add_row(
             words(f"ledger.{name}"),
             bar(share, LEDGER_COLOURS[name], _BAR_CELLS),
-            _percent(share, numbers),
+            fine_percent(share, numbers),
             numbers.seconds(share * MONTH_S),
-            *([_percent(also, numbers)] if simulated is not None else []),
+            *([fine_percent(also, numbers)] if simulated is not None else []),
         )
     return table
 
@@ -120,17 +132,17 @@ def _intervals(result: GoodputResult, words: Language, numbers: Numbers) -> Tabl
     )  # fmt: skip
     most = max((one.ettr for one in result.intervals), default=0.0)
     for one in result.intervals:
-        key = _NAMED_INTERVALS[one.name]
         table.add_row(
-            words(key) if "." in key else key,
+            interval_name(one.name, words),
             numbers.seconds(one.interval_s),
-            _percent(one.ettr, numbers),
+            fine_percent(one.ettr, numbers),
             "" if most - one.ettr < LEAST_SHOWN else numbers.percent(one.ettr - most, signed=True),
         )
     return table
 
 
-def _checkpoint(result: GoodputResult, words: Language, numbers: Numbers) -> str:
+def checkpoint_line(result: GoodputResult, words: Language, numbers: Numbers) -> str:
+    """What a checkpoint takes, and its size."""
     line = result.checkpoint
     said = words(
         "goodput.checkpoint",
@@ -148,12 +160,12 @@ def _causes(result: GoodputResult, words: Language, numbers: Numbers) -> Table:
         (words("campaign.cause"), "left"), (words("goodput.per_day"), "right"), (words("campaign.share"), "right")
     )
     for cause in result.causes[:TOP_CAUSES]:
-        table.add_row(cause.name, significant(cause.interruptions_per_day), _percent(cause.lost, numbers))
+        table.add_row(cause.name, significant(cause.interruptions_per_day), fine_percent(cause.lost, numbers))
     rest = result.causes[TOP_CAUSES:]
     if rest:
         per_day = sum(cause.interruptions_per_day for cause in rest)
         lost = sum(cause.lost for cause in rest)
-        table.add_row(words("campaign.others", count=len(rest)), significant(per_day), _percent(lost, numbers))
+        table.add_row(words("campaign.others", count=len(rest)), significant(per_day), fine_percent(lost, numbers))
     return table
 
 
@@ -161,7 +173,7 @@ def _changes(result: GoodputResult, words: Language, numbers: Numbers) -> Table:
     table = open_table((words("campaign.improvement"), "left"), ("ETTR", "right"), (words("goodput.gain"), "right"))
     for change in result.changes:
         gain = f"+{100 * change.gain:.2f}"
-        table.add_row(words(_CHANGES[change.name]), _percent(change.ettr, numbers), gain)
+        table.add_row(change_name(change.name, words), fine_percent(change.ettr, numbers), gain)
     return table
 
 
@@ -175,13 +187,13 @@ def _sizes(result: GoodputResult, words: Language, numbers: Numbers) -> Table:
             numbers.integer(size.accelerators),
             "–" if size.mtti_s is None else numbers.seconds(size.mtti_s),
             numbers.seconds(size.interval_s),
-            _percent(size.ettr, numbers),
+            fine_percent(size.ettr, numbers),
             style="bold" if size.accelerators == result.accelerators else "",
         )
     return table
 
 
-def _percent(share: float, numbers: Numbers) -> str:
+def fine_percent(share: float, numbers: Numbers) -> str:
     """A share with two decimals: small ones are what is asked for."""
     whole = numbers.percent(share)
     return whole.replace(f"{100 * share:.1f}", f"{100 * share:.2f}", 1)

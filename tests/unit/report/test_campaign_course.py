@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import campaign_fixtures
-from myriad.report.campaign_course import STATES, Course, costliest_stretch, course_of
+from myriad.report.campaign_course import STATES, Course, costliest_stretch, course_of, story
 from myriad.spec.campaign_result import CampaignResult, CauseLine, LifeEvent
 
 NOTHING = campaign_fixtures.spread(0.0)
@@ -110,3 +110,13 @@ def test_a_result_without_a_life_has_no_course() -> None:
     assert course_of(without) is None
     calm = course((100.0, "finished"), books={"productive": 100.0})
     assert costliest_stretch(calm) is None
+
+
+def test_the_story_of_an_incident_ends_when_the_job_works_or_breaks_again() -> None:
+    result = campaign_fixtures.campaign(40)
+    found = course_of(result)
+    assert found is not None
+    for incident in found.incidents:
+        kinds = [kind for kind, _ in story(result, incident)]
+        assert kinds in (["detected", "restart", "running"], ["detected", "waiting", "running"])
+        assert story(result, incident)[-1][1] == pytest.approx(incident.stood_s)

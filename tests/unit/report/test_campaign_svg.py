@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 import pytest
 
 import campaign_fixtures
+from myriad.report.bars_svg import waterfall_start
 from myriad.report.campaign_course import course_of
-from myriad.report.campaign_svg import causes_svg, finish_svg, improvements_svg, waterfall_start, waterfall_svg
+from myriad.report.campaign_svg import causes_svg, finish_svg, improvements_svg, waterfall_svg
 from myriad.report.language import language
 from myriad.report.life_svg import life_svg
 from myriad.report.near_svg import near_svg
@@ -82,7 +83,7 @@ def test_the_waterfall_leads_from_the_wall_to_what_trains() -> None:
         assert right == pytest.approx(left, abs=0.2)
     assert sides[-1][1] == pytest.approx(sides[-2][0], abs=0.2)
     assert sides[-1][0] == sides[0][0]
-    assert waterfall_start(result) == 0.8
+    assert waterfall_start(0.874) == 0.8
     assert "80 %" in [one.text for one in texts(wide)]
 
 
@@ -92,7 +93,7 @@ def test_the_waterfall_starts_below_what_trains(trained: float, start: float) ->
     rest = {"productive": trained, "waiting": 1.0 - trained}
     ledger = {name: campaign_fixtures.spread(share * whole.wall_s.mean) for name, share in rest.items()}
     result = whole.model_copy(update={"ledger_s": ledger})
-    assert waterfall_start(result) == pytest.approx(start)
+    assert waterfall_start(trained) == pytest.approx(start)
     assert drawn("waterfall", result)
 
 

@@ -21,6 +21,9 @@ PARTS: Final = (
 MOST_SPARES: Final = 10
 """Times the nodes of a job: more are not sought."""
 
+NEVER: Final = 1e-200
+"""A chance so small that nothing is divided by less."""
+
 
 @dataclass(frozen=True)
 class Gang:
@@ -138,7 +141,7 @@ def _run(gang: Gang, events: Sequence[Event]) -> dict[str, Array]:
     lengths = np.array([(event.detection_s, event.diagnosis_s, event.restart_s) for event in events])
     ends = np.cumsum(lengths, axis=1)
     # Of three phases of fixed lengths in a row, each lasts (1 - exp(-r length)) / r as far as it is reached.
-    attempts = 1.0 / float((share * np.exp(-rate * ends[:, -1])).sum())
+    attempts = 1.0 / max(float((share * np.exp(-rate * ends[:, -1])).sum()), NEVER)
     lasted = np.exp(-rate * (ends - lengths)) * -np.expm1(-rate * lengths) / rate
     stopped = attempts * (share[:, None] * lasted).sum(axis=0)
     return {

@@ -7,14 +7,15 @@ but one of the whole pool (its file system, say) is everybody's.
 stop: the job stops, and the nodes reached are out of service from that moment where the incident repairs anything.
     Their repair is ordered when it is known which they are.
 slow: the job goes on at that speed while it has a node that the incident is on; of several the slowest counts. It ends
-    by itself, or when it is diagnosed: then the nodes are taken out where the incident repairs anything, even where no
-    spare can stand in.
+    by itself, or when it is diagnosed: then the nodes are taken out where the incident repairs anything, as soon as the
+    job can restart without them.
 corrupt: the job goes on. When that is detected, all checkpoints begun since are unusable, and the job goes back to
     those before: the file system and the disks of nodes keep all that they had, memory only the newest.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from myriad.sim.campaign.account import Blame
@@ -82,7 +83,10 @@ class Troubles:
         walk, known_s = self._walk, one.detection_s + one.diagnosis_s
         slow = (one.speed, one.cause, self._seen(on))
         walk.slows.append(slow)
-        walk.later(now_s + min(one.lasts_s, known_s), self._slow_ends, one, slow, repairs and known_s <= one.lasts_s)
+        if known_s < one.lasts_s:
+            walk.later(now_s + known_s, self._slow_ends, one, slow, repairs)
+        if one.lasts_s < math.inf:
+            walk.later(now_s + one.lasts_s, self._slow_ends, one, slow, False)
         if ours:
             walk.account.interruptions[one.cause] += 1
             walk.account.log(now_s, "slow", one.cause, one.node)
@@ -91,10 +95,15 @@ class Troubles:
     def _slow_ends(
         self, now_s: float, one: Incident, slow: tuple[float, int, list[tuple[int, int]]], repairs: bool
     ) -> None:
-        """By itself, or found: then nodes that are to be repaired leave."""
+        """By itself, or found: then nodes that are to be repaired leave, at the first moment at which they can."""
         walk, seen = self._walk, slow[2]
-        walk.slows.remove(slow)
         hit = walk.still(seen, JOB)
+        if slow not in walk.slows:
+            return
+        if repairs and hit and not walk.can_do_without(len(hit)):
+            walk.when_nodes_are_back(self._slow_ends, one, slow, repairs)
+            return
+        walk.slows.remove(slow)
         if hit or not seen:
             walk.account.log(now_s, "recovered", one.cause, one.node)
         out = walk.still(seen, JOB, SPARE) if repairs else []

@@ -66,6 +66,7 @@ class Walk:
         self._finish_s = math.inf
         self.slows: list[tuple[float, int, list[tuple[int, int]]]] = []
         """Speed, cause, nodes with how often they had left service; no nodes where it is the whole job."""
+        self._asked: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
 
     # -- what any part calls ------------------------------------------------------------------------------------------
 
@@ -132,6 +133,21 @@ class Walk:
         if self.phase in (WAITING, MAINTENANCE):
             self.settle(now_s)
             self._start(now_s)
+        self._ask_again(now_s)
+
+    def can_do_without(self, nodes: int) -> bool:
+        """Whether the job could restart at once if so many of the usable nodes were out."""
+        return self._target(-nodes) > 0
+
+    def when_nodes_are_back(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Has it called, with the time and the arguments, when there are more spares and the job runs."""
+        self._asked.append((call, arguments))
+
+    def _ask_again(self, now_s: float) -> None:
+        if self._asked and self.phase in RUNS:
+            asked, self._asked = self._asked, []
+            for call, arguments in asked:
+                call(now_s, *arguments)
 
     def pace(self, now_s: float) -> None:
         """Sets the speed again after something that changes it."""
@@ -252,6 +268,7 @@ class Walk:
         self.phase, self._swap = PRODUCTIVE, False
         self.training.begin(now_s)
         self.pace(now_s)
+        self._ask_again(now_s)
 
     def _grow(self, now_s: float) -> None:
         """The time has come to stop for more nodes; only elastic jobs set one."""

@@ -113,3 +113,23 @@ def test_replicas_that_are_left_restart_without_the_others():
 def test_a_step_is_lost_only_as_far_as_it_was_not_saved():
     run = run_campaign(REPLICA, cluster(5), incidents(event(200.25)))
     assert ledger(run)["lost_work"] == 0.25
+
+
+def test_what_all_replicas_share_stops_all_of_them():
+    failure = event(250.0, num_nodes=0, repair_s=0.0, cause=1)
+    run = run_campaign(REPLICA, cluster(4, unit="pool"), incidents(failure))
+    assert ledger(run) == {"productive": 1000.0, "lost_work": 50.0, "restart": 10.0}
+
+
+def test_corrupt_state_is_in_all_replicas():
+    spoiled = event(250.0, effect="corrupt", detection_s=75.0, diagnosis_s=5.0)
+    run = run_campaign(REPLICA, cluster(5), incidents(spoiled))
+    assert ledger(run) == {"productive": 1000.0, "lost_work": 125.0, "diagnosis": 5.0, "restart": 10.0}
+
+
+def test_a_replica_that_waits_for_nodes_starts_when_some_are_back():
+    # Two broken nodes and one crew: back at 300 and 350, healed 30 s later each, with stalls.
+    run = run_campaign(replace(REPLICA, repair_crews=1), cluster(4), incidents(event(250.0, 0), event(250.0, 1)))
+    assert ledger(run) == {
+        "productive": 1000.0, "lost_work": 1.0, "restart": 9.0, "degraded": 77.0 / 2.0 + 47.0 / 4.0,
+    }  # fmt: skip

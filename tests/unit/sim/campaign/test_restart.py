@@ -128,3 +128,19 @@ def test_the_newest_checkpoint_that_survives_is_read(failure, restored_s):
     run = run_campaign(campaign(levels=levels), cluster(6), incidents(failure))
     assert ledger(run)["lost_work"] == 390.0 - restored_s
     assert ledger(run)["restart"] == 10.0 + reads[restored_s]
+
+
+def test_a_spare_that_breaks_can_hurt():
+    happens = incidents(event(250.0, 0), event(420.0, 4))
+    # Without node 4 nothing stops the job at 420.
+    assert run_campaign(campaign(), cluster(4), incidents(event(250.0, 0))).wall_s == 1110.0
+    assert run_campaign(campaign(), cluster(5), happens).wall_s == 1130.0
+
+
+def test_sooner_detection_can_put_the_job_on_the_node_that_breaks_next():
+    times_and_nodes = [(370.0, 0), (400.0, 2), (430.0, 0), (850.0, 2)]
+    late, soon = (
+        incidents(*(event(at_s, node, detection_s=detection_s) for at_s, node in times_and_nodes))
+        for detection_s in (60.0, 10.0)
+    )
+    assert run_campaign(campaign(), cluster(5), late).wall_s < run_campaign(campaign(), cluster(5), soon).wall_s

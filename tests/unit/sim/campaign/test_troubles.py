@@ -42,6 +42,23 @@ def test_a_slow_node_is_taken_out_when_it_is_found():
     assert not_worth_it == {"productive": 1000.0, "degraded": 10.0, "restart": 10.0, "lost_work": 60.0}
 
 
+def test_a_slow_node_stays_until_the_job_can_do_without_it():
+    broken, found = event(100.0, 4, repair_s=400.0), slow(250.0, detection_s=10.0)
+    run = run_campaign(campaign(), cluster(5), incidents(broken, found))
+    # The spare is back at 500.
+    assert ledger(run) == {"productive": 1000.0, "degraded": 125.0, "restart": 10.0}
+    ends = slow(250.0, detection_s=10.0, lasts_s=30.0)
+    assert ledger(run_campaign(campaign(), cluster(4), incidents(ends))) == {"productive": 1000.0, "degraded": 15.0}
+
+
+def test_a_spare_that_comes_during_a_stop_is_used_for_the_slow_node_after_it():
+    broken, found = event(100.0, 4, repair_s=155.0), slow(240.0, detection_s=5.0)
+    stop = event(250.0, 1, num_nodes=0, repair_s=0.0)
+    run = run_campaign(campaign(), cluster(5), incidents(broken, found, stop))
+    # The restart of 250 ends at 260; the spare came at 255.
+    assert ledger(run) == {"productive": 1000.0, "lost_work": 45.0, "degraded": 5.0, "restart": 20.0}
+
+
 def test_a_slow_event_without_repair_ends_when_it_is_found():
     run = run_campaign(campaign(), cluster(4), incidents(slow(250.0, detection_s=30.0, repair_s=0.0)))
     assert ledger(run) == {"productive": 1000.0, "degraded": 15.0}
