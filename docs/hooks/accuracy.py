@@ -11,6 +11,7 @@
 <!-- accuracy: devices -->     errors of speeds on devices, in all and by group
 <!-- accuracy: interconnect --> errors of collectives and expert exchanges, in all and by group
 <!-- accuracy: links -->       errors of links on tables of measured operators
+<!-- accuracy: reliability --> failures, MTTF, ETTR and checkpoint overheads beside published ones
 """
 
 from __future__ import annotations
@@ -28,12 +29,21 @@ from typing import Any
 import yaml
 
 from myriad import catalog
-from myriad.api import explain_row, validate_device, validate_interconnect, validate_serving, validate_training
+from myriad.api import (
+    explain_row,
+    validate_device,
+    validate_interconnect,
+    validate_reliability,
+    validate_serving,
+    validate_training,
+)
 from myriad.report.accuracy import LEFT_OUT_WORDS
 from myriad.report.language import language
+from myriad.report.reliability_accuracy import shown_error, shown_figure
 from myriad.report.scatter import scatter_svg
 from myriad.spec.explanation import Assumption, Explanation
 from myriad.spec.on_device import DeviceGroup
+from myriad.spec.reliability_validation import ReliabilityRow
 from myriad.spec.serving_validation import ErrorSummary
 from myriad.spec.validation import Fitted, GroupError, RowResult, Validation
 from myriad.validate.training import grouped
@@ -342,6 +352,37 @@ def links() -> str:
     return "\n".join(rows)
 
 
+def reliability() -> str:
+    """Published failures and effective training times, every row, those that do not hold first."""
+    result = validate_reliability()
+    parts = ["| part | rows | hold | of which bounds |\n|---|--:|--:|--:|"]
+    parts[0] += "".join(f"\n| {name} | {one.rows} | {one.hold} | {one.bounds} |" for name, one in result.parts.items())
+    for name in result.parts:
+        rows = [
+            "| holds | figure | published | by formula | simulated | interval | error |",
+            "|---|---|--:|--:|--:|--:|--:|",
+        ]
+        rows += [_reliability_row(row) for row in result.per_row if row.part == name]
+        parts.append(f"**{name.capitalize() if name[0].islower() else name}**\n\n" + "\n".join(rows))
+    unjudged = "\n".join(f"- {said}" for said in result.unjudged.values())
+    return (
+        f"{result.runs} lives of each row, seed {result.seed}.\n\n"
+        + "\n\n".join(parts)
+        + f"\n\nNot judged:\n\n{unjudged}"
+    )
+
+
+def _reliability_row(row: ReliabilityRow) -> str:
+    claim = {"exact": "", "at-least": "≥ ", "projected": "projected "}[row.claim]
+    published = "" if row.published is None else claim + shown_figure(row, row.published)
+    formula, simulated = ("" if value is None else shown_figure(row, value) for value in (row.formula, row.simulated))
+    interval = "" if row.low is None else f"{shown_figure(row, row.low)} to {shown_figure(row, row.high)}"
+    notes = "".join(f"; *{note}*" for note in (row.note if not row.holds else "",) if note)
+    taken = f"; taken: {', '.join(row.taken)}" if row.taken else ""
+    cells = (published, formula, simulated, interval, shown_error(row))
+    return f"| {'yes' if row.holds else '**no**'} | {row.what}{notes}{taken} | " + " | ".join(cells) + " |"
+
+
 SECTIONS: Mapping[str, Callable[[], str]] = {
     "summary": summary,
     "groups": groups,
@@ -354,6 +395,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "devices": devices,
     "interconnect": interconnect,
     "links": links,
+    "reliability": reliability,
 }
 
 

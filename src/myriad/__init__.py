@@ -14,17 +14,20 @@ if TYPE_CHECKING:
     from myriad.api import explain_plan as explain_plan
     from myriad.api import explain_row as explain_row
     from myriad.api import explain_training as explain_training
+    from myriad.api import fit_reliability as fit_reliability
     from myriad.api import import_model as import_model
     from myriad.api import launch_files as launch_files
     from myriad.api import mix_training as mix_training
     from myriad.api import operations_of as operations_of
     from myriad.api import search_serving as search_serving
     from myriad.api import search_training as search_training
+    from myriad.api import show_reliability as show_reliability
     from myriad.api import timeline_of as timeline_of
     from myriad.api import timeline_of_plan as timeline_of_plan
     from myriad.api import validate_device as validate_device
     from myriad.api import validate_interconnect as validate_interconnect
     from myriad.api import validate_ranking as validate_ranking
+    from myriad.api import validate_reliability as validate_reliability
     from myriad.api import validate_serving as validate_serving
     from myriad.api import validate_training as validate_training
     from myriad.api.plan import plan as plan
@@ -35,9 +38,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__", "best_split", "device_or_cloud", "device_speeds", "estimate_serving", "estimate_training",
-    "explain_plan", "explain_row", "explain_training", "import_model", "launch_files", "mix_training", "operations_of",
-    "plan", "search_serving", "search_training", "simulate", "sweep", "timeline_of", "timeline_of_plan",
-    "validate_device", "validate_interconnect", "validate_ranking", "validate_serving", "validate_training",
+    "explain_plan", "explain_row", "explain_training", "fit_reliability", "import_model", "launch_files",
+    "mix_training", "operations_of", "plan", "search_serving", "search_training", "show_reliability", "simulate",
+    "sweep", "timeline_of", "timeline_of_plan", "validate_device", "validate_interconnect", "validate_ranking",
+    "validate_reliability", "validate_serving", "validate_training",
 ]  # fmt: skip
 
 

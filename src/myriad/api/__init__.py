@@ -19,9 +19,11 @@ from myriad.api.fabric_drawing import draw_fabric
 from myriad.api.fabric_step import fabric_studies, step_on_fabric
 from myriad.api.fabric_traffic import simulate_collective, with_traffic
 from myriad.api.goodput import goodput
+from myriad.api.judge_reliability import validate_reliability
 from myriad.api.launch_serving import launch_files, launch_of
 from myriad.api.mixed import mix_training
 from myriad.api.plan import plan
+from myriad.api.reliability import fit_reliability, reliability_entry_text, show_reliability
 from myriad.api.search import search_training
 from myriad.api.serving import estimate_serving
 from myriad.api.serving_price import price_check
@@ -43,13 +45,14 @@ from myriad.api.validate import (
 from myriad.estimate.device_or_cloud import device_or_cloud
 
 __all__ = [
-    "Simulation", "best_split", "bill_of", "check_deployment", "compare_fabrics", "describe_fabric", "device_or_cloud",
-    "device_speeds", "draw_fabric", "entry_of", "estimate_serving", "estimate_training", "explain_plan",
-    "explain_row", "explain_training", "fabric_bill", "fabric_of", "fabric_studies", "fleet_of", "goodput", "hosts_of",
-    "import_model", "launch_files", "launch_of", "list_entries", "mix_training", "model_entry_text",
-    "network_of", "operations_of", "parameters_of", "plan", "price_check", "prices_of", "rules_of",
-    "search_entries", "search_serving", "search_training", "shortened", "simulate", "simulate_collective",
+    "Simulation", "best_split", "bill_of", "check_deployment", "compare_fabrics", "describe_fabric",
+    "device_or_cloud", "device_speeds", "draw_fabric", "entry_of", "estimate_serving", "estimate_training",
+    "explain_plan", "explain_row", "explain_training", "fabric_bill", "fabric_of", "fabric_studies",
+    "fit_reliability", "fleet_of", "goodput", "hosts_of", "import_model", "launch_files", "launch_of",
+    "list_entries", "mix_training", "model_entry_text", "network_of", "operations_of", "parameters_of",
+    "plan", "price_check", "prices_of", "reliability_entry_text", "rules_of", "search_entries",
+    "search_serving", "search_training", "shortened", "show_reliability", "simulate", "simulate_collective",
     "simulate_serving", "step_on_fabric", "sweep", "switches_of", "timeline_of", "timeline_of_plan",
-    "validate_device", "validate_interconnect", "validate_ranking", "validate_serving", "validate_training",
-    "with_traffic",
+    "validate_device", "validate_interconnect", "validate_ranking", "validate_reliability",
+    "validate_serving", "validate_training", "with_traffic",
 ]  # fmt: skip

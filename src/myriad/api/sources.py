@@ -65,7 +65,7 @@ def sources_of(
             entries["nodes", node] = catalog.entry("nodes", node)
         entries |= _of_fabric(pool.fabric)
         if isinstance(pool.reliability, str):
-            entries["reliability", pool.reliability] = catalog.entry("reliability", pool.reliability)
+            entries["reliability", pool.reliability] = catalog.reliability_entry(pool.reliability)
         kernels = catalog.kernels_entry(chip)
         entries["kernels", kernels.id] = kernels
     given = [_listed(name) for name in _named_prices(system)]

@@ -1,1 +1,1 @@
-"""Fits kernel and link figures to measured operator times. Needs the extra `calibrate` (pandas, scipy)."""
+"""Fits figures to what was measured. Most of it needs the extra `calibrate` (pandas, scipy); fits to logs do not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypeVar
 
 from myriad.catalog.clusters import cluster, cluster_of, counted_node, long_link, node_id_of, node_of
@@ -78,6 +79,7 @@ __all__ = [
     "quantisation",
     "read_spec",
     "reliability",
+    "reliability_entry",
     "search",
     "serving_fit",
     "serving_held_out",
@@ -90,6 +92,7 @@ __all__ = [
 ]  # fmt: skip
 
 _T = TypeVar("_T", bound=Spec)
+_FILES = (".yaml", ".yml", ".json")
 
 
 def _spec(kind: Kind, name: str, spec_class: type[_T]) -> _T:
@@ -158,8 +161,20 @@ def bill_rules(name: str) -> BillRules:
 
 
 def reliability(name: str) -> Reliability:
-    """How a kind of cluster breaks. Raises SpecError with the nearest name."""
-    return _spec("reliability", name, Reliability)
+    """How a kind of cluster breaks: the entry of this name or file, see `reliability_entry`."""
+    found = reliability_entry(name).spec
+    assert isinstance(found, Reliability)
+    return found
+
+
+def reliability_entry(name: str) -> Entry:
+    """The entry of this name, or the one in a YAML file such as `myriad reliability fit` writes.
+
+    Raises SpecError with the nearest name, or with file and line.
+    """
+    if Path(name).suffix.lower() in _FILES:
+        return load("reliability", Path(name))
+    return entry("reliability", name)
 
 
 def job_mix(name: str) -> JobMix:

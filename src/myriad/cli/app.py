@@ -19,6 +19,7 @@ from myriad.cli import (
     launch,
     mix,
     plan,
+    reliability,
     search,
     serving,
     serving_price,
@@ -28,6 +29,7 @@ from myriad.cli import (
     timeline,
     validate,
     validate_interconnect,
+    validate_reliability,
 )
 from myriad.errors import SpecError, unknown_name
 
@@ -54,6 +56,7 @@ One question at a time:
   myriad launch deployment.yaml --to launch
   myriad serving simulate --model qwen3-32b --cluster h200:8 --tp 2 --trace trace.csv
   myriad validate training
+  myriad reliability fit incidents.csv --nodes 512 --days 90 --out my-cluster.yaml
   myriad catalog show gb200-nvl72"""
 
 
@@ -83,6 +86,7 @@ app = _group("Plan AI systems of ten thousand accelerators.", EXAMPLES)
 judgements = _group("Hold estimates against measurements.")
 services = _group("Serve models: estimate one deployment, search all of them, price their tokens.")
 fabrics = _group("Join hosts: what a network is made of, how far it carries, several side by side.")
+failures = _group("How clusters break: one's own, fitted from its logs, and published ones.")
 entries = _group("Show what is known, and who says so.")
 
 
@@ -110,6 +114,8 @@ app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")
 fabric.register(fabrics)
 app.add_typer(fabrics, name="fabric")
+reliability.register(failures)
+app.add_typer(failures, name="reliability")
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
 services.command("estimate", epilog=serving.ESTIMATE_EXAMPLES)(serving.estimate)
@@ -120,6 +126,7 @@ judgements.command("serving", epilog=validate.SERVING_EXAMPLES)(validate.serving
 judgements.command("ranking", epilog=validate.RANKING_EXAMPLES)(validate.ranking)
 judgements.command("device", epilog=validate.DEVICE_EXAMPLES)(validate.device)
 judgements.command("interconnect", epilog=validate_interconnect.EXAMPLES)(validate_interconnect.interconnect)
+judgements.command("reliability", epilog=validate_reliability.EXAMPLES)(validate_reliability.reliability)
 entries.command("list")(catalog.list_)
 entries.command("show", epilog=catalog.SHOW_EXAMPLES)(catalog.show_)
 entries.command("search")(catalog.search)

@@ -77,7 +77,7 @@ class Pool(Spec):
     where `reliability` is given, else 1."""
     sites: Sites | None = None
     reliability: str | Reliability | None = None
-    """How it breaks: a catalog entry, or written out."""
+    """How it breaks: a catalog entry, the file of one (`myriad reliability fit` writes it), or written out."""
     spares: CountOrZero = 0
     """Accelerators that no job or service is planned on; they stand in for broken ones."""
     repair_crews: Count | None = None
