@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from myriad.sim.jobs.described import OUTCOMES, STATES, JobRuns, Submissions
+from myriad.sim.jobs.drawing import draw_jobs
 
-__all__ = ["OUTCOMES", "STATES", "JobRuns", "Submissions"]
+__all__ = ["OUTCOMES", "STATES", "JobRuns", "Submissions", "draw_jobs"]
