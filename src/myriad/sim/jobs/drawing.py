@@ -26,7 +26,7 @@ def draw_jobs(mix: JobMix, horizon_s: float, seed: int, scale: float = 1.0) -> S
 
     Each class is a Poisson process of its own, whose rate follows the hour: `1 + night_share * cos(2 pi (t - 14 h) /
     24 h)` times its mean. Run times are lognormal by class and cut at `longest_run`, which is also the wall time that
-    jobs ask for. `scale` multiplies how many jobs come, not their sizes: a cluster of twice the size gets twice as many.
+    jobs ask for. `scale` multiplies how many jobs come, not their sizes.
     The draws of a class depend on the seed and its place in the mix only, so that another rate or run time of one
     class leaves the others as they are. Left out: weekends, sessions of one user, jobs that wait for others.
     Raises SpecError for more than `MOST_JOBS` jobs.
@@ -81,11 +81,13 @@ def _arrivals_s(random: np.random.Generator, rate_per_s: float, night_share: flo
         begin = steady[-1] if len(steady) else 0.0
         more = random.exponential(size=256 + int(1.01 * (counts[-1] - begin)))
         steady = np.concatenate((steady, begin + np.cumsum(more)))
-    return np.interp(steady[: np.searchsorted(steady, counts[-1])], counts, grid_s)
+    times: FloatArray = np.interp(steady[: np.searchsorted(steady, counts[-1])], counts, grid_s)
+    return times
 
 
 def _runs_s(random: np.random.Generator, one: JobClass, jobs: int) -> FloatArray:
-    return one.median_run * np.exp(lognormal_spread(one) * random.standard_normal(jobs))
+    times: FloatArray = one.median_run * np.exp(lognormal_spread(one) * random.standard_normal(jobs))
+    return times
 
 
 def _outcomes(random: np.random.Generator, one: JobClass, jobs: int) -> IntArray:
