@@ -56,3 +56,16 @@ class JobStatistics(Spec):
     large: tuple[LargeJobs, ...] = ()
     mean_wait: Seconds | None = None
     median_wait: Seconds | None = None
+
+
+class DrawnJobs(Spec):
+    """What jobs of a mix are like once drawn, beside what the mix was made from."""
+
+    mix: str
+    days: float
+    seed: int
+    given: JobStatistics | None
+    """Published, or of the trace; `None` for a mix that does not say."""
+    drawn: JobStatistics
+    remarks: dict[str, int] = Field(default_factory=dict)
+    """What a trace's reader left out or cut short -> jobs."""
