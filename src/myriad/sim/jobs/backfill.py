@@ -1,0 +1,168 @@
+"""Who may pass a first job that does not fit: functions `(cluster, head, fresh)` that start other waiting jobs.
+
+`fresh` holds the only jobs that could start where nothing ended since the last call, else it is `None`.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from heapq import nsmallest
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from myriad.sim.jobs.cluster import Cluster
+
+Backfill: TypeAlias = "Callable[[Cluster, int, Sequence[int] | None], None]"
+
+DEPTH: Final = 100
+"""Jobs behind the first that one pass looks at (`bf_max_job_test` of Slurm, whose default was long 100)."""
+
+
+def easy(cluster: Cluster, head: int, fresh: Sequence[int] | None) -> None:
+    """A job may pass if by its limit it ends before the first job can start, or needs none of its nodes (EASY).
+
+    The reservation holds certain nodes: those that are expected to be free first.
+    Source: Lifka, The ANL/IBM SP scheduling system (1995).
+    """
+    jobs: Iterable[int] = cluster.waiting(fitting=True, depth=DEPTH) if fresh is None else fresh
+    reserved: Reservation | None = None
+    for job in jobs:
+        if job == head:
+            continue
+        if not cluster.may_fit(cluster.ask[job]):
+            continue
+        if reserved is None:
+            reserved = reservation(cluster, head)
+        allowed = cluster.allowed(job)
+        if reserved.start_s == math.inf or cluster.expected_end_s(job) > reserved.start_s:
+            place = cluster.find(job, allowed & ~reserved.nodes)
+            if place is None and 0 < max(cluster.ask[job], 1) <= reserved.spare:
+                place = cluster.find(job, allowed & reserved.nodes)
+                if place is not None:
+                    reserved.spare -= max(cluster.ask[job], 1)
+        else:
+            place = cluster.find(job, allowed)
+        if place is not None:
+            cluster.start(job, place)
+
+
+class Reservation:
+    """When the first job can start by the limits of those that run, and on which nodes."""
+
+    def __init__(self, start_s: float, nodes: int, spare: int = 0) -> None:
+        self.start_s = start_s
+        self.nodes = nodes
+        self.spare = spare
+        """Accelerators of a single reserved node that it leaves over even then."""
+
+
+def reservation(cluster: Cluster, job: int) -> Reservation:
+    """The earliest start of a job that does not fit now; infinite where no limits say when."""
+    nodes, ask = cluster.nodes, max(cluster.ask[job], 1)
+    size = nodes.per_node
+    if ask >= size:
+        wanted = -(-ask // size)
+        allowed = cluster.allowed(job)
+        usable = range(nodes.num_nodes)
+        if allowed != nodes.everywhere:
+            usable = [node for node in usable if allowed & nodes.bit[node]]  # type: ignore[assignment]
+        chosen = nsmallest(wanted, usable, key=cluster.until_s.__getitem__)
+        if len(chosen) < wanted:
+            return Reservation(math.inf, 0)
+        return Reservation(max(cluster.until_s[node] for node in chosen), sum(nodes.bit[node] for node in chosen))
+    freed: dict[int, int] = {}
+    for expected, other in cluster.running:
+        for node in cluster.where[other]:
+            each = min(max(cluster.ask[other], 1), size)
+            total = freed.get(node, nodes.free[node]) + each
+            if total >= ask and nodes.up(node):
+                return Reservation(expected, nodes.bit[node], total - ask)
+            freed[node] = total
+    return Reservation(math.inf, 0)
+
+
+def conservative(cluster: Cluster, _head: int, _fresh: Sequence[int] | None) -> None:
+    """A job may pass only if by the limits no job before it starts later for that.
+
+    Each of the first waiting jobs gets a place in a plan of the time ahead, in their order; those whose place is now
+    start. The plan is made anew at each call, as by Slurm.
+    """
+    if not any(line and cluster.may_fit(key[1]) for key, line in cluster.lines.items()):
+        return
+    plan = _Plan(cluster)
+    for job in list(cluster.waiting(fitting=False, depth=DEPTH)):
+        if cluster.ask[job] < 0 and (shared := cluster.shared_room(job)) is not None:
+            cluster.start(job, [shared])
+            continue
+        start, chosen = plan.earliest(job)
+        if start <= cluster.now:
+            allowed = cluster.allowed(job) & sum(cluster.nodes.bit[node] for node in chosen)
+            place = cluster.find(job, allowed)
+            if place is not None:
+                cluster.start(job, place)
+        if chosen:
+            plan.hold(job, start, chosen)
+
+
+class _Plan:
+    """Free accelerators of each node from each moment on at which one of them is expected to change."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        nodes = cluster.nodes
+        now = cluster.now
+        ends = sorted({max(expected, now) for expected, _job in cluster.running} - {math.inf, now})
+        self.times = [now, *ends]
+        row = {time: number for number, time in enumerate(self.times)}
+        change = np.zeros((len(self.times), nodes.num_nodes), dtype=np.int64)
+        change[0] = [free if nodes.up(node) else 0 for node, free in enumerate(nodes.free)]
+        for expected, job in cluster.running:
+            if now < expected < math.inf:
+                each = min(max(cluster.ask[job], 1), nodes.per_node)
+                for node in cluster.where[job]:
+                    if nodes.up(node):
+                        change[row[expected], node] += each
+        self.free = np.cumsum(change, axis=0)
+
+    def earliest(self, job: int) -> tuple[float, list[int]]:
+        """First moment from which so much is free for as long as the job's limit, and the nodes."""
+        cluster = self.cluster
+        size = cluster.nodes.per_node
+        ask = max(cluster.ask[job], 1)
+        wanted = max(-(-ask // size), 1)
+        each = min(ask, size)
+        lasts = cluster.expected_end_s(job) - cluster.now
+        fits = self.free >= each
+        for first, start in enumerate(self.times):
+            if np.count_nonzero(fits[first]) < wanted:
+                continue
+            last = int(np.searchsorted(self.times, start + lasts, side="left"))
+            good = np.flatnonzero(fits[first:last].all(axis=0))
+            if len(good) >= wanted:
+                # All that do are offered to a job that starts now, so that its placement may choose.
+                return start, good.tolist() if start <= cluster.now else good[:wanted].tolist()
+        return math.inf, []
+
+    def hold(self, job: int, start: float, chosen: list[int]) -> None:
+        """Takes it out of the plan for as long as its limit says."""
+        cluster = self.cluster
+        size = cluster.nodes.per_node
+        ask = max(cluster.ask[job], 1)
+        running = cluster.where[job]
+        nodes = list(running) if running else chosen[: -(-ask // size)]
+        lasts = cluster.expected_s[job] - start if running else cluster.expected_end_s(job) - cluster.now
+        first, last = self._row(start), self._row(start + lasts)
+        self.free[first:last, nodes] -= min(ask, size)
+
+    def _row(self, time: float) -> int:
+        """Number of the row that begins then; one is put in where there is none."""
+        row = bisect_left(self.times, time)
+        if time == math.inf or (row < len(self.times) and self.times[row] == time):
+            return row
+        self.times.insert(row, time)
+        self.free = np.insert(self.free, row, self.free[row - 1], axis=0)
+        return row
