@@ -43,7 +43,8 @@ from myriad.estimate.device_or_cloud import device_or_cloud
 
 __all__ = [
     "best_split", "bill_of", "check_deployment", "compare_drawn", "compare_fabrics", "describe_fabric",
-    "device_or_cloud", "device_speeds", "draw_fabric", "drawn_jobs", "entry_of", "estimate_serving", "estimate_training", "explain_plan",
+    "device_or_cloud",
+    "device_speeds", "draw_fabric", "drawn_jobs", "entry_of", "estimate_serving", "estimate_training", "explain_plan",
     "explain_row", "explain_training", "fabric_bill", "fabric_of", "fabric_studies", "fit_mix", "fleet_of", "hosts_of",
     "import_model", "job_mix", "launch_files", "launch_of", "list_entries", "mix_training", "model_entry_text",
     "network_of", "operations_of", "parameters_of", "plan", "price_check", "prices_of", "rules_of", "scale_of",

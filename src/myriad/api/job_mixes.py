@@ -53,9 +53,8 @@ def drawn_jobs(
 def compare_drawn(mix: JobMix, jobs: Submissions, days: float, seed: int) -> DrawnJobs:
     """The statistics of drawn jobs beside those that the mix was made from."""
     large = tuple(one.accelerators for one in mix.published.large) if mix.published else ()
-    return DrawnJobs(
-        mix=mix.name, days=days, seed=seed, given=mix.published, drawn=statistics_of(jobs, large=large, span_s=days * DAY_S)
-    )  # fmt: skip
+    drawn = statistics_of(jobs, large=large, span_s=days * DAY_S)
+    return DrawnJobs(mix=mix.name, days=days, seed=seed, given=mix.published, drawn=drawn)
 
 
 def fit_mix(path: Path, name: str | None = None, cluster_accelerators: int | None = None) -> tuple[JobMix, DrawnJobs]:

@@ -38,10 +38,11 @@ def draw_jobs(mix: JobMix, horizon_s: float, seed: int, scale: float = 1.0) -> S
         raise SpecError(f"{expected:.3g} jobs of {mix.name} in {horizon_s / DAY_S:g} days: at most {MOST_JOBS:g} fit")
     tenants = tuple(dict.fromkeys(one.tenant for one in mix.classes))
     total_share = math.fsum(one.share for one in mix.classes)
+    clock = _clock(mix.night_share, horizon_s)
     submitted, run, outcome, members = [], [], [], []
     for index, one in enumerate(mix.classes):
         rate_per_s = mix.jobs_per_day * scale * one.share / total_share / DAY_S
-        times = _arrivals_s(_stream(seed, index, _ARRIVALS), rate_per_s, mix.night_share, horizon_s)
+        times = _arrivals_s(_stream(seed, index, _ARRIVALS), rate_per_s, clock)
         submitted.append(times)
         run.append(_runs_s(_stream(seed, index, _RUNS), one, len(times)))
         outcome.append(_outcomes(_stream(seed, index, _OUTCOMES), one, len(times)))
@@ -70,18 +71,24 @@ def _stream(seed: int, index: int, purpose: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index, purpose)))
 
 
-def _arrivals_s(random: np.random.Generator, rate_per_s: float, night_share: float, horizon_s: float) -> FloatArray:
-    """Times of a Poisson process whose rate follows the hour: those of a steady one, mapped through its mean count."""
+def _clock(night_share: float, horizon_s: float) -> tuple[FloatArray, FloatArray]:
+    """Moments a minute apart, and for how long jobs would have come at the mean rate until then."""
     grid_s = np.append(np.arange(0.0, horizon_s, 60.0), horizon_s)
     angle = 2 * np.pi / DAY_S
     swing_s = night_share / angle * (np.sin(angle * (grid_s - PEAK_S)) + math.sin(angle * PEAK_S))
-    counts = rate_per_s * (grid_s + swing_s)
-    steady = np.empty(0)
-    while not len(steady) or steady[-1] < counts[-1]:
-        begin = steady[-1] if len(steady) else 0.0
-        more = random.exponential(size=256 + int(1.01 * (counts[-1] - begin)))
-        steady = np.concatenate((steady, begin + np.cumsum(more)))
-    times: FloatArray = np.interp(steady[: np.searchsorted(steady, counts[-1])], counts, grid_s)
+    return grid_s, grid_s + swing_s
+
+
+def _arrivals_s(random: np.random.Generator, rate_per_s: float, clock: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """Times of a Poisson process whose rate follows the hour: those of a steady one, on that clock."""
+    grid_s, steady_s = clock
+    events = rate_per_s * steady_s[-1]
+    counts = np.empty(0)
+    while not len(counts) or counts[-1] < events:
+        begin = counts[-1] if len(counts) else 0.0
+        more = random.exponential(size=256 + int(1.01 * (events - begin)))
+        counts = np.concatenate((counts, begin + np.cumsum(more)))
+    times: FloatArray = np.interp(counts[: np.searchsorted(counts, events)] / rate_per_s, steady_s, grid_s)
     return times
 
 
