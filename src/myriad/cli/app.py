@@ -15,6 +15,7 @@ from myriad.cli import (
     estimate,
     explain,
     fabric,
+    job_mixes,
     launch,
     mix,
     plan,
@@ -78,6 +79,7 @@ app = _group("Plan AI systems of ten thousand accelerators.", EXAMPLES)
 judgements = _group("Hold estimates against measurements.")
 services = _group("Serve models: estimate one deployment, search all of them, price their tokens.")
 fabrics = _group("Join hosts: what a network is made of, how far it carries, several side by side.")
+works = _group("Many jobs on one cluster: simulate them, draw them, make mixes of them.")
 entries = _group("Show what is known, and who says so.")
 
 
@@ -103,6 +105,9 @@ app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")
 fabric.register(fabrics)
 app.add_typer(fabrics, name="fabric")
+works.command("draw", epilog=job_mixes.DRAW_EXAMPLES)(job_mixes.draw)
+works.command("fit", epilog=job_mixes.FIT_EXAMPLES)(job_mixes.fit)
+app.add_typer(works, name="jobs")
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
 services.command("estimate", epilog=serving.ESTIMATE_EXAMPLES)(serving.estimate)
