@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from heapq import nsmallest
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
@@ -29,23 +28,28 @@ def easy(cluster: Cluster, head: int, fresh: Sequence[int] | None) -> None:
     Source: Lifka, The ANL/IBM SP scheduling system (1995).
     """
     jobs: Iterable[int] = cluster.waiting(fitting=True, depth=DEPTH) if fresh is None else fresh
+    asks, drained = cluster.ask, bool(cluster.drains)
     reserved: Reservation | None = None
+    full: set[int] = set()
+    """What there is no room for outside the reserved nodes: starts only make less."""
     for job in jobs:
-        if job == head:
-            continue
-        if not cluster.may_fit(cluster.ask[job]):
+        ask = asks[job]
+        if job == head or (fresh is not None and not cluster.may_fit(ask)):
             continue
         if reserved is None:
             reserved = reservation(cluster, head)
-        allowed = cluster.allowed(job)
-        if reserved.start_s == math.inf or cluster.expected_end_s(job) > reserved.start_s:
-            place = cluster.find(job, allowed & ~reserved.nodes)
-            if place is None and 0 < max(cluster.ask[job], 1) <= reserved.spare:
-                place = cluster.find(job, allowed & reserved.nodes)
+        if cluster.expected_end_s(job) <= reserved.start_s < math.inf:
+            place = cluster.find(job, cluster.allowed(job))
+        elif ask not in full or drained:
+            place = cluster.find(job, cluster.allowed(job) & ~reserved.nodes)
+            if place is None and max(ask, 1) <= reserved.spare:
+                place = cluster.find(job, cluster.allowed(job) & reserved.nodes)
                 if place is not None:
-                    reserved.spare -= max(cluster.ask[job], 1)
+                    reserved.spare -= max(ask, 1)
+            if place is None:
+                full.add(ask)
         else:
-            place = cluster.find(job, allowed)
+            continue
         if place is not None:
             cluster.start(job, place)
 
@@ -67,13 +71,12 @@ def reservation(cluster: Cluster, job: int) -> Reservation:
     if ask >= size:
         wanted = -(-ask // size)
         allowed = cluster.allowed(job)
-        usable = range(nodes.num_nodes)
+        until = np.array(cluster.until_s)
         if allowed != nodes.everywhere:
-            usable = [node for node in usable if allowed & nodes.bit[node]]  # type: ignore[assignment]
-        chosen = nsmallest(wanted, usable, key=cluster.until_s.__getitem__)
-        if len(chosen) < wanted:
-            return Reservation(math.inf, 0)
-        return Reservation(max(cluster.until_s[node] for node in chosen), sum(nodes.bit[node] for node in chosen))
+            until[[not allowed & bit for bit in nodes.bit]] = math.inf
+        chosen = np.argsort(until, kind="stable")[:wanted]
+        start_s = float(until[chosen[-1]]) if len(chosen) == wanted else math.inf
+        return Reservation(start_s, sum(map(nodes.bit.__getitem__, chosen.tolist())))
     freed: dict[int, int] = {}
     for expected, other in cluster.running:
         for node in cluster.where[other]:

@@ -162,28 +162,31 @@ class Cluster:
 
         Jobs may be started between two of them.
         """
+        alike = not self.rules.by_tenant
         heads = []
         for key, line in self.lines.items():
-            if line and not self._barred(key) and (not fitting or self.may_fit(key[1])):
-                heads.append((self._favour(key), line[0], 0, key))
+            if line and (alike or not self._barred(key)) and (not fitting or self.may_fit(key[1])):
+                heads.append((0.0 if alike else self._favour(key), line[0], 0, key))
         heapify(heads)
         changes = self.changes
         while heads and depth:
-            _favour, rank, index, key = heads[0]
+            favour, rank, index, key = heads[0]
             line = self.lines[key]
             depth -= 1
             yield self.job_of_rank[rank]
-            if index < len(line) and line[index] == rank:
+            if changes == self.changes:
                 index += 1
-            if changes != self.changes:
+            else:
                 changes = self.changes
-                if fitting:
+                # Only the job that was given can have left its line.
+                index += index < len(line) and line[index] == rank
+                if fitting and not self.may_fit(key[1]):
                     heads = [head for head in heads if self.may_fit(head[3][1])]
                     heapify(heads)
-                    if not heads or heads[0][3] != key:
-                        continue
-            if index < len(line) and not self._barred(key):
-                heapreplace(heads, (self._favour(key), line[index], index, key))
+                    continue
+                favour = 0.0 if alike else self._favour(key)
+            if index < len(line) and (alike or not self._barred(key)):
+                heapreplace(heads, (favour, line[index], index, key))
             else:
                 heappop(heads)
 
