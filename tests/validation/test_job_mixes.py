@@ -1,6 +1,6 @@
 """Mixes against what their clusters published: as drawn over the published period, and as simulated for some weeks.
 
-The figures are those of the catalog's entries, with their sources there. `benchmarks/job_mixes.py` prints the whole table.
+The figures are those of the entries of the catalog, with their sources there; `benchmarks/job_mixes.py` prints all.
 """
 
 import numpy as np

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -11,6 +12,8 @@ from myriad.report.blocks import open_table
 from myriad.report.language import Language, language
 from myriad.report.numbers import Numbers, significant
 from myriad.spec.job_statistics import DrawnJobs, JobStatistics
+
+_ENDS: Final = {"jobs.completed": "completed", "jobs.failed": "failed", "jobs.cancelled": "cancelled"}
 
 
 def drawn_jobs_text(result: DrawnJobs, lang: str = "en") -> RenderableType:
@@ -42,23 +45,24 @@ def statistics_rows(columns: list[JobStatistics], words: Language, numbers: Numb
         if any(value is not None for value in values):
             rows.append([name, *("–" if value is None else shown(value) for value in values)])
 
-    for field, show in (
-        ("jobs_per_day", significant), ("mean_run", numbers.seconds), ("median_run", numbers.seconds),
-        ("mean_accelerators", significant), ("median_accelerators", significant),
-        ("accelerator_time_per_job", numbers.seconds),
-    ):  # fmt: skip
-        add(words(f"jobs.{field}"), [getattr(one, field) for one in columns], show)
-    for group in ("by_jobs", "by_accelerator_time"):
-        for outcome in ("completed", "failed", "cancelled"):
-            found = [None if (ends := getattr(one, group)) is None else getattr(ends, outcome) for one in columns]
-            add(words(f"jobs.{group}", outcome=words(f"jobs.{outcome}")), found, numbers.percent)
+    for name, field, show in (
+        ("jobs.jobs_per_day", "jobs_per_day", significant),
+        ("jobs.mean_run", "mean_run", numbers.seconds),
+        ("jobs.median_run", "median_run", numbers.seconds),
+        ("jobs.mean_accelerators", "mean_accelerators", significant),
+        ("jobs.median_accelerators", "median_accelerators", significant),
+        ("jobs.accelerator_time_per_job", "accelerator_time_per_job", numbers.seconds),
+    ):
+        add(words(name), [getattr(one, field) for one in columns], show)
+    for name, group in (("jobs.by_jobs", "by_jobs"), ("jobs.by_accelerator_time", "by_accelerator_time")):
+        for key in _ENDS:
+            found = [None if (ends := getattr(one, group)) is None else getattr(ends, _ENDS[key]) for one in columns]
+            add(words(name, outcome=words(key)), found, numbers.percent)
     for size in sorted({large.accelerators for one in columns for large in one.large}):
-        for field in ("jobs", "accelerator_time"):
-            found = [
-                next((getattr(large, field) for large in one.large if large.accelerators == size), None)
-                for one in columns
-            ]
-            add(words(f"jobs.large_{field}", size=significant(size)), found, numbers.percent)
-    for field in ("mean_wait", "median_wait"):
-        add(words(f"jobs.{field}"), [getattr(one, field) for one in columns], numbers.seconds)
+        at_size = [next((large for large in one.large if large.accelerators == size), None) for one in columns]
+        for name, field in (("jobs.large_jobs", "jobs"), ("jobs.large_accelerator_time", "accelerator_time")):
+            shares = [None if large is None else getattr(large, field) for large in at_size]
+            add(words(name, size=significant(size)), shares, numbers.percent)
+    add(words("jobs.mean_wait"), [one.mean_wait for one in columns], numbers.seconds)
+    add(words("jobs.median_wait"), [one.median_wait for one in columns], numbers.seconds)
     return rows
