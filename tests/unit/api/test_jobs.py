@@ -40,7 +40,16 @@ def test_policies_meet_the_same_jobs_and_the_same_seed_gives_the_same_result() -
 
 
 def test_nodes_break() -> None:
-    broken = simulate_job_mix(MIX, days=20.0, runs=2, engine=ONE, reliability="meta-rsc1-a100", recovery=Recovery())
+    broken = simulate_job_mix(
+        MIX,
+        accelerators=2048,
+        scale=1.0,
+        days=10.0,
+        runs=2,
+        engine=ONE,
+        reliability="meta-rsc1-a100",
+        recovery=Recovery(),
+    )
     assert broken.checkpoint_interval_s == 3600.0
     assert 0.9 < broken.policies[0].in_service.mean < 1.0
     assert broken.reliability is not None
