@@ -20,7 +20,7 @@ Random = np.random.Generator
 Array = npt.NDArray[np.float64]
 Queue = Callable[[Random, np.random.SeedSequence], tuple[float, Array]]
 
-RUNS = 20
+RUNS = 10
 FIFO = Policy(name="fifo", order="fifo", backfill="none", placement="first-fit")
 
 

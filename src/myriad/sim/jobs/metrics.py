@@ -209,4 +209,5 @@ def _figure(values: list[float], whole: list[float]) -> Figure:
     if len(some) < 2:
         return Figure(mean=mean, low=None, high=None)
     half = student_quantile(0.5 + CONFIDENCE / 2.0, len(some) - 1) * float(np.std(some, ddof=1)) / math.sqrt(len(some))
-    return Figure(mean=mean, low=mean - half, high=mean + half)
+    # Nothing here can be negative, however few and uneven the runs are.
+    return Figure(mean=mean, low=max(mean - half, 0.0), high=mean + half)

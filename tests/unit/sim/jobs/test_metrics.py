@@ -62,7 +62,8 @@ def test_warm_up_is_left_out_and_runs_make_intervals() -> None:
     result = result_of(FIFO, values, values, charts)
     assert result.utilisation.mean == pytest.approx(0.2)
     # Student's t with two degrees of freedom: 4.303 times 0.1 / sqrt(3).
-    assert result.utilisation.low == pytest.approx(0.2 - 0.2484, abs=1e-4)
+    assert result.utilisation.high == pytest.approx(0.2 + 0.2484, abs=1e-4)
+    assert result.utilisation.low == 0.0
     assert [line.larger_than for line in result.sizes] == [8.0]
     assert result.sizes[0].jobs.mean == 1
     assert np.mean(result.over_time.busy_fraction) == pytest.approx(0.2, rel=0.02)
