@@ -193,6 +193,26 @@
         }],
       };
     },
+    /* Shares within each time, a line for each group; times on a logarithmic axis, what is shorter at its begin. */
+    shares(chart, colours, width) {
+      return {
+        tooltip: {
+          trigger: "axis", axisPointer: { type: "line", lineStyle: { color: colours.soft } },
+          formatter: (items) => line("", chart.axis, format.format(items[0].value[0]))
+            + items.map((i) => line(i.marker, i.seriesName, format.format(i.value[1]) + " %")).join(""),
+        },
+        legend: { type: "scroll", bottom: 0, left: "center", textStyle: { color: colours.soft }, itemWidth: 16, itemHeight: 8 },
+        grid: { left: width < narrow ? 40 : 48, right: 24, top: 30, bottom: 68 },
+        xAxis: axis(colours, {
+          type: "log", min: chart.least, max: chart.most, name: chart.axis, nameLocation: "middle", nameGap: 26,
+          axisLabel: { color: colours.soft, hideOverlap: true, formatter: (v) => format.format(v) },
+        }),
+        yAxis: axis(colours, { type: "value", min: 0, max: 100, name: chart.share_axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
+        series: chart.series.map((s) => ({
+          name: s.name, type: "line", color: s.colour, showSymbol: false, data: s.points, lineStyle: { width: 1.8, type: s.dash || "solid" },
+        })),
+      };
+    },
     /* Numbers that change from one moment to the next. */
     over_time(chart, colours, width) {
       return {
