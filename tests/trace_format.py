@@ -1,7 +1,7 @@
 """The Chrome Trace Event format, as strictly as its description allows ("Trace Event Format", Duk and Sinclair, 2016).
 
-Complete events (X), counters (C) and metadata (M) in the JSON object form. Perfetto's importer reads these; on a track
-it drops slices that overlap without one lying within the other.
+Complete events (X), instants (i), counters (C) and metadata (M) in the JSON object form. Perfetto's importer reads
+these; on a track it drops slices that overlap without one lying within the other.
 """
 
 from __future__ import annotations
@@ -30,6 +30,13 @@ class Slice(_Event):
     args: dict[str, int | float | str]
 
 
+class Instant(_Event):
+    ph: Literal["i"]
+    s: Literal["t", "p", "g"]
+    """Scope: its track, its process or all."""
+    args: dict[str, int | float | str]
+
+
 class Counter(_Event):
     ph: Literal["C"]
     args: dict[str, int | float] = Field(min_length=1)
@@ -51,7 +58,7 @@ class Trace(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     displayTimeUnit: Literal["ms", "ns"]
     otherData: dict[str, int | str]
-    traceEvents: list[Annotated[Slice | Counter | ProcessName | SortIndex, Field()]]
+    traceEvents: list[Annotated[Slice | Instant | Counter | ProcessName | SortIndex, Field()]]
 
     def of(self, kind: type) -> list:
         return [event for event in self.traceEvents if isinstance(event, kind)]

@@ -28,14 +28,15 @@ if TYPE_CHECKING:
     from myriad.api import validate_serving as validate_serving
     from myriad.api import validate_training as validate_training
     from myriad.api.plan import plan as plan
+    from myriad.api.simulate import simulate as simulate
     from myriad.api.sweep import sweep as sweep
 
 __version__ = "0.1.0"
 
 __all__ = [
     "__version__", "best_split", "device_or_cloud", "device_speeds", "estimate_serving", "estimate_training",
-    "explain_plan", "explain_row", "explain_training", "import_model", "launch_files", "mix_training",
-    "operations_of", "plan", "search_serving", "search_training", "sweep", "timeline_of", "timeline_of_plan",
+    "explain_plan", "explain_row", "explain_training", "import_model", "launch_files", "mix_training", "operations_of",
+    "plan", "search_serving", "search_training", "simulate", "sweep", "timeline_of", "timeline_of_plan",
     "validate_device", "validate_interconnect", "validate_ranking", "validate_serving", "validate_training",
 ]  # fmt: skip
 

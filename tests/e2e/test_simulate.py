@@ -1,90 +1,152 @@
-"""`myriad serving simulate`: what it prints and writes, and what it refuses."""
+"""`myriad simulate`: what it prints and writes, the same on any engine, and what it refuses."""
+
+from __future__ import annotations
 
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-BASE = ("serving", "simulate", "--model", "qwen3-32b", "--cluster", "h200:4", "--tp", "2")
-DRAWN = (*BASE, "--rate", "4", "--input-tokens", "1k", "--output-tokens", "50", "--requests", "60")
+from simulated_system import BREAKING
+from trace_format import Instant, checked
 
 
-def test_drawn_requests_give_latencies_and_files(myriad):
-    done = myriad(*DRAWN, "--ttft", "2s", "--out", "requests.csv", "--json", "result.json", "--html", "page.html")
+@pytest.fixture(autouse=True)
+def _system() -> None:
+    Path("system.yaml").write_text(BREAKING, "utf-8")
+
+
+def answered(myriad: Any, *arguments: str) -> dict[str, Any]:
+    done = myriad("simulate", "system.yaml", "--json", "-", *arguments)
     assert done.code == 0, done.err
-    assert "time to first token" in done.out
-    assert "Requests: 60, refused: 0" in done.out
-    assert "The promised latency is kept" in done.out
-    assert max(map(len, done.out.splitlines())) <= 80
-    result = json.loads(Path("result.json").read_text("utf-8"))
-    assert "page: page.html" in done.err
-    page = Path("page.html").read_text("utf-8")
-    inside = page.split('id="plan-data">')[1].split("</script>")[0]
-    assert json.loads(inside) == result
-    assert f"Myriad {result['version']}" in page
-    curve = result["ttft"]["percentiles"]
-    assert len(curve) == 101
-    assert curve == sorted(curve)
-    assert curve[50] == result["ttft"]["p50"]["value"]
-    with Path("requests.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert result["requests"] == len(rows) == 60
-    assert sum(int(row["output_tokens"]) for row in rows) == result["output_tokens"] == 3000
-    first = min(float(row["first_token_s"]) - float(row["arrival_s"]) for row in rows)
-    assert 0 < first <= result["ttft"]["p50"]["value"]
+    found: dict[str, Any] = json.loads(done.out)
+    found.pop("simulate_s")
+    return found
 
 
-def test_a_trace_a_closed_loop_and_separate_prefill(myriad):
-    Path("trace.csv").write_text(
-        "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.68,374,44\n2023-11-16 18:15:50.99,396,9\n"
-    )
-    done = myriad(*BASE, "--trace", "trace.csv", "--prefill", "1", "--json", "-")
-    assert done.code == 0, done.err
-    result = json.loads(done.out)
-    assert result["fleet"]["prefill"]["replicas"] == result["fleet"]["replicas"]["replicas"] == 1
-    assert result["output_tokens"] == 53
-    done = myriad(*BASE, "--trace", "trace.csv", "--concurrency", "1", "--lang", "zh")
-    assert done.code == 0, done.err
-    assert "首词元时间" in done.out
-
-
-def test_replicas_start_stop_fail_and_come_back(myriad):
+def test_a_simulation_is_text_and_files(myriad) -> None:
     done = myriad(
-        *DRAWN, "--target-requests", "4", "--start-up", "5s", "--mtbf", "20s", "--repair", "5s", "--json", "-"
-    )
+        "simulate", "system.yaml", "--runs", "20", "--json", "result.json", "--events", "events.csv", "--trace",
+        "life.json", "--html", "page.html",
+    )  # fmt: skip
     assert done.code == 0, done.err
-    result = json.loads(done.out)
-    pool = result["fleet"]["replicas"]
-    assert (pool["autoscaling"]["least"], pool["autoscaling"]["most"], pool["autoscaling"]["start_up"]) == (1, 2, 5.0)
-    assert pool["failures"] == {"mtbf": 20.0, "repair": 5.0}
-    steady = json.loads(myriad(*DRAWN, "--json", "-").out)
-    assert result["end_to_end"]["p99"]["value"] > steady["end_to_end"]["p99"]["value"]
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert "pretrain" in done.out
+    assert done.err == "events: events.csv\ntrace: life.json\npage: page.html\n"
+    result = json.loads(Path("result.json").read_text("utf-8"))
+    (campaign,) = result["campaigns"]
+    assert campaign["runs"] == 20
+    assert sum(part["mean"] for part in campaign["ledger_s"].values()) == pytest.approx(campaign["wall_s"]["mean"])
+    assert campaign["finish_quantiles_s"] == sorted(campaign["finish_quantiles_s"])
+    assert list(result["missing"]) == ["tune"]
+    assert "pools.quiet.reliability" in result["missing"]["tune"]
+    with Path("events.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["run"] for row in rows} == {str(run) for run in range(20)}
+    shown = [row for row in rows if row["run"] == str(campaign["life_run"])]
+    assert [row["kind"] for row in shown] == [event["kind"] for event in campaign["life"]]
+    trace = checked(Path("life.json").read_text("utf-8"))
+    failures = [event for event in campaign["life"] if event["kind"] in ("failure", "slow", "repaired")]
+    assert len(trace.of(Instant)) == len(failures) > 0
+    assert Path("page.html").read_text("utf-8").startswith("<!")
+
+
+def test_improvements_are_ranked_and_priced(myriad) -> None:
+    (campaign,) = answered(myriad, "--runs", "30")["campaigns"]
+    names = [one["name"] for one in campaign["improvements"]]
+    assert {
+        "one_spare", "ten_spares", "hot_spares", "detection_minute", "detection_half", "diagnosis_half", "repair_half",
+        "crews_twice", "restart_half", "best_interval", "blocking_half", "peer_memory", "cause_half", "lemons_out",
+        "elastic", "replica",
+    } == set(names)  # fmt: skip
+    assert names.count("cause_half") == 3
+    sure = [one["days_saved"]["mean"] for one in campaign["improvements"] if one["days_saved"]["low"] > 0]
+    assert sure == sorted(sure, reverse=True)
+    assert len(sure) > 3
+    spare = next(one for one in campaign["improvements"] if one["name"] == "one_spare")
+    days = campaign["wall_s"]["mean"] / 86400
+    assert spare["usd_cost"] == pytest.approx(8 * 24 * days * 2.0, rel=0.2)
+    assert campaign["usd_per_day"] == pytest.approx(64 * 24 * 2.0)
+    for one in campaign["improvements"]:
+        assert one["usd_saved"]["mean"] == pytest.approx(one["days_saved"]["mean"] * campaign["usd_per_day"])
+    alone = answered(myriad, "--runs", "30", "--no-improvements")["campaigns"][0]
+    assert alone.pop("improvements") == []
+    assert {name: campaign[name] for name in alone} == alone
+
+
+def test_the_same_seed_gives_the_same_result_on_one_core_and_two(myriad) -> None:
+    one = answered(myriad, "--runs", "12", "--seed", "7", "--workers", "1")
+    assert one == answered(myriad, "--runs", "12", "--seed", "7", "--workers", "2")
+    assert one != answered(myriad, "--runs", "12", "--seed", "8", "--workers", "1")
+
+
+def test_more_runs_repeat_those_before(myriad) -> None:
+    def runs(number: str) -> list[dict[str, str]]:
+        assert (
+            myriad("simulate", "system.yaml", "--runs", number, "--no-improvements", "--events", "events.csv").code == 0
+        )
+        with Path("events.csv").open(newline="", encoding="utf-8") as file:
+            return [row for row in csv.DictReader(file) if int(row["run"]) < 3]
+
+    assert runs("3") == runs("6")
+
+
+def test_a_given_plan_gives_the_same_and_another_is_refused(myriad) -> None:
+    assert myriad("plan", "system.yaml", "--quiet", "--json", "plan.json").code == 0
+    options = ("--runs", "4", "--no-improvements")
+    assert answered(myriad, *options, "--plan", "plan.json") == answered(myriad, *options)
+    for old, new, said in (
+        ("A cluster that breaks", "Another", "it is of 'A cluster that breaks', not of 'Another'"),
+        ("100 B tokens", "90 B tokens", "jobs.pretrain.tokens"),
+        ("spares: 8", "spares: 16", "planned on 64 accelerators of lab, the file leaves 56"),
+    ):
+        Path("system.yaml").write_text(BREAKING.replace(old, new), "utf-8")
+        done = myriad("simulate", "system.yaml", "--plan", "plan.json", *options)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.count("\n") == 1
+        assert said in done.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("options", "said"),
     [
-        (BASE, "expected one of --trace, --rate and --concurrency"),
-        ((*BASE, "--rate", "1"), "--input-tokens: is missing"),
-        ((*DRAWN, "--concurrency", "3"), "expected one of"),
-        ((*DRAWN, "--pp", "3"), "--cluster: 4 accelerators are not a whole number of replicas of 6"),
-        ((*DRAWN, "--prefill", "2"), "--prefill: 2 of 2 replicas leave none to decode"),
-        ((*DRAWN, "--mtbf", "1h"), "--mtbf: goes with --repair"),
-        ((*DRAWN, "--start-up", "1min"), "--start-up: goes with --target-requests"),
-        ((*DRAWN, "--target-requests", "8", "--least-replicas", "3"), "--least-replicas: found 3, there are 2"),
-        ((*DRAWN, "--link", "1 GB/s"), "--link: goes with --prefill"),
-        ((*DRAWN, "--router", "random"), "--router: "),
-        ((*DRAWN, "--engine", "vlm"), "--engine: "),
-        ((*DRAWN, "--warm-up", "1"), "--warm-up: found 1"),
-        ((*DRAWN, "--html", "pages/page.html"), "--html: pages/page.html: there is no folder"),
-        ((*DRAWN, "--out", "requests.txt"), "--out: requests.txt: expected a name"),
-        ((*BASE, "--trace", "none.csv"), "none.csv: no such file"),
-        ((*BASE, "--rate", "1", "--input-tokens", "100M", "--output-tokens", "9"), "no request fits"),
+        (("--runs", "1"), "--runs: found 1, expected 2 or more"),
+        (("--runs", "x"), "--runs: "),
+        (("--seed", "-1"), "--seed: "),
+        (("--horizon", "0 days"), "--horizon: expected a time above 0"),
+        (("--job", "pretrian"), "unknown job 'pretrian'; did you mean 'pretrain'?"),
+        (("--engine", "rey"), "--engine: "),
+        (("--engine", "local", "--address", "here:1"), "--address: goes with --engine ray"),
+        (("--lang", "fr"), "--lang: "),
+        (("--plan", "none.json"), "--plan: none.json: no such file or directory"),
+        (("--plan", "system.yaml"), "--plan: system.yaml"),
+        (("--events", "system.yaml"), "--events: system.yaml would overwrite the input system.yaml"),
+        (("--trace", "no/where.json"), "--trace: no/where.json: there is no folder"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(myriad, arguments, says):
-    done = myriad(*arguments)
+def test_bad_options_are_one_line(myriad, options: tuple[str, ...], said: str) -> None:
+    done = myriad("simulate", "system.yaml", *options)
     assert (done.code, done.out) == (2, "")
-    assert says in done.err
-    assert len(done.err.strip().splitlines()) == 1
+    assert done.err.count("\n") == 1
+    assert said in done.err
+    assert [path.name for path in Path().iterdir()] == ["system.yaml"]
+
+
+def test_a_wrong_profile_is_named_with_its_line(myriad) -> None:
+    Path("system.yaml").write_text(
+        BREAKING.replace("    count: 8\n", "    count: 8\n    reliability: llama-33\n"), "utf-8"
+    )
+    done = myriad("simulate", "system.yaml", "--job", "tune", "--runs", "4")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("\n") == 1
+    assert "pools.quiet.reliability" in done.err
+
+
+def test_what_a_horizon_cuts_off_is_not_finished(myriad) -> None:
+    (campaign,) = answered(myriad, "--runs", "5", "--horizon", "1 day", "--no-improvements")["campaigns"]
+    assert campaign["finished"]["value"] == 0
+    assert campaign["in_time"]["value"] == 0
+    assert campaign["finish_quantiles_s"] == [None] * 99
+    assert campaign["wall_s"]["mean"] == pytest.approx(86400)

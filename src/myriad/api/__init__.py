@@ -19,6 +19,7 @@ from myriad.api.fabric_drawing import draw_fabric
 from myriad.api.fabric_step import fabric_studies, step_on_fabric
 from myriad.api.fabric_traffic import simulate_collective, with_traffic
 from myriad.api.job_mixes import compare_drawn, drawn_jobs, fit_mix, job_mix, scale_of
+from myriad.api.goodput import goodput
 from myriad.api.launch_serving import launch_files, launch_of
 from myriad.api.mixed import mix_training
 from myriad.api.plan import plan
@@ -26,6 +27,7 @@ from myriad.api.search import search_training
 from myriad.api.serving import estimate_serving
 from myriad.api.serving_price import price_check
 from myriad.api.serving_search import check_deployment, search_serving
+from myriad.api.simulate import Simulation, simulate
 from myriad.api.simulate_serving import fleet_of, simulate_serving
 from myriad.api.split import best_split
 from myriad.api.step_timeline import shortened
@@ -42,14 +44,61 @@ from myriad.api.validate import (
 from myriad.estimate.device_or_cloud import device_or_cloud
 
 __all__ = [
-    "best_split", "bill_of", "check_deployment", "compare_drawn", "compare_fabrics", "describe_fabric",
+    "Simulation",
+    "best_split",
+    "bill_of",
+    "check_deployment",
+    "compare_drawn",
+    "compare_fabrics",
+    "describe_fabric",
     "device_or_cloud",
-    "device_speeds", "draw_fabric", "drawn_jobs", "entry_of", "estimate_serving", "estimate_training", "explain_plan",
-    "explain_row", "explain_training", "fabric_bill", "fabric_of", "fabric_studies", "fit_mix", "fleet_of", "hosts_of",
-    "import_model", "job_mix", "launch_files", "launch_of", "list_entries", "mix_training", "model_entry_text",
-    "network_of", "operations_of", "parameters_of", "plan", "price_check", "prices_of", "rules_of", "scale_of",
-    "search_entries", "search_serving", "search_training", "shortened", "simulate_collective",
-    "simulate_serving", "step_on_fabric", "sweep", "switches_of", "timeline_of", "timeline_of_plan",
-    "validate_device", "validate_interconnect", "validate_ranking", "validate_serving", "validate_training",
+    "device_speeds",
+    "draw_fabric",
+    "drawn_jobs",
+    "entry_of",
+    "estimate_serving",
+    "estimate_training",
+    "explain_plan",
+    "explain_row",
+    "explain_training",
+    "fabric_bill",
+    "fabric_of",
+    "fabric_studies",
+    "fit_mix",
+    "fleet_of",
+    "goodput",
+    "hosts_of",
+    "import_model",
+    "job_mix",
+    "launch_files",
+    "launch_of",
+    "list_entries",
+    "mix_training",
+    "model_entry_text",
+    "network_of",
+    "operations_of",
+    "parameters_of",
+    "plan",
+    "price_check",
+    "prices_of",
+    "rules_of",
+    "scale_of",
+    "search_entries",
+    "search_serving",
+    "search_training",
+    "shortened",
+    "simulate",
+    "simulate_collective",
+    "simulate_serving",
+    "step_on_fabric",
+    "sweep",
+    "switches_of",
+    "timeline_of",
+    "timeline_of_plan",
+    "validate_device",
+    "validate_interconnect",
+    "validate_ranking",
+    "validate_serving",
+    "validate_training",
     "with_traffic",
-]  # fmt: skip
+]

@@ -75,7 +75,7 @@ def planned_job(
     if planned.chosen is None or planned.chosen.estimate is None:
         raise InfeasibleError(f"job {name}: " + "; ".join(f"{o.pool}: {o.reason}" for o in planned.others))
     pool = planned.chosen.pool
-    cluster = free_clusters({pool: cluster_of(pool, described.pools[pool])}, whole.for_jobs)[pool]
+    cluster = free_clusters(described, {pool: cluster_of(pool, described.pools[pool])}, whole.for_jobs)[pool]
     setting = setting_of_job(described.jobs[name], models_of(alone)[described.jobs[name].model], cluster)
     subject = f"{name}: {planned.model_name}, {planned.chosen.num_gpus:,} x {cluster.accelerator.name}"
     subject = f"{subject} ({pool}), {planned.precision}, {planned.stack}"

@@ -85,7 +85,7 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
     clusters = clusters_of(system)
     services = ServicePlanner(system, models, clusters, rates, progress).plans()
     left = left_for_jobs(system, services)
-    planner = _Planner(system, models, free_clusters(clusters, left), rates, progress)
+    planner = _Planner(system, models, free_clusters(system, clusters, left), rates, progress)
     jobs = tuple(planner.job(name, job) for name, job in system.jobs.items())
 
     def setting_on(job: str, cluster: Cluster) -> Setting:
@@ -118,7 +118,7 @@ def _together(amounts: list[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(amounts) else None
 
 
-def _trained(model: Model, job: TrainingJob) -> Model:
+def trained_model(model: Model, job: TrainingJob) -> Model:
     """The model as the job trains it. Raises SpecError if it has fewer prediction depths than asked for."""
     if job.mtp_depths is None:
         return model
@@ -140,7 +140,7 @@ def setting_of_job(job: TrainingJob, model: Model, cluster: Cluster) -> Setting:
         switches=job.switches,
         expert_imbalance=job.expert_imbalance,
     )
-    return setting_of(_trained(model, job), cluster, work)
+    return setting_of(trained_model(model, job), cluster, work)
 
 
 def _pool_line(pool: Pool, cluster: Cluster) -> str:

@@ -37,7 +37,7 @@ def _taken(system: System, jobs: tuple[JobPlan, ...], left: Mapping[str, int]) -
     """Pools that jobs may use and that services take from."""
     asked = {pool for job in system.jobs.values() for pool in (job.pools or tuple(system.pools)) if pool in left}
     return tuple(
-        f"pool {name}: services hold {system.pools[name].count - left[name]:,} of its {system.pools[name].count:,} "
+        f"pool {name}: services hold {system.pools[name].planned - left[name]:,} of its {system.pools[name].count:,} "
         f"accelerators; jobs get {left[name]:,}"
         for name in system.pools
         if name in asked and jobs
@@ -51,7 +51,7 @@ def _overbooked(system: System, jobs: tuple[JobPlan, ...], left: Mapping[str, in
         on_pool = [job.chosen for job in jobs if job.chosen is not None and used_of(job.chosen, name)]
         needed = sum(hours / 24 for option in on_pool for hours, _ in [used_of(option, name) or (0.0, None)])
         horizon = max((option.deadline_days or 0.0 for option in on_pool), default=0.0)
-        free = left.get(name, pool.count)
+        free = left.get(name, pool.planned)
         if len(on_pool) > 1 and horizon and needed > free * horizon:
             warnings.append(
                 f"pool {name}: its jobs need {needed:,.0f} accelerator-days; "

@@ -30,13 +30,13 @@ def left_for_jobs(system: System, services: tuple[ServicePlan, ...]) -> dict[str
     for plan in services:
         if plan.chosen is not None:
             used[plan.chosen.pool] = used.get(plan.chosen.pool, 0) + plan.chosen.num_gpus
-    return {pool: system.pools[pool].count - count for pool, count in used.items()}
+    return {pool: system.pools[pool].planned - count for pool, count in used.items()}
 
 
-def free_clusters(clusters: Mapping[str, Cluster], left: Mapping[str, int]) -> dict[str, Cluster]:
-    """The clusters of all pools with the accelerators that jobs may use: 0 where services take all."""
+def free_clusters(system: System, clusters: Mapping[str, Cluster], left: Mapping[str, int]) -> dict[str, Cluster]:
+    """The clusters of all pools with the accelerators that jobs may use, spares left out: 0 where services take all."""
     return {
-        name: cluster.model_copy(update={"num_accelerators": left[name]}) if name in left else cluster
+        name: cluster.model_copy(update={"num_accelerators": left.get(name, system.pools[name].planned)})
         for name, cluster in clusters.items()
     }
 
@@ -54,7 +54,7 @@ class ServicePlanner:
 
     def plans(self) -> tuple[ServicePlan, ...]:
         """All services, in the order of the file."""
-        left = {name: pool.count for name, pool in self.system.pools.items()}
+        left = {name: pool.planned for name, pool in self.system.pools.items()}
         found = []
         for name, service in self.system.services.items():
             plan = self._planned(name, service, left)
@@ -94,7 +94,7 @@ class ServicePlanner:
         except (InfeasibleError, MissingDataError) as error:
             return ServiceOnPool(pool=pool, feasible=False, reason=str(error))
         domain = cluster.scale_up_domain
-        num_gpus = min(math.ceil(estimate.deployment.gpus / domain) * domain, self.system.pools[pool].count)
+        num_gpus = min(math.ceil(estimate.deployment.gpus / domain) * domain, self.system.pools[pool].planned)
         base = ServiceOnPool(pool=pool, feasible=True, num_gpus=num_gpus, estimate=estimate)
         if max(num_gpus, estimate.deployment.gpus) > left:
             reason = f"needs {num_gpus:,} accelerators at its peak; {left:,} are left"

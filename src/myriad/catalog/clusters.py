@@ -61,7 +61,11 @@ def _node_and_count(text: str) -> tuple[str, int]:
 def cluster_of(pool_name: str, pool: Pool) -> Cluster:
     """The cluster of one pool of a system file, its own bandwidths and power in place of the node's."""
     try:
-        return _build(pool_name, _node_of(pool), pool.count, pool)
+        built = _build(pool_name, _node_of(pool), pool.count, pool)
+        size = node_of(pool).num_accelerators
+        if pool.spares % size:
+            raise SpecError(f"spares: {pool.spares} accelerators are not whole nodes of {size}")
+        return built
     except (SpecError, MissingDataError) as error:
         raise type(error)(f"pools.{pool_name}: {error}") from None
 

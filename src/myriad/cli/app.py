@@ -15,6 +15,7 @@ from myriad.cli import (
     estimate,
     explain,
     fabric,
+    goodput,
     job_mixes,
     launch,
     mix,
@@ -22,6 +23,7 @@ from myriad.cli import (
     search,
     serving,
     serving_price,
+    serving_simulate,
     simulate,
     sweep,
     timeline,
@@ -33,6 +35,7 @@ from myriad.errors import SpecError, unknown_name
 EXAMPLES: Final = """\b
 Everything about one system, from one file:
   myriad plan system.yaml --html report.html
+  myriad simulate system.yaml --html twin.html
 One question at a time:
   myriad estimate --model llama3.1-8b --cluster h100:8 --tp 2
     --seq-len 8192 --global-batch 128
@@ -46,6 +49,8 @@ One question at a time:
   myriad serving search --model qwen3-32b --cluster h200:32
     --input 4000 --output 1000 --ttft 2s --tpot 50ms
   myriad fabric compare fat-tree-ndr,deepseek-mpft --cluster dgx-h100:8192
+  myriad goodput --cluster h100:16384 --reliability llama3-h100
+    --model llama3.1-405b
   myriad explain --row mb-254
   myriad launch deployment.yaml --to launch
   myriad serving simulate --model qwen3-32b --cluster h200:8 --tp 2 --trace trace.csv
@@ -93,6 +98,7 @@ def _myriad(
 
 
 app.command("plan", epilog=plan.EXAMPLES)(plan.plan)
+app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("estimate", epilog=estimate.EXAMPLES)(estimate.estimate)
 app.command("explain", epilog=explain.EXAMPLES)(explain.explain)
 app.command("search", epilog=search.EXAMPLES)(search.search)
@@ -100,7 +106,8 @@ app.command("sweep", epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command("timeline", epilog=timeline.EXAMPLES)(timeline.timeline)
 app.command("device", epilog=device.EXAMPLES)(device.device)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
-services.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
+app.command("goodput", epilog=goodput.EXAMPLES)(goodput.goodput)
+services.command("simulate", epilog=serving_simulate.EXAMPLES)(serving_simulate.simulate)
 app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")
 fabric.register(fabrics)

@@ -51,6 +51,11 @@ def mixes(incomplete: str) -> list[str]:
     return [name for name in _ids("mixes") if name.startswith(incomplete.lower())]
 
 
+def reliabilities(incomplete: str) -> list[str]:
+    """Profiles of what breaks that begin so."""
+    return [name for name in _ids("reliability") if name.startswith(incomplete.lower())]
+
+
 def rows(incomplete: str) -> list[str]:
     """Shipped measured runs that begin so."""
     files = sorted((_DATA / "measurements" / "training").glob("*.csv"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +11,6 @@ from myriad.errors import SpecError
 
 if TYPE_CHECKING:
     from myriad.spec.fabric import LinkFault, SwitchFault
-    from myriad.spec.result import Plan
     from myriad.spec.traffic import Conditions
 
 PlacementOption = Annotated[
@@ -111,19 +109,3 @@ def _switch_fault(text: str) -> SwitchFault:
 
     tier, _, number = text.partition(":")
     return SwitchFault(tier=tier, number=read_flag("--switches-down", number or "1", Count))
-
-
-def plan_file(path: Path | None) -> Plan | None:
-    """The plan of a file that `myriad plan --json` wrote, or none. Raises SpecError that names the file."""
-    from pydantic import ValidationError
-
-    from myriad.spec.result import Plan
-
-    if path is None:
-        return None
-    try:
-        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"--plan: {path}: {(error.strerror or str(error)).lower()}") from None
-    except (ValidationError, UnicodeDecodeError):
-        raise SpecError(f"--plan: {path} is not what `myriad plan --json` writes") from None

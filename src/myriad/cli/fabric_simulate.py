@@ -19,9 +19,8 @@ from myriad.cli.fabric_conditions import (
     SlowLinks,
     SwitchesDown,
     conditions_of,
-    plan_file,
 )
-from myriad.cli.options import CLUSTER, JsonFile, LanguageCode, check_language, flag_of, read_flags
+from myriad.cli.options import CLUSTER, JsonFile, LanguageCode, check_language, flag_of, plan_file, read_flags
 from myriad.cli.output import answer, check_outputs, progress, say, write
 from myriad.errors import SpecError
 

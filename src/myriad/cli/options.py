@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from myriad.spec.cluster import Cluster
     from myriad.spec.job import TrainingWork
     from myriad.spec.model import Model
+    from myriad.spec.result import Plan
 
     SpecT = TypeVar("SpecT", bound=Spec)
 
@@ -157,6 +158,22 @@ def read_cluster(name: str, fabric: str | None = None, flag: str = "--cluster") 
             return on_fabric(found, catalog.counted_node(name)[0], fabric_of(fabric))
         except InfeasibleError as error:
             raise InfeasibleError(f"--fabric: {error}") from None
+
+
+def plan_file(path: Path | None) -> Plan | None:
+    """The plan of a file that `myriad plan --json` wrote, or none. Raises SpecError that names the file."""
+    from pydantic import ValidationError
+
+    from myriad.spec.result import Plan
+
+    if path is None:
+        return None
+    try:
+        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"--plan: {path}: {(error.strerror or str(error)).lower()}") from None
+    except (ValidationError, UnicodeDecodeError):
+        raise SpecError(f"--plan: {path} is not what `myriad plan --json` writes") from None
 
 
 def check_language(code: str) -> str:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from myriad.cli import completion
-from myriad.cli.options import JsonFile, LanguageCode, check_language, flag_of, read_flag
+from myriad.cli.engine_options import EngineName, RayAddress, Workers, read_engine
+from myriad.cli.options import JsonFile, LanguageCode, check_language, flag_of
 from myriad.cli.output import answer, check_outputs, progress, say, write
 from myriad.errors import MissingDataError, MyriadError, SpecError, unknown_name
 
 if TYPE_CHECKING:
-    from myriad.engine import Engine
     from myriad.spec.sweep import Grid
 
 EXAMPLES: Final = """\b
@@ -67,11 +67,9 @@ def sweep(
     ] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page to explore the rows.")] = None,
     json_file: JsonFile = None,
-    engine: Annotated[str, typer.Option(metavar="local|ray", help="What runs the searches.")] = "local",
-    address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Of the Ray cluster.")] = None,
-    workers: Annotated[
-        str | None, typer.Option(metavar="COUNT", help="Processes on this machine (default: its cores).")
-    ] = None,
+    engine: EngineName = "local",
+    address: RayAddress = None,
+    workers: Workers = None,
     lang: LanguageCode = "en",
 ) -> None:
     """Sweep models, clusters, jobs and prices: the best layout of every point of a grid."""
@@ -90,7 +88,7 @@ def sweep(
             check_format(out.suffix)
         except (SpecError, MissingDataError) as error:
             raise type(error)(f"--out: {out}: {error}") from None
-    runner = _engine(engine, address, workers)
+    runner = read_engine(engine, address, workers)
     grid = _grid(given, file)
     label = f"sweeping {grid.name}"
 
@@ -114,23 +112,6 @@ def sweep(
     for name, path in (("rows", out), ("page", html)):
         if path is not None:
             say(f"{name}: {path}")
-
-
-def _engine(name: str, address: str | None, workers: str | None) -> Engine:
-    from myriad.engine import Local, Ray
-    from myriad.engine.on_ray import ray_package
-    from myriad.spec.base import Count
-
-    if name not in ("local", "ray"):
-        raise SpecError(f"--engine: {unknown_name('engine', name, ('local', 'ray'))}")
-    if name == "ray":
-        if workers is not None:
-            raise SpecError("--workers: goes with --engine local; the Ray cluster has as many as it has cores")
-        ray_package()
-        return Ray(address)
-    if address is not None:
-        raise SpecError("--address: goes with --engine ray")
-    return Local(None if workers is None else read_flag("--workers", workers, Count))
 
 
 def _grid(given: Mapping[str, Any], file: Path | None) -> Grid:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from myriad.report import (
+    campaign_page,
     fabric_svg,
     fabric_text,
     fabric_words,
@@ -18,18 +21,19 @@ from myriad.report import (
 )
 from myriad.report.charts import job_charts, plan_charts
 from myriad.report.json import plan_json
-from myriad.report.language import language
+from myriad.report.language import Language, language
 from myriad.report.numbers import Numbers, significant
 from myriad.report.page import rendered
 from myriad.report.palette import MEMORY_COLOURS, TIME_COLOURS
 from myriad.report.serving_views import deployment_text
+from myriad.spec.campaign_result import SimulatedPlan
 from myriad.spec.result import MEMORY_PARTS, Plan
 
 
-def plan_html(plan: Plan, lang: str = "en") -> str:
+def plan_html(plan: Plan, lang: str = "en", simulated: SimulatedPlan | None = None) -> str:
     """The report of a plan as the text of one HTML file, in a language of `report.language.LANGUAGES`.
 
-    Raises SpecError for an unknown language.
+    With `simulated`, what its many lives say stands behind each job. Raises SpecError for an unknown language.
     """
     words_of = language(lang)
     numbers = Numbers(words_of, plan.currency, plan.usd_per_currency)
@@ -39,6 +43,8 @@ def plan_html(plan: Plan, lang: str = "en") -> str:
         plan_json(plan, indent=None),
         plan_charts(plan, words_of, numbers),
         plan=plan,
+        simulated=simulated,
+        proof=campaign_page,
         n=numbers,
         views=views,
         words=words,
@@ -66,10 +72,19 @@ def plan_html(plan: Plan, lang: str = "en") -> str:
         sections=[
             ("overview", words_of("ui.overview")),
             *((f"service-{index}", service.name) for index, service in enumerate(plan.services)),
-            *((f"job-{index}", job.name) for index, job in enumerate(plan.jobs)),
+            *_jobs(plan, simulated, words_of),
             *((f"fabric-{index}", words_of("pool.head", pool=pool)) for index, pool in enumerate(plan.fabrics)),
             ("sources", words_of("ui.sources")),
         ],
         file_name="plan.json",
         made_by=words_of("ui.made_by", version=plan.version, seconds=numbers.seconds(plan.plan_s)),
     )
+
+
+def _jobs(plan: Plan, simulated: SimulatedPlan | None, words_of: Language) -> Iterator[tuple[str, str]]:
+    """Id and name of the section of each job, and of its simulated lives."""
+    for index, job in enumerate(plan.jobs):
+        yield f"job-{index}", job.name
+        for place, campaign in enumerate(simulated.campaigns if simulated else ()):
+            if campaign.job == job.name:
+                yield f"proof-{place}", words_of("campaign.head", job=job.name)

@@ -32,6 +32,12 @@ OPERATION_COLOURS: Final = {
 }  # fmt: skip
 TRANSFER_COLOUR: Final = "#8794a3"
 
+#: Where the wall time of a simulated campaign goes -> colour, in the order of the books: what trains, then what costs.
+LEDGER_COLOURS: Final = {
+    "productive": "#2f8f86", "checkpoint": "#8d83c9", "lost_work": "#b3452c", "detection": "#e5a33d",
+    "diagnosis": "#d9713c", "restart": "#35699b", "waiting": "#94406f", "degraded": "#c9849c", "maintenance": "#8794a3",
+}  # fmt: skip
+
 #: Series that are no part of a step or of memory: numbers of GPUs in a scatter, gains in bars.
 SERIES_COLOURS: Final = ("#35699b", "#d9713c", "#2f8f86", "#94406f", "#e5a33d", "#75923f", "#8d83c9", "#8794a3")
 #: A metric from its lowest to its highest value.

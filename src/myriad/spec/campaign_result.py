@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -56,11 +56,19 @@ class CauseLine(Spec):
     """Wall time that they took."""
 
 
+IMPROVEMENTS: Final = (
+    "one_spare", "ten_spares", "hot_spares", "detection_minute", "detection_half", "diagnosis_half", "repair_half",
+    "crews_twice", "restart_half", "best_interval", "blocking_half", "peer_memory", "cause_half", "lemons_out",
+    "burn_in", "elastic", "replica",
+)  # fmt: skip
+"""Names of the changes that are tried. `cause_half` comes once for each of the costliest causes."""
+
+
 class Improvement(Spec):
     """One change and what it is worth, from the same draws with and without it."""
 
     name: str
-    """Key of its text: one_spare, detection_half, restart_half, ..."""
+    """One of `IMPROVEMENTS`, the key of its text."""
     detail: str
     """What exactly was changed, with numbers."""
     days_saved: Spread
@@ -121,6 +129,8 @@ class CampaignResult(Spec):
     """The most valuable first."""
     life: tuple[LifeEvent, ...] = ()
     """Of the run whose end is nearest to the median."""
+    life_run: int | None = None
+    """Number of that run."""
     life_ledger_s: dict[str, float] = Field(default_factory=dict)
     assumed: tuple[str, ...] = ()
     """What the file left open, and what was taken."""

@@ -13,7 +13,7 @@ class Growth(Spec):
     """Accelerators that join later."""
 
     at: Seconds
-    """From the start of the plan, burn-in included."""
+    """From the start of the plan, when they enter service: their burn-in is over."""
     count: Count
 
 
@@ -42,9 +42,9 @@ class Life(Spec):
     """What happens to a pool by plan, and how old it is. Times count from the start of the plan."""
 
     age: Seconds = 0.0
-    """Of the first accelerators at the start."""
+    """Of the first accelerators at the start, since they entered service: their burn-in adds to it."""
     burn_in: Seconds = 0.0
-    """Under test before a node is handed over: failures in that time happen to nobody's job, and nodes are older."""
+    """Under test before a node enters service: failures in that time happen to nobody's job, and nodes are older."""
     growth: tuple[Growth, ...] = ()
     power_caps: tuple[PowerCap, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()

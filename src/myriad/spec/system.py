@@ -92,6 +92,17 @@ class Pool(Spec):
             raise ValueError("give either node or accelerator")
         return self
 
+    @model_validator(mode="after")
+    def _spares_leave_some(self) -> Pool:
+        if self.spares >= self.count:
+            raise ValueError(f"spares: {self.spares} of {self.count} accelerators leave none to plan on")
+        return self
+
+    @property
+    def planned(self) -> int:
+        """Accelerators that jobs and services are planned on: all but the spares."""
+        return self.count - self.spares
+
 
 class TrainingJob(Spec):
     """A model to be trained on so many tokens."""

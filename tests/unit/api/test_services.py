@@ -176,3 +176,21 @@ def test_deployments_name_the_catalog_entry_so_that_they_can_be_launched() -> No
     assert plan.chosen is not None
     assert plan.chosen.estimate is not None
     assert plan.chosen.estimate.deployment.model == "llama3-8b"
+
+
+def test_spares_are_left_to_nobody() -> None:
+    pool = {"accelerator": "h100-sxm", "count": 64, "terms": RENTED, "spares": 8}
+    plan = planned({"api": SERVICE}, {"train": JOB}, here=pool)
+    chosen = plan.services[0].chosen
+    assert chosen is not None
+    assert plan.for_jobs == {"here": 56 - chosen.num_gpus}
+    alone = planned({}, {"train": JOB}, here=pool)
+    assert alone.jobs[0].chosen is not None
+    assert alone.jobs[0].chosen.num_gpus <= 56
+
+
+def test_spares_are_whole_nodes_and_not_all() -> None:
+    with pytest.raises(SpecError, match=r"pools\.here: spares: 3 accelerators are not whole nodes of 8"):
+        planned({}, {"train": JOB}, here={"accelerator": "h100-sxm", "count": 64, "spares": 3})
+    with pytest.raises(ValueError, match="spares: 64 of 64 accelerators leave none to plan on"):
+        planned({}, {"train": JOB}, here={"accelerator": "h100-sxm", "count": 64, "spares": 64})

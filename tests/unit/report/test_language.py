@@ -9,17 +9,22 @@ import yaml
 import myriad.report
 from myriad.errors import SpecError
 from myriad.report.bill_file import COLUMNS as BILL_COLUMNS
+from myriad.report.campaign_life import STATES
+from myriad.report.campaign_words import IMPROVEMENTS
 from myriad.report.language import LANGUAGES, language
 from myriad.report.price_views import KINDS
 from myriad.report.service_views import SideName
 from myriad.report.serving_views import MEMORY_USES, SPENT_PARTS
 from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
+from myriad.sim.campaign import CATEGORIES, EVENT_KINDS
 from myriad.spec.bill import GROUPS, Sort
 from myriad.spec.fabric import LINK_CLASSES, TIERS
 from myriad.spec.fabric_drawing import DrawnFrame
 from myriad.spec.mixed import Join
 from myriad.spec.money import CostLine
+from myriad.spec.recovery import CheckpointPlace, Recovery
+from myriad.spec.reliability import Component
 from myriad.spec.result import (
     MEMORY_PARTS,
     TIME_PARTS,
@@ -79,6 +84,13 @@ NAMED = {
     "drawing": ("up", "down"),
     "heat": ("up", "down"),
     "sort": get_args(Sort),
+    "ledger": CATEGORIES,
+    "event": EVENT_KINDS,
+    "component": get_args(Component),
+    "recovery": get_args(Recovery.model_fields["mode"].annotation),
+    "place": tuple(place.replace("-", "_") for place in get_args(CheckpointPlace)),
+    "improvement": IMPROVEMENTS,
+    "state": STATES,
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 

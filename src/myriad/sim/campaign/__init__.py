@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from myriad.sim.campaign.described import CATEGORIES, EVENT_KINDS, Campaign, CampaignRun, Level, Windows
+from myriad.sim.campaign.run import run_campaign
 
-__all__ = ["CATEGORIES", "EVENT_KINDS", "Campaign", "CampaignRun", "Level", "Windows"]
+__all__ = ["CATEGORIES", "EVENT_KINDS", "Campaign", "CampaignRun", "Level", "Windows", "run_campaign"]

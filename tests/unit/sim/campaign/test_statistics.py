@@ -1,0 +1,61 @@
+"""Intervals against SciPy, coverage, and quantiles of ends of which some never come."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from myriad.sim.campaign.statistics import (
+    finish_quantiles_s,
+    nearest_to_median,
+    ranked,
+    share_of,
+    spread_of,
+    student_quantile,
+)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 30, 99, 199, 200, 201, 999, 10**6])
+def test_student_quantiles_are_scipys(freedom: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for probability in (0.6, 0.9, 0.975, 0.995):
+        assert student_quantile(probability, freedom) == pytest.approx(stats.t.ppf(probability, freedom), rel=1e-6)
+
+
+@pytest.mark.parametrize(("successes", "of"), [(0, 20), (3, 20), (20, 20), (150, 200), (1, 2)])
+def test_shares_are_wilsons(successes: int, of: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    expected = stats.binomtest(successes, of).proportion_ci(method="wilson")
+    found = share_of(successes, of)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert found.low <= found.value <= found.high
+
+
+def test_intervals_of_the_mean_hold_it_as_often_as_they_say() -> None:
+    random = np.random.default_rng(5)
+    spreads = [spread_of(random.normal(7.0, 2.0, 8)) for _ in range(2000)]
+    held = sum(one.low <= 7.0 <= one.high for one in spreads)
+    assert 0.935 < held / 2000 < 0.965
+
+
+def test_a_figure_that_does_not_vary_has_no_width() -> None:
+    one = spread_of(np.full(5, 3.0))
+    assert (one.low, one.mean, one.high, one.p10, one.p90) == (3.0,) * 5
+
+
+def test_quantiles_of_the_end_are_open_where_runs_do_not_finish() -> None:
+    wall_s = np.arange(1.0, 101.0)
+    all_of_them = finish_quantiles_s(wall_s, np.ones(100, bool))
+    assert all_of_them == tuple(float(percent) for percent in range(1, 100))
+    some = finish_quantiles_s(np.minimum(wall_s, 80.0), wall_s < 80.0)
+    assert some[78] == 79.0
+    assert some[79:] == (None,) * 20
+
+
+def test_the_median_run_is_one_of_the_runs() -> None:
+    assert nearest_to_median(np.array([9.0, 1.0, 5.0])) == 2
+    assert nearest_to_median(np.array([4.0, 1.0, 3.0, 2.0])) == 3
+
+
+def test_gains_that_may_be_none_come_after_those_that_are_sure() -> None:
+    assert ranked([(1.0, 0.5), (9.0, -2.0), (-1.0, -2.0), (2.0, 0.1)]) == [3, 0, 1, 2]
