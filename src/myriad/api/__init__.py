@@ -18,8 +18,9 @@ from myriad.api.fabric import (
 from myriad.api.fabric_drawing import draw_fabric
 from myriad.api.fabric_step import fabric_studies, step_on_fabric
 from myriad.api.fabric_traffic import simulate_collective, with_traffic
-from myriad.api.job_mixes import compare_drawn, drawn_jobs, fit_mix, job_mix, scale_of
 from myriad.api.goodput import goodput
+from myriad.api.job_mixes import compare_drawn, drawn_jobs, fit_mix, job_mix, scale_of
+from myriad.api.jobs import simulate_job_mix
 from myriad.api.launch_serving import launch_files, launch_of
 from myriad.api.mixed import mix_training
 from myriad.api.plan import plan
@@ -89,6 +90,7 @@ __all__ = [
     "shortened",
     "simulate",
     "simulate_collective",
+    "simulate_job_mix",
     "simulate_serving",
     "step_on_fabric",
     "sweep",

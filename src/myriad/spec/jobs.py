@@ -77,6 +77,7 @@ class Policy(Spec):
     preempt_after: Seconds = 2 * 3600.0
     """A job runs at least so long before it may be preempted."""
     quotas: dict[str, Quota] = Field(default_factory=dict)
+    """By tenant. Without any, preemption by quota guarantees all tenants the same share."""
     requeue: bool = True
     """Whether a job that machines or preemption stop goes on later from its checkpoint."""
     longest: Seconds | None = None

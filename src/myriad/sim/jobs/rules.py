@@ -82,8 +82,13 @@ _BACKFILLS: Final[dict[str, Backfill | None]] = {"none": None, "easy": easy, "co
 
 
 def rules_of(policy: Policy, jobs: Submissions) -> Rules:
-    """The functions that a described policy names, with its quotas by tenant of these jobs."""
+    """The functions that a described policy names, with its quotas by tenant of these jobs.
+
+    Where it preempts by quota and names none, all tenants are guaranteed the same.
+    """
     quotas = [policy.quotas.get(tenant, Quota()) for tenant in jobs.tenants]
+    if policy.preemption == "quota" and not policy.quotas:
+        quotas = [Quota(guaranteed=1.0 / len(jobs.tenants))] * len(jobs.tenants)
     guaranteed = tuple(quota.guaranteed for quota in quotas)
     favour: Favour | None = None
     if policy.order == "fair":
