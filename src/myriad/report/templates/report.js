@@ -230,6 +230,23 @@
         })),
       };
     },
+    /* Groups of columns side by side. */
+    columns(chart, colours, width) {
+      return {
+        tooltip: {
+          trigger: "axis", axisPointer: { type: "shadow" },
+          formatter: (items) => line("", items[0].name, "")
+            + items.filter((i) => i.value !== null && i.value !== undefined).map((i) => line(i.marker, i.seriesName, format.format(i.value) + " " + chart.unit)).join(""),
+        },
+        legend: { type: "scroll", bottom: 0, left: "center", textStyle: { color: colours.soft }, itemWidth: 12, itemHeight: 10 },
+        grid: { left: width < narrow ? 40 : 48, right: 16, top: 30, bottom: 68 },
+        xAxis: axis(colours, { type: "category", data: chart.rows, name: chart.axis, nameLocation: "middle", nameGap: 26 }),
+        yAxis: axis(colours, { type: "value", min: 0, name: chart.value_axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
+        series: chart.series.map((s) => ({
+          name: s.name, type: "bar", barMaxWidth: 34, data: s.values, itemStyle: { color: s.colour }, emphasis: { disabled: true },
+        })),
+      };
+    },
     sensitivity(chart, colours, width) {
       return {
         tooltip: { trigger: "axis", axisPointer: { type: "shadow" }, formatter: (items) => line("", items[0].name, format.format(items[0].value) + " %") },
