@@ -157,7 +157,7 @@ def simulate(
     if html is not None:
         from myriad.report.jobs_page import jobs_html
 
-        write(html, jobs_html(result, node.name, published, lang))
+        write(html, jobs_html(result, catalog.accelerator(node.accelerator).name, published, lang))
     answer(result, json_file, jobs_result_text(result, published, lang))
     for title, path in (("jobs", out), ("page", html)):
         if path is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from myriad.report.jobs_views import interval_of, jobs_words, rows_of, size_name, waits_in
@@ -12,6 +13,9 @@ from myriad.report.palette import SERIES_COLOURS, SPENT_COLOURS
 from myriad.spec.job_statistics import JobStatistics
 from myriad.spec.jobs_result import WAITS_S, JobsResult, PolicyResult
 from myriad.units import HOUR_S
+
+RAREST_PERCENT = 0.01
+"""Shares of jobs below it are drawn as it."""
 
 
 def jobs_html(result: JobsResult, machines: str, published: JobStatistics | None = None, lang: str = "en") -> str:
@@ -31,13 +35,15 @@ def jobs_html(result: JobsResult, machines: str, published: JobStatistics | None
             "queue": _queue(result, words),
             "spent-chart": _spent(result, words),
             **curves,
-            "ettr": _ettr(result, words),
+            **({"ettr": _ettr(result, words)} if _is_interrupted(result) else {}),
         },
         result=result,
+        interrupted=_is_interrupted(result),
         n=numbers,
         rows=rows_of(numbers),
         sentences=jobs_words(result, published, words, numbers),
         spent=[(words(f"goes.{name}"), SPENT_COLOURS[name]) for name in result.policies[0].shares],
+        infinity=math.inf,
         interval_of=interval_of,
         significant=significant,
         wait=waits_in(numbers),
@@ -112,30 +118,39 @@ def _spent(result: JobsResult, words: Language) -> dict[str, object]:
             }
             for name in result.policies[0].shares
         ],
+        "most": 100,
         "axis": words("jobs.spent_axis"),
         "unit": "%",
     }
 
 
 def _waits(one: PolicyResult, words: Language) -> dict[str, object]:
-    """Share of jobs that waited at most so many hours, a line for each size."""
+    """Share of jobs that waited longer than so many hours, a line for each size; it ends where none did."""
     return {
-        "kind": "shares",
+        "kind": "beyond",
         "series": [
             {
                 "name": size_name(line, words),
                 "colour": SERIES_COLOURS[index],
                 "points": [
-                    [wait_s / HOUR_S, 100.0 * share] for wait_s, share in zip(WAITS_S, line.waiting.within, strict=True)
+                    [wait_s / HOUR_S, max(100.0 * (1.0 - share), RAREST_PERCENT)]
+                    for wait_s, share in zip(WAITS_S, line.waiting.within, strict=True)
+                    if share < 1.0
                 ],
             }
             for index, line in enumerate(one.sizes)
         ],
         "least": WAITS_S[0] / HOUR_S,
         "most": WAITS_S[-1] / HOUR_S,
+        "rarest": RAREST_PERCENT,
         "axis": words("jobs.wait_axis"),
         "share_axis": words("jobs.share_axis"),
     }
+
+
+def _is_interrupted(result: JobsResult) -> bool:
+    """Whether any job of any policy lost time."""
+    return any(line.ettr is not None and line.ettr.mean < 0.9995 for one in result.policies for line in one.sizes)
 
 
 def _ettr(result: JobsResult, words: Language) -> dict[str, object]:
@@ -152,6 +167,7 @@ def _ettr(result: JobsResult, words: Language) -> dict[str, object]:
             for one, colour in _coloured(result)
         ],
         "axis": words("jobs.size_axis"),
+        "most": 100,
         "value_axis": words("jobs.ettr_axis"),
         "unit": "%",
     }

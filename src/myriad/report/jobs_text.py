@@ -42,7 +42,7 @@ def _figures(policies: tuple[PolicyResult, ...], words: Language, numbers: Numbe
         cells = []
         for one in policies:
             figure = row.figure(one)
-            interval = interval_of(figure, row.shown)
+            interval = interval_of(figure, row.shown, row.most)
             cells.append(row.shown(figure.mean) + (f"\n{interval}" if interval else ""))
         table.add_row(words(row.name), *cells)
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,22 +19,24 @@ class Row(NamedTuple):
     """Key of its text."""
     figure: Callable[[PolicyResult], Figure]
     shown: Callable[[float], str]
+    most: float = math.inf
+    """It cannot be larger."""
 
 
 def rows_of(numbers: Numbers) -> tuple[Row, ...]:
     """The figures of a policy, in the order in which they are read."""
     wait = waits_in(numbers)
     return (
-        Row("jobs.utilisation", lambda one: one.utilisation, numbers.percent),
-        Row("jobs.in_service", lambda one: one.in_service, numbers.percent),
+        Row("jobs.utilisation", lambda one: one.utilisation, numbers.percent, 1.0),
+        Row("jobs.in_service", lambda one: one.in_service, numbers.percent, 1.0),
         Row("jobs.median_wait", lambda one: one.waiting.p50, wait),
         Row("jobs.mean_wait", lambda one: one.waiting.mean, wait),
         Row("jobs.p_ninety_wait", lambda one: one.waiting.p90, wait),
         Row("jobs.p_ninety_nine_wait", lambda one: one.waiting.p99, wait),
         Row("jobs.waiting_jobs", lambda one: one.waiting_jobs, significant),
-        Row("jobs.ettr", lambda one: one.ettr, numbers.percent),
-        Row("jobs.idle_while_waiting", lambda one: one.idle_while_waiting, numbers.percent),
-        Row("jobs.fragmented", lambda one: one.fragmented, numbers.percent),
+        Row("jobs.ettr", lambda one: one.ettr, numbers.percent, 1.0),
+        Row("jobs.idle_while_waiting", lambda one: one.idle_while_waiting, numbers.percent, 1.0),
+        Row("jobs.fragmented", lambda one: one.fragmented, numbers.percent, 1.0),
         Row("jobs.interruptions_per_day", lambda one: one.interruptions_per_day, significant),
         Row("jobs.preemptions_per_day", lambda one: one.preemptions_per_day, significant),
         Row("jobs.refused", lambda one: one.refused, significant),
@@ -45,11 +48,11 @@ def waits_in(numbers: Numbers) -> Callable[[float], str]:
     return lambda wait_s: numbers.seconds(wait_s) if wait_s >= 1e-3 else "0 s"
 
 
-def interval_of(figure: Figure, shown: Callable[[float], str]) -> str:
-    """Both ends of the interval; empty where there is none or nothing varies. No figure here can be below 0."""
+def interval_of(figure: Figure, shown: Callable[[float], str], most: float = math.inf) -> str:
+    """Both ends of the interval; empty where there is none or nothing varies. No figure is below 0 or above `most`."""
     if figure.low is None or figure.high is None:
         return ""
-    low, high = shown(max(figure.low, 0.0)), shown(figure.high)
+    low, high = shown(max(figure.low, 0.0)), shown(min(figure.high, most))
     return "" if low == high else f"{low} – {high}"
 
 

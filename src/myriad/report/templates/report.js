@@ -65,7 +65,7 @@
       return {
         tooltip: { trigger: "axis", axisPointer: { type: "none" }, formatter: stackTip(chart.unit) },
         grid: { left: left, right: 16, top: 4, bottom: 42 },
-        xAxis: axis(colours, { type: "value", name: chart.axis, nameLocation: "middle", nameGap: 26 }),
+        xAxis: axis(colours, { type: "value", max: chart.most, name: chart.axis, nameLocation: "middle", nameGap: 26 }),
         yAxis: axis(colours, {
           type: "category", inverse: true, data: chart.rows,
           axisLabel: { color: colours.ink, width: width < narrow ? 78 : 130, overflow: "break" },
@@ -193,8 +193,8 @@
         }],
       };
     },
-    /* Shares within each time, a line for each group; times on a logarithmic axis, what is shorter at its begin. */
-    shares(chart, colours, width) {
+    /* Shares beyond each time, a line for each group, both on logarithmic axes: what is rare shows. */
+    beyond(chart, colours, width) {
       return {
         tooltip: {
           trigger: "axis", axisPointer: { type: "line", lineStyle: { color: colours.soft } },
@@ -207,9 +207,12 @@
           type: "log", min: chart.least, max: chart.most, name: chart.axis, nameLocation: "middle", nameGap: 26,
           axisLabel: { color: colours.soft, hideOverlap: true, formatter: (v) => format.format(v) },
         }),
-        yAxis: axis(colours, { type: "value", min: 0, max: 100, name: chart.share_axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
+        yAxis: axis(colours, {
+          type: "log", min: chart.rarest, max: 100, name: chart.share_axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] },
+          axisLabel: { color: colours.soft, formatter: (v) => format.format(v) },
+        }),
         series: chart.series.map((s) => ({
-          name: s.name, type: "line", color: s.colour, showSymbol: false, data: s.points, lineStyle: { width: 1.8, type: s.dash || "solid" },
+          name: s.name, type: "line", color: s.colour, symbolSize: 4, data: s.points, lineStyle: { width: 1.8 }, emphasis: { disabled: true },
         })),
       };
     },
@@ -241,7 +244,7 @@
         legend: { type: "scroll", bottom: 0, left: "center", textStyle: { color: colours.soft }, itemWidth: 12, itemHeight: 10 },
         grid: { left: width < narrow ? 40 : 48, right: 16, top: 30, bottom: 68 },
         xAxis: axis(colours, { type: "category", data: chart.rows, name: chart.axis, nameLocation: "middle", nameGap: 26 }),
-        yAxis: axis(colours, { type: "value", min: 0, name: chart.value_axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
+        yAxis: axis(colours, { type: "value", min: 0, max: chart.most, name: chart.value_axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
         series: chart.series.map((s) => ({
           name: s.name, type: "bar", barMaxWidth: 34, data: s.values, itemStyle: { color: s.colour }, emphasis: { disabled: true },
         })),
