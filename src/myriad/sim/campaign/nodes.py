@@ -79,6 +79,7 @@ class Nodes:
 
     def maintain(self, number: int) -> list[int]:
         """From now on the first so many are in maintenance, and no others; those that the job had."""
+        number = min(number, len(self.state))
         before, self.out = self.out, number
         self.enter(node for node in range(number, before) if self.state[node] == AWAY)
         had = [node for node in range(before, number) if self.state[node] == JOB]

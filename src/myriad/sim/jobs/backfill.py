@@ -78,13 +78,11 @@ def reservation(cluster: Cluster, job: int) -> Reservation:
         start_s = float(until[chosen[-1]]) if len(chosen) == wanted else math.inf
         return Reservation(start_s, sum(map(nodes.bit.__getitem__, chosen.tolist())))
     freed: dict[int, int] = {}
-    for expected, other in cluster.running:
-        for node in cluster.where[other]:
-            each = min(max(cluster.ask[other], 1), size)
-            total = freed.get(node, nodes.free[node]) + each
-            if total >= ask and nodes.up(node):
-                return Reservation(expected, nodes.bit[node], total - ask)
-            freed[node] = total
+    for expected, node, count in cluster.releases():
+        total = freed.get(node, nodes.free[node]) + count
+        if total >= ask and nodes.up(node):
+            return Reservation(expected, nodes.bit[node], total - ask)
+        freed[node] = total
     return Reservation(math.inf, 0)
 
 
@@ -94,10 +92,17 @@ def conservative(cluster: Cluster, _head: int, _fresh: Sequence[int] | None) -> 
     Each of the first waiting jobs gets a place in a plan of the time ahead, in their order; those whose place is now
     start. The plan is made anew at each call, as by Slurm.
     """
-    if not any(line and cluster.may_fit(key[1]) for key, line in cluster.lines.items()):
+    jobs = list(cluster.waiting(fitting=False, depth=DEPTH))
+    last, changes = _last_fitting(cluster, jobs), cluster.changes
+    if last < 0:
         return
     plan = _Plan(cluster)
-    for job in list(cluster.waiting(fitting=False, depth=DEPTH)):
+    for index, job in enumerate(jobs):
+        if changes != cluster.changes:
+            last, changes = _last_fitting(cluster, jobs), cluster.changes
+        if index > last:
+            # Nobody from here on could start.
+            return
         if cluster.ask[job] < 0 and (shared := cluster.shared_room(job)) is not None:
             cluster.start(job, [shared])
             continue
@@ -111,6 +116,12 @@ def conservative(cluster: Cluster, _head: int, _fresh: Sequence[int] | None) -> 
             plan.hold(job, start, chosen)
 
 
+def _last_fitting(cluster: Cluster, jobs: list[int]) -> int:
+    fits = {ask: cluster.may_fit(ask) for ask in {cluster.ask[job] for job in jobs}}
+    waiting = (index for index, job in enumerate(jobs) if fits[cluster.ask[job]] and not cluster.is_running(job))
+    return max(waiting, default=-1)
+
+
 class _Plan:
     """Free accelerators of each node from each moment on at which one of them is expected to change."""
 
@@ -121,34 +132,34 @@ class _Plan:
         ends = sorted({max(expected, now) for expected, _job in cluster.running} - {math.inf, now})
         self.times = [now, *ends]
         row = {time: number for number, time in enumerate(self.times)}
-        change = np.zeros((len(self.times), nodes.num_nodes), dtype=np.int64)
+        change = np.zeros((len(self.times), nodes.num_nodes), dtype=np.int32)
         change[0] = [free if nodes.up(node) else 0 for node, free in enumerate(nodes.free)]
-        for expected, job in cluster.running:
-            if now < expected < math.inf:
-                each = min(max(cluster.ask[job], 1), nodes.per_node)
-                for node in cluster.where[job]:
-                    if nodes.up(node):
-                        change[row[expected], node] += each
-        self.free = np.cumsum(change, axis=0)
+        for expected, node, count in cluster.releases():
+            if now < expected < math.inf and nodes.up(node):
+                change[row[expected], node] += count
+        self.free = np.cumsum(change, axis=0, dtype=np.int32)
 
     def earliest(self, job: int) -> tuple[float, list[int]]:
         """First moment from which so much is free for as long as the job's limit, and the nodes."""
         cluster = self.cluster
         size = cluster.nodes.per_node
         ask = max(cluster.ask[job], 1)
-        wanted = max(-(-ask // size), 1)
-        each = min(ask, size)
+        wanted = -(-ask // size)
         lasts = cluster.expected_end_s(job) - cluster.now
-        fits = self.free >= each
-        for first, start in enumerate(self.times):
-            if np.count_nonzero(fits[first]) < wanted:
-                continue
-            last = int(np.searchsorted(self.times, start + lasts, side="left"))
-            good = np.flatnonzero(fits[first:last].all(axis=0))
-            if len(good) >= wanted:
-                # All that do are offered to a job that starts now, so that its placement may choose.
-                return start, good.tolist() if start <= cluster.now else good[:wanted].tolist()
-        return math.inf, []
+        rows = len(self.times)
+        number = np.arange(rows, dtype=np.int32)[:, None]
+        # The next row, from each on, in which a node has too little.
+        short = np.where(self.free >= min(ask, size), np.int32(rows), number)
+        short = np.minimum.accumulate(short[::-1], axis=0)[::-1]
+        ends = np.searchsorted(self.times, np.array(self.times) + lasts, side="left")
+        good = short >= ends[:, None]
+        starts = np.flatnonzero(np.count_nonzero(good, axis=1) >= wanted)
+        if not len(starts):
+            return math.inf, []
+        first = int(starts[0])
+        chosen = np.flatnonzero(good[first]).tolist()
+        # All that do are offered to a job that starts now, so that its placement may choose.
+        return self.times[first], chosen if first == 0 else chosen[:wanted]
 
     def hold(self, job: int, start: float, chosen: list[int]) -> None:
         """Takes it out of the plan for as long as its limit says."""

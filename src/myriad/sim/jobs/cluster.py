@@ -190,6 +190,24 @@ class Cluster:
             else:
                 heappop(heads)
 
+    def releases(self) -> Iterator[tuple[float, int, int]]:
+        """(expected end, node, accelerators) that running jobs will free, by time.
+
+        A shared accelerator is free when the last of those who share it ends.
+        """
+        size, nodes = self.nodes.per_node, self.nodes
+        left: dict[int, int] = {}
+        for expected, job in self.running:
+            ask = self.ask[job]
+            if ask < 0:
+                serial = nodes.share_on[job]
+                left[serial] = left.get(serial, nodes.left_of(serial)) - ask
+                if left[serial] < WHOLE:
+                    continue
+            count = min(max(ask, 1), size)
+            for node in self.where[job]:
+                yield expected, node, count
+
     def _favour(self, key: tuple[int, int]) -> float:
         favour = self.rules.favour
         return 0.0 if favour is None else favour(self, key[0], max(key[1], 1))

@@ -146,8 +146,11 @@ def over_time(runs: JobRuns, machines: Machines, from_s: float) -> FloatArray:
             series.fragmented / total,
         ]
     )[:, first:]
-    groups = np.array_split(columns, min(CHART_PARTS, columns.shape[1]), axis=1)
-    return np.array([group.mean(axis=1) for group in groups])
+    each = -(-columns.shape[1] // CHART_PARTS)
+    groups = columns.shape[1] // each
+    # Equal parts up to the end; a remainder falls at the beginning.
+    result: FloatArray = columns[:, columns.shape[1] - groups * each :].reshape(5, groups, each).mean(axis=2).T
+    return result
 
 
 def result_of(

@@ -136,6 +136,10 @@ class Nodes:
         self._keep(left - parts, found)
         self.share_on[job] = found[0]
 
+    def left_of(self, serial: int) -> int:
+        """Parts of a shared accelerator that nobody holds."""
+        return self._left[serial]
+
     def give_share(self, job: int, node: int, parts: int) -> None:
         """Frees them; an accelerator that nobody shares any more is a whole one again."""
         entry = (self.share_on.pop(job), node)

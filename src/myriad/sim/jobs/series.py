@@ -20,37 +20,32 @@ class Recorder:
         self._edge_list: list[float] = self._edges[1:].tolist()
         self._part = 0
         self._since = 0.0
-        self._sums = [0.0] * 5
-        self._rows: list[list[float]] = []
+        self._rows: list[tuple[float, ...]] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self._busy = self._up = self._waiting = self._fragmented = self._idle = 0.0
 
     def until(self, now: float, cluster: Cluster) -> None:
         """The cluster was as it is now since the last call."""
-        nodes = cluster.nodes
-        free = nodes.num_free
-        waiting = cluster.num_waiting
-        values = (
-            cluster.busy,
-            nodes.num_up * nodes.per_node,
-            waiting,
-            free - nodes.num_empty * nodes.per_node,
-            free if waiting else 0,
-        )
-        since = self._since
         while self._part < PARTS and now >= self._edge_list[self._part]:
             edge = self._edge_list[self._part]
-            self._add(values, edge - since)
-            self._rows.append(self._sums)
-            self._sums = [0.0] * 5
+            self._add(edge - self._since, cluster)
+            self._rows.append((self._busy, self._up, self._waiting, self._fragmented, self._idle))
+            self._reset()
             self._part += 1
-            since = edge
-        if now > since:
-            self._add(values, now - since)
+            self._since = edge
+        self._add(now - self._since, cluster)
         self._since = now
 
-    def _add(self, values: tuple[float, ...], lasted: float) -> None:
-        sums = self._sums
-        for number, value in enumerate(values):
-            sums[number] += value * lasted
+    def _add(self, lasted: float, cluster: Cluster) -> None:
+        nodes, waiting = cluster.nodes, cluster.num_waiting
+        self._busy += cluster.busy * lasted
+        self._up += nodes.num_up * nodes.per_node * lasted
+        self._fragmented += (nodes.num_free - nodes.num_empty * nodes.per_node) * lasted
+        if waiting:
+            self._waiting += waiting * lasted
+            self._idle += nodes.num_free * lasted
 
     def series(self) -> Series:
         """Means of the parts."""
