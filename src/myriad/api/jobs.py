@@ -15,7 +15,7 @@ from myriad.api.job_mixes import drawn_jobs, job_mix, scale_of
 from myriad.engine import Engine, Local, run_points
 from myriad.errors import SpecError
 from myriad.sim.failures import Breakable, draw_incidents
-from myriad.sim.jobs import Machines, Maintenance, Resume, Submissions, simulate_jobs
+from myriad.sim.jobs import JobRuns, Machines, Maintenance, Resume, Submissions, simulate_jobs
 from myriad.sim.jobs.described import FloatArray
 from myriad.sim.jobs.metrics import Figures, figures_of, over_time, result_of
 from myriad.sim.jobs.policies import policy_named
@@ -77,6 +77,7 @@ def simulate_job_mix(
     name: str | None = None,
     engine: Engine | None = None,
     progress: Callable[[int, int], None] | None = None,
+    first_run: Callable[[Policy, Submissions, JobRuns], None] | None = None,
 ) -> JobsResult:
     """What jobs meet on a cluster under each policy: use, waiting, lost work and ETTR by size of job.
 
@@ -86,7 +87,8 @@ def simulate_job_mix(
     on from checkpoints as `recovery` says (hourly where it gives no interval); without `recovery` they start anew.
     Run `i` draws its jobs and its incidents from `SeedSequence(seed, spawn_key=(i,))`, the same for each policy and
     on any engine. Figures are means over runs with 95 % intervals by Student's t; of a single run they are over ten
-    equal parts of its time.
+    equal parts of its time. `first_run` is called with what became of each job in the first run of each policy, which
+    is simulated once more for it.
     Raises SpecError for unknown names and numbers out of range.
     """
     start = time.perf_counter()
@@ -131,6 +133,8 @@ def simulate_job_mix(
         mine = [ran[f"{at}.{run}"] for run in range(runs)]
         figures = [figures for one in mine for figures in one.found]
         results.append(result_of(policy, figures, [one.whole for one in mine], [one.chart for one in mine]))
+        if first_run is not None:
+            first_run(policy, *_lived(points[f"{at}.0"]))
     profile = None if reliability is None else reliability_of(reliability).name
     interval_s = base.resume.interval_s
     return JobsResult(
@@ -180,12 +184,18 @@ def _check(policies: list[Policy], runs: int, days: float, warm_up_days: float) 
 
 def _simulate(one: _Run) -> _Ran:
     from_s, until_s = one.warm_up_days * DAY_S, (one.warm_up_days + one.days) * DAY_S
-    of_jobs, of_incidents = np.random.SeedSequence(one.seed, spawn_key=(one.run,)).spawn(2)
-    jobs = one.jobs
-    if isinstance(jobs, JobMix):
-        jobs = drawn_jobs(jobs, until_s / DAY_S, int(of_jobs.generate_state(1, np.uint64)[0]), one.scale, one.asked)
-    incidents = None if one.breakable is None else draw_incidents(one.breakable, until_s, of_incidents)
-    runs = simulate_jobs(jobs, one.machines, one.policy, until_s, incidents, one.resume)
+    jobs, runs = _lived(one)
     (whole,) = figures_of(jobs, runs, one.machines, from_s, until_s)
     parts = [whole] if one.parts == 1 else figures_of(jobs, runs, one.machines, from_s, until_s, one.parts)
     return _Ran(parts, whole, over_time(runs, one.machines, from_s))
+
+
+def _lived(one: _Run) -> tuple[Submissions, JobRuns]:
+    """The jobs of a run, and what became of each."""
+    days = one.warm_up_days + one.days
+    of_jobs, of_incidents = np.random.SeedSequence(one.seed, spawn_key=(one.run,)).spawn(2)
+    jobs = one.jobs
+    if isinstance(jobs, JobMix):
+        jobs = drawn_jobs(jobs, days, int(of_jobs.generate_state(1, np.uint64)[0]), one.scale, one.asked)
+    incidents = None if one.breakable is None else draw_incidents(one.breakable, days * DAY_S, of_incidents)
+    return jobs, simulate_jobs(jobs, one.machines, one.policy, days * DAY_S, incidents, one.resume)

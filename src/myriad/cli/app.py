@@ -17,6 +17,7 @@ from myriad.cli import (
     fabric,
     goodput,
     job_mixes,
+    jobs,
     launch,
     mix,
     plan,
@@ -51,6 +52,8 @@ One question at a time:
   myriad fabric compare fat-tree-ndr,deepseek-mpft --cluster dgx-h100:8192
   myriad goodput --cluster h100:16384 --reliability llama3-h100
     --model llama3.1-405b
+  myriad jobs simulate --cluster dgx-a100-80gb:2416 --mix acme-kalos
+    --policy fifo,slurm-backfill
   myriad explain --row mb-254
   myriad launch deployment.yaml --to launch
   myriad serving simulate --model qwen3-32b --cluster h200:8 --tp 2 --trace trace.csv
@@ -112,6 +115,7 @@ app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
 app.add_typer(services, name="serving")
 fabric.register(fabrics)
 app.add_typer(fabrics, name="fabric")
+works.command("simulate", epilog=jobs.EXAMPLES)(jobs.simulate)
 works.command("draw", epilog=job_mixes.DRAW_EXAMPLES)(job_mixes.draw)
 works.command("fit", epilog=job_mixes.FIT_EXAMPLES)(job_mixes.fit)
 app.add_typer(works, name="jobs")

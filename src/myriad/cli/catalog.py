@@ -34,8 +34,8 @@ def list_(
         str | None,
         typer.Argument(
             metavar="[KIND]",
-            help="accelerators, nodes, models, stacks, kernels, prices, quantisations, switches, fabrics, optics "
-            "or bills.",
+            help="accelerators, nodes, models, stacks, kernels, prices, quantisations, switches, fabrics, optics, "
+            "bills, reliability or mixes.",
             autocompletion=completion.kinds,
         ),
     ] = None,

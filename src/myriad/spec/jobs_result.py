@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from myriad.spec.base import Spec
 from myriad.spec.jobs import Policy
+
+WAITS_S: Final = (
+    1.0, 3.0, 10.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 3600.0, 3 * 3600.0, 6 * 3600.0, 12 * 3600.0, 86400.0,
+    2 * 86400.0, 4 * 86400.0, 7 * 86400.0, 14 * 86400.0, 30 * 86400.0,
+)  # fmt: skip
+"""Times of waiting that shares of jobs are counted within."""
 
 
 class Figure(Spec):
@@ -22,6 +30,8 @@ class Waiting(Spec):
     p50: Figure
     p90: Figure
     p99: Figure
+    within: tuple[float, ...] = ()
+    """Share of the jobs that waited at most each of `WAITS_S`."""
 
 
 class SizeLine(Spec):

@@ -12,7 +12,7 @@ import numpy as np
 from myriad.sim.campaign.statistics import CONFIDENCE, student_quantile
 from myriad.sim.jobs.described import OUTCOMES, STATES, FloatArray, JobRuns, Machines, Submissions
 from myriad.spec.jobs import Policy
-from myriad.spec.jobs_result import Figure, Over, PolicyResult, SizeLine, Waiting
+from myriad.spec.jobs_result import WAITS_S, Figure, Over, PolicyResult, SizeLine, Waiting
 from myriad.units import DAY_S
 
 SIZE_EDGES: Final = (0.0, 1.0, 8.0, 64.0, 512.0, math.inf)
@@ -79,13 +79,17 @@ def _figures(
 
 
 def _waiting(name: str, waited: FloatArray) -> Figures:
+    names = [*(f"{name}.{key}" for key in ("mean", *_QUANTILES)), *_within(name)]
     if not len(waited):
-        return {f"{name}.{key}": math.nan for key in ("mean", *_QUANTILES)}
-    quantiles = np.quantile(waited, list(_QUANTILES.values())).tolist()
-    return {
-        f"{name}.mean": float(waited.mean()),
-        **{f"{name}.{key}": value for key, value in zip(_QUANTILES, quantiles, strict=True)},
-    }
+        return dict.fromkeys(names, math.nan)
+    quantiles = np.quantile(waited, list(_QUANTILES.values()))
+    within = np.searchsorted(np.sort(waited), WAITS_S, side="right") / len(waited)
+    return dict(zip(names, [float(waited.mean()), *quantiles.tolist(), *within.tolist()], strict=True))
+
+
+def _within(name: str) -> list[str]:
+    """Names of the shares of jobs that waited at most so long."""
+    return [f"{name}.within.{wait_s:g}" for wait_s in WAITS_S]
 
 
 def _shares(runs: JobRuns, from_s: float, until_s: float, found: Figures) -> Figures:
@@ -161,7 +165,10 @@ def result_of(
         return figure(name) if any(math.isfinite(one[name]) for one in whole) else None
 
     def waiting(name: str) -> Waiting:
-        return Waiting(**{key: figure(f"{name}.{key}") for key in ("mean", *_QUANTILES)})
+        return Waiting(
+            **{key: figure(f"{name}.{key}") for key in ("mean", *_QUANTILES)},
+            within=tuple(figure(one).mean for one in _within(name)),
+        )
 
     sizes = []
     for low, high in pairwise(SIZE_EDGES):
