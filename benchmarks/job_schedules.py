@@ -3,7 +3,7 @@
     python benchmarks/job_schedules.py [--jobs 200000] [--nodes 250] [--policy NAME ...] [--load 0.7 0.95]
 
 Jobs of 1 to 256 accelerators with lognormal run times (a spread of 1.8, as those of published clusters) and limits of
-one to five times these. Run times are scaled to the load: accelerator-time asked for over what the cluster has.
+one to five times these; stopped jobs go on from hourly checkpoints. Run times are scaled to the load: accelerator-time asked for over what the cluster has.
 Seconds are of the processor, of one core, in plain Python.
 """
 
@@ -15,13 +15,14 @@ import time
 
 import numpy as np
 
-from myriad.sim.jobs import Machines, Submissions, simulate_jobs
+from myriad.sim.jobs import Machines, Resume, Submissions, simulate_jobs
 from myriad.sim.jobs.policies import POLICIES, policy_named
 from myriad.units import DAY_S
 
 SIZES = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256])
 SHARES = np.array([0.55, 0.1, 0.08, 0.18, 0.04, 0.025, 0.015, 0.007, 0.003])
 HORIZON_S = 30 * DAY_S
+HOURLY = Resume(interval_s=3600.0, restart_s=200.0)
 
 
 def main() -> None:
@@ -37,7 +38,7 @@ def main() -> None:
         jobs = drawn(arguments.jobs, arguments.nodes * 8, load)
         for name in arguments.policy:
             begin = time.process_time()
-            runs = simulate_jobs(jobs, machines, policy_named(name), HORIZON_S)
+            runs = simulate_jobs(jobs, machines, policy_named(name), HORIZON_S, resume=HOURLY)
             seconds = time.process_time() - begin
             used = runs.series.busy.mean() / (arguments.nodes * 8)
             rate, queue = len(jobs) / seconds, runs.series.waiting.mean()
