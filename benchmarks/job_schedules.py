@@ -3,7 +3,8 @@
     python benchmarks/job_schedules.py [--jobs 200000] [--nodes 250] [--policy NAME ...] [--load 0.7 0.95]
 
 Jobs of 1 to 256 accelerators with lognormal run times (a spread of 1.8, as those of published clusters) and limits of
-one to five times these; stopped jobs go on from hourly checkpoints. Run times are scaled to the load: accelerator-time asked for over what the cluster has.
+one to five times these; stopped jobs go on from hourly checkpoints. Run times are scaled to the load: accelerator-time
+asked for over what the cluster has.
 Seconds are of the processor, of one core, in plain Python.
 """
 
