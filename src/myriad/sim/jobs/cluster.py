@@ -48,6 +48,7 @@ class Cluster:
         self.now = 0.0
         self.nodes = Nodes(machines)
         self.rules = rules
+        self.by_tenant = rules.by_tenant
         self.resume = resume
         self.total = machines.num_nodes * machines.accelerators_per_node
         self.tenant: list[int] = jobs.tenant.tolist()
@@ -148,6 +149,9 @@ class Cluster:
 
     def first(self) -> int | None:
         """The waiting job whose turn it is; tenants at their most are passed over."""
+        if not self.by_tenant:
+            ranks = [line[0] for line in self.lines.values() if line]
+            return self.job_of_rank[min(ranks)] if ranks else None
         best = None
         for key in self.lines:
             line = self.lines[key]
@@ -162,7 +166,7 @@ class Cluster:
 
         Jobs may be started between two of them.
         """
-        alike = not self.rules.by_tenant
+        alike = not self.by_tenant
         heads = []
         for key, line in self.lines.items():
             if line and (alike or not self._barred(key)) and (not fitting or self.may_fit(key[1])):
@@ -222,7 +226,7 @@ class Cluster:
         """Puts it into the queue, at the place of its rank."""
         self.queued_s[job] = self.now
         self.num_waiting += 1
-        key = (self.tenant[job] if self.rules.by_tenant else 0, self.ask[job])
+        key = (self.tenant[job] if self.by_tenant else 0, self.ask[job])
         line = self.lines.setdefault(key, [])
         rank = self.rank[job]
         if not line or line[-1] < rank:
@@ -233,7 +237,7 @@ class Cluster:
     def start(self, job: int, place: list[int]) -> None:
         """Lets a waiting job hold accelerators of these nodes from now on."""
         now, ask, nodes = self.now, self.ask[job], self.nodes
-        line = self.lines[self.tenant[job] if self.rules.by_tenant else 0, ask]
+        line = self.lines[self.tenant[job] if self.by_tenant else 0, ask]
         del line[bisect_left(line, self.rank[job])]
         self.num_waiting -= 1
         self.waited_s[job] += now - self.queued_s[job]

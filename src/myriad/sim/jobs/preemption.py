@@ -49,18 +49,22 @@ def make_room(cluster: Cluster, job: int) -> float:
     """
     rules, nodes = cluster.rules, cluster.nodes
     assert rules.victims is not None
+    oldest_s = cluster.now - rules.preempt_after_s
+    expendable, later = [], math.inf
+    for other in rules.victims(cluster, job):
+        if cluster.began_s[other] <= oldest_s:
+            expendable.append(other)
+        else:
+            later = min(later, cluster.began_s[other] + rules.preempt_after_s)
+    if not expendable:
+        return later
     ask, size = max(cluster.ask[job], 1), nodes.per_node
     wanted, each = -(-ask // size), min(ask, size)
     allowed = cluster.allowed(job)
     usable = {node for node in range(nodes.num_nodes) if nodes.free[node] >= each and _may(cluster, node, allowed)}
     freed: dict[int, int] = {}
     on_node: dict[int, list[int]] = {}
-    later = math.inf
-    for other in rules.victims(cluster, job):
-        old_enough_s = cluster.began_s[other] + rules.preempt_after_s
-        if old_enough_s > cluster.now:
-            later = min(later, old_enough_s)
-            continue
+    for other in expendable:
         gives = min(max(cluster.ask[other], 0), size)
         for node in cluster.where[other]:
             if not _may(cluster, node, allowed):
