@@ -19,7 +19,7 @@ renewals: expected number of Weibull lifetimes that end by some time, from the r
 alternating: MTTF / (MTTF + MTTR) for Weibull lifetimes and lognormal repairs of one node, in the long run.
     Interval: ratio estimator over the first 3 cycles of each of 100 nodes (regenerative method), Student's t.
 M/M/c, M/G/1, M/M/1 with priorities: jobs of one accelerator that queue for a cluster, against Erlang, Pollaczek and
-    Khinchine, and Cobham; see queue_forms.py. Interval: means of 10 independent runs, Student's t.
+    Khinchine, and Cobham; see queue_forms.py. Interval: means of 20 independent runs, Student's t.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ Random = np.random.Generator
 Array = npt.NDArray[np.float64]
 Queue = Callable[[Random, np.random.SeedSequence], tuple[float, Array]]
 
-RUNS = 10
+RUNS = 20
 FIFO = Policy(name="fifo", order="fifo", backfill="none", placement="first-fit")
 
 
