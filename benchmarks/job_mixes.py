@@ -17,8 +17,9 @@ from myriad import catalog
 from myriad.api import simulate_job_mix
 from myriad.engine import Local
 from myriad.sim.jobs import draw_jobs, statistics_of
+from myriad.sim.jobs.policies import policy_named
 from myriad.spec.job_statistics import JobStatistics
-from myriad.spec.jobs import JobMix
+from myriad.spec.jobs import JobMix, Policy, Quota
 from myriad.units import DAY_S
 
 CASES: Final = (
@@ -27,6 +28,8 @@ CASES: Final = (
     ("slurm-backfill, 3 x run asked", "slurm-backfill", 3.0),
     ("shortest, 3 x run asked", "shortest", 3.0),
 )
+VIRTUAL_CLUSTERS: Final = {"Philly": 14}
+"""Of clusters that say how many; how large each was is not published."""
 FIELDS: Final = (
     "jobs_per_day", "mean_run", "median_run", "mean_accelerators", "median_accelerators", "accelerator_time_per_job",
 )  # fmt: skip
@@ -70,9 +73,12 @@ def against_simulated(mix: JobMix, published: JobStatistics, days: float, warm_u
     write(f"  {'':34} {'median wait':>11} {'mean wait':>10} {'interval':>18} {'used':>7} {'took':>8}")
     if published.mean_wait is not None and published.median_wait is not None:
         write(f"  {'published':34} {published.median_wait:9.0f} s {published.mean_wait:8.0f} s")
-    for title, policy, asked in CASES:
+    cases = [(title, mix, policy_named(policy), asked) for title, policy, asked in CASES]
+    if (count := VIRTUAL_CLUSTERS.get(mix.name)) is not None:
+        cases.append((f"fifo, {count} equal hard quotas", *with_quotas(mix, count), None))
+    for title, submitted, policy, asked in cases:
         found = simulate_job_mix(
-            mix, [policy], node="dgx-a100-80gb", days=days, warm_up_days=warm_up, runs=seeds, asked=asked,
+            submitted, [policy], node="dgx-a100-80gb", days=days, warm_up_days=warm_up, runs=seeds, asked=asked,
             engine=Local(1),
         )  # fmt: skip
         (one,) = found.policies
@@ -82,6 +88,19 @@ def against_simulated(mix: JobMix, published: JobStatistics, days: float, warm_u
             f"  {title:34} {one.waiting.p50.mean:9.0f} s {mean.mean:8.0f} s {span:>18} {one.utilisation.mean:7.1%} "
             f"{found.simulate_s:6.1f} s"
         )
+
+
+def with_quotas(mix: JobMix, count: int) -> tuple[JobMix, Policy]:
+    """The same jobs from so many tenants, none of which may hold more than its part of the cluster."""
+    tenants = [f"tenant {number}" for number in range(count)]
+    classes = tuple(
+        one.model_copy(update={"share": one.share / count, "tenant": tenant})
+        for tenant in tenants
+        for one in mix.classes
+    )
+    quotas = {tenant: Quota(most=1 / count) for tenant in tenants}
+    policy = policy_named("fifo").model_copy(update={"quotas": quotas})
+    return mix.model_copy(update={"classes": classes}), policy
 
 
 def row(name: str, published: float | None, drawn: float | None) -> None:

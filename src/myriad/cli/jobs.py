@@ -102,6 +102,7 @@ def simulate(
     from myriad.sim.jobs.traces import jobs_text, read_jobs
     from myriad.spec.base import Count
     from myriad.spec.jobs import Policy
+    from myriad.units import DAY_S, HOUR_S
 
     with at("--cluster"):
         node, accelerators = catalog.counted_node(cluster)
@@ -125,7 +126,8 @@ def simulate(
         with at("--trace"):
             recorded = read_jobs(trace)
         asked_of, named = recorded.jobs, trace.name
-        days = days or max(float(recorded.jobs.submitted_s[-1]) / 86400.0 - warm_up, 1 / 24)
+        # Until just after the last job comes; but an hour at least, for lists of jobs that came at once.
+        days = days or max((float(recorded.jobs.submitted_s[-1]) + 1.0) / DAY_S - warm_up, HOUR_S / DAY_S)
         for remark in remark_lines(recorded.remarks, words := language(lang), Numbers(words)):
             say(remark)
     else:
