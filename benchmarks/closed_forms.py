@@ -18,6 +18,8 @@ renewals: expected number of Weibull lifetimes that end by some time, from the r
     Interval: mean of 200 runs of one node, Student's t.
 alternating: MTTF / (MTTF + MTTR) for Weibull lifetimes and lognormal repairs of one node, in the long run.
     Interval: ratio estimator over the first 3 cycles of each of 100 nodes (regenerative method), Student's t.
+M/M/c, M/G/1, M/M/1 with priorities: jobs of one accelerator that queue for a cluster, against Erlang, Pollaczek and
+    Khinchine, and Cobham; see queue_forms.py. Interval: means of 20 independent runs, Student's t.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from queue_forms import QUEUES, Queue
 
 from myriad.estimate.goodput.intervals import daly_s
 from myriad.sim.campaign import CATEGORIES, EVENT_KINDS, Campaign, CampaignRun, Level, run_campaign
@@ -344,6 +347,10 @@ def weibull(scale_s: float, shape: float, repair: Duration) -> FailureCause:
     return cause_of(REFERENCE_AGE_S / hazard, shape=shape, repair=repair)
 
 
+def queue(study: Queue) -> Callable[[Random, np.random.SeedSequence], Case]:
+    return lambda parameters, seed: mean_case(*study(parameters, seed))
+
+
 def write(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -355,6 +362,7 @@ STUDIES: dict[str, Callable[[Random, np.random.SeedSequence], Case]] = {
     "k of n": k_of_n,
     "renewals": renewals,
     "alternating": alternating,
+    **{name: queue(study) for name, study in QUEUES.items()},
 }
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from myriad.api.fabric_drawing import draw_fabric
 from myriad.api.fabric_step import fabric_studies, step_on_fabric
 from myriad.api.fabric_traffic import simulate_collective, with_traffic
 from myriad.api.goodput import goodput
+from myriad.api.job_mixes import compare_drawn, drawn_jobs, fit_mix, job_mix, scale_of
+from myriad.api.jobs import simulate_job_mix
 from myriad.api.judge_reliability import validate_reliability
 from myriad.api.launch_serving import launch_files, launch_of
 from myriad.api.mixed import mix_training
@@ -45,14 +47,15 @@ from myriad.api.validate import (
 from myriad.estimate.device_or_cloud import device_or_cloud
 
 __all__ = [
-    "Simulation", "best_split", "bill_of", "check_deployment", "compare_fabrics", "describe_fabric",
-    "device_or_cloud", "device_speeds", "draw_fabric", "entry_of", "estimate_serving", "estimate_training",
-    "explain_plan", "explain_row", "explain_training", "fabric_bill", "fabric_of", "fabric_studies",
-    "fit_reliability", "fleet_of", "goodput", "hosts_of", "import_model", "launch_files", "launch_of",
-    "list_entries", "mix_training", "model_entry_text", "network_of", "operations_of", "parameters_of",
-    "plan", "price_check", "prices_of", "reliability_entry_text", "rules_of", "search_entries",
-    "search_serving", "search_training", "shortened", "show_reliability", "simulate", "simulate_collective",
-    "simulate_serving", "step_on_fabric", "sweep", "switches_of", "timeline_of", "timeline_of_plan",
-    "validate_device", "validate_interconnect", "validate_ranking", "validate_reliability",
-    "validate_serving", "validate_training", "with_traffic",
+    "Simulation", "best_split", "bill_of", "check_deployment", "compare_drawn", "compare_fabrics",
+    "describe_fabric", "device_or_cloud", "device_speeds", "draw_fabric", "drawn_jobs", "entry_of",
+    "estimate_serving", "estimate_training", "explain_plan", "explain_row", "explain_training", "fabric_bill",
+    "fabric_of", "fabric_studies", "fit_mix", "fit_reliability", "fleet_of", "goodput", "hosts_of",
+    "import_model", "job_mix", "launch_files", "launch_of", "list_entries", "mix_training", "model_entry_text",
+    "network_of", "operations_of", "parameters_of", "plan", "price_check", "prices_of",
+    "reliability_entry_text", "rules_of", "scale_of", "search_entries", "search_serving", "search_training",
+    "shortened", "show_reliability", "simulate", "simulate_collective", "simulate_job_mix", "simulate_serving",
+    "step_on_fabric", "sweep", "switches_of", "timeline_of", "timeline_of_plan", "validate_device",
+    "validate_interconnect", "validate_ranking", "validate_reliability", "validate_serving",
+    "validate_training", "with_traffic",
 ]  # fmt: skip

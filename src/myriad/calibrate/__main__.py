@@ -9,6 +9,7 @@ python -m myriad.calibrate devices [--write]
 python -m myriad.calibrate engines [--write]
 python -m myriad.calibrate memory --validation FILE
 python -m myriad.calibrate single-node
+python -m myriad.calibrate mixes [--write]
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from myriad import catalog
 from myriad.calibrate import engine_job, job
 from myriad.calibrate.devices import fit_devices, written
 from myriad.calibrate.entries import BLACKWELL, DATE, TABLES, default_text, entry_text
+from myriad.calibrate.job_mixes import matched_mix, with_classes
 from myriad.calibrate.judging import Judgement, json_text, judge_kernels, text
 from myriad.calibrate.kernels import KernelFits, fit_kernels
 from myriad.calibrate.link_judging import LinkJudgement, judge_links, links_text
@@ -285,8 +287,17 @@ def _single_node() -> None:
     )
 
 
-def _folder() -> Path:
-    return Path(str(resources.files("myriad"))) / "data" / "kernels"
+def _mixes(write: bool) -> None:
+    for name in catalog.names("mixes"):
+        path = _folder("mixes") / f"{name}.yaml"
+        mix = matched_mix(name)
+        sys.stdout.write(f"{name}: {len(mix.classes)} classes\n")
+        if write:
+            path.write_text(with_classes(path.read_text("utf-8"), mix), "utf-8")
+
+
+def _folder(kind: str = "kernels") -> Path:
+    return Path(str(resources.files("myriad"))) / "data" / kind
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -320,6 +331,8 @@ def main(arguments: list[str] | None = None) -> int:
     memory = verbs.add_parser("memory", help="fit fragmentation to printed memory peaks")
     memory.add_argument("--validation", type=Path, required=True, help="what `myriad validate training --json` wrote")
     verbs.add_parser("single-node", help="fit host time per kernel to the shipped steps of small models on one node")
+    mixes = verbs.add_parser("mixes", help="derive the classes of job mixes from what their clusters published")
+    mixes.add_argument("--write", action="store_true", help="write them into the catalog")
     given = parser.parse_args(arguments)
     try:
         match given.verb:
@@ -339,6 +352,8 @@ def main(arguments: list[str] | None = None) -> int:
                 _memory(given.validation)
             case "single-node":
                 _single_node()
+            case "mixes":
+                _mixes(given.write)
             case _:
                 _training(given.cold, given.rounds, given.workers, given.write)
     except MyriadError as error:

@@ -16,6 +16,8 @@ from myriad.cli import (
     explain,
     fabric,
     goodput,
+    job_mixes,
+    jobs,
     launch,
     mix,
     plan,
@@ -52,6 +54,8 @@ One question at a time:
   myriad fabric compare fat-tree-ndr,deepseek-mpft --cluster dgx-h100:8192
   myriad goodput --cluster h100:16384 --reliability llama3-h100
     --model llama3.1-405b
+  myriad jobs simulate --cluster dgx-a100-80gb:2416 --mix acme-kalos
+    --policy fifo,slurm-backfill
   myriad explain --row mb-254
   myriad launch deployment.yaml --to launch
   myriad serving simulate --model qwen3-32b --cluster h200:8 --tp 2 --trace trace.csv
@@ -87,6 +91,7 @@ judgements = _group("Hold estimates against measurements.")
 services = _group("Serve models: estimate one deployment, search all of them, price their tokens.")
 fabrics = _group("Join hosts: what a network is made of, how far it carries, several side by side.")
 failures = _group("How clusters break: one's own, fitted from its logs, and published ones.")
+works = _group("Many jobs on one cluster: simulate them, draw them, make mixes of them.")
 entries = _group("Show what is known, and who says so.")
 
 
@@ -116,6 +121,10 @@ fabric.register(fabrics)
 app.add_typer(fabrics, name="fabric")
 reliability.register(failures)
 app.add_typer(failures, name="reliability")
+works.command("simulate", epilog=jobs.EXAMPLES)(jobs.simulate)
+works.command("draw", epilog=job_mixes.DRAW_EXAMPLES)(job_mixes.draw)
+works.command("fit", epilog=job_mixes.FIT_EXAMPLES)(job_mixes.fit)
+app.add_typer(works, name="jobs")
 app.add_typer(judgements, name="validate")
 app.add_typer(entries, name="catalog")
 services.command("estimate", epilog=serving.ESTIMATE_EXAMPLES)(serving.estimate)

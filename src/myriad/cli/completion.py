@@ -46,6 +46,11 @@ def fabrics(incomplete: str) -> list[str]:
     return [before + comma + name for name in _ids("fabrics") if name.startswith(last.lower())]
 
 
+def mixes(incomplete: str) -> list[str]:
+    """Mixes of jobs that begin so."""
+    return [name for name in _ids("mixes") if name.startswith(incomplete.lower())]
+
+
 def reliabilities(incomplete: str) -> list[str]:
     """Profiles of what breaks that begin so."""
     return [name for name in _ids("reliability") if name.startswith(incomplete.lower())]

@@ -23,6 +23,12 @@ MEMORY_COLOURS: Final = {
     "logits": "#c9849c", "buffers": "#2f8f86", "reserved": "#8794a3", "fragmentation": "#b9c0c8",
 }  # fmt: skip
 
+#: What the time of a cluster's accelerators goes into, many jobs on it -> colour. Blues work, warm colours are lost.
+SPENT_COLOURS: Final = {
+    "completed": "#35699b", "failed": "#93c1e6", "cancelled": "#5b97c9", "running": "#8d83c9", "lost": "#b3452c",
+    "overhead": "#e5a33d", "idle": "#dfe3e6", "out_of_service": "#8794a3",
+}  # fmt: skip
+
 #: Kind of a token -> colour.
 TOKEN_COLOURS: Final = {"input": "#35699b", "cached": "#93c1e6", "output": "#d9713c"}
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from myriad.spec.base import Count, Fraction, Seconds, Spec
+from myriad.spec.job_statistics import JobStatistics
 
 
 class JobClass(Spec):
@@ -44,6 +45,8 @@ class JobMix(Spec):
     """Run times are cut here."""
     night_share: Fraction = 0.0
     """How far submissions fall and rise over the day, as a share of their mean (a sine with its peak at 14:00)."""
+    published: JobStatistics | None = None
+    """What the classes were derived from, where that was not the jobs themselves."""
     classes: tuple[JobClass, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -74,6 +77,7 @@ class Policy(Spec):
     preempt_after: Seconds = 2 * 3600.0
     """A job runs at least so long before it may be preempted."""
     quotas: dict[str, Quota] = Field(default_factory=dict)
+    """By tenant. Without any, preemption by quota guarantees all tenants the same share."""
     requeue: bool = True
     """Whether a job that machines or preemption stop goes on later from its checkpoint."""
     longest: Seconds | None = None

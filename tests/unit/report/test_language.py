@@ -17,6 +17,7 @@ from myriad.report.serving_views import MEMORY_USES, SPENT_PARTS
 from myriad.report.sweep_views import METRICS
 from myriad.report.views import StageRole
 from myriad.sim.campaign import CATEGORIES, EVENT_KINDS
+from myriad.sim.jobs.metrics import SHARES
 from myriad.spec.bill import GROUPS, Sort
 from myriad.spec.campaign_result import IMPROVEMENTS
 from myriad.spec.fabric import LINK_CLASSES, TIERS
@@ -91,6 +92,7 @@ NAMED = {
     "place": tuple(place.replace("-", "_") for place in get_args(CheckpointPlace)),
     "improvement": IMPROVEMENTS,
     "state": STATES,
+    "goes": SHARES,
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 

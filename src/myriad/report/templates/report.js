@@ -65,7 +65,7 @@
       return {
         tooltip: { trigger: "axis", axisPointer: { type: "none" }, formatter: stackTip(chart.unit) },
         grid: { left: left, right: 16, top: 4, bottom: 42 },
-        xAxis: axis(colours, { type: "value", name: chart.axis, nameLocation: "middle", nameGap: 26 }),
+        xAxis: axis(colours, { type: "value", max: chart.most, name: chart.axis, nameLocation: "middle", nameGap: 26 }),
         yAxis: axis(colours, {
           type: "category", inverse: true, data: chart.rows,
           axisLabel: { color: colours.ink, width: width < narrow ? 78 : 130, overflow: "break" },
@@ -193,6 +193,29 @@
         }],
       };
     },
+    /* Shares beyond each time, a line for each group, both on logarithmic axes: what is rare shows. */
+    beyond(chart, colours, width) {
+      return {
+        tooltip: {
+          trigger: "axis", axisPointer: { type: "line", lineStyle: { color: colours.soft } },
+          formatter: (items) => line("", chart.axis, format.format(items[0].value[0]))
+            + items.map((i) => line(i.marker, i.seriesName, format.format(i.value[1]) + " %")).join(""),
+        },
+        legend: { type: "scroll", bottom: 0, left: "center", textStyle: { color: colours.soft }, itemWidth: 16, itemHeight: 8 },
+        grid: { left: width < narrow ? 40 : 48, right: 24, top: 30, bottom: 68 },
+        xAxis: axis(colours, {
+          type: "log", min: chart.least, max: chart.most, name: chart.axis, nameLocation: "middle", nameGap: 26,
+          axisLabel: { color: colours.soft, hideOverlap: true, formatter: (v) => format.format(v) },
+        }),
+        yAxis: axis(colours, {
+          type: "log", min: chart.rarest, max: 100, name: chart.share_axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] },
+          axisLabel: { color: colours.soft, formatter: (v) => format.format(v) },
+        }),
+        series: chart.series.map((s) => ({
+          name: s.name, type: "line", color: s.colour, symbolSize: 4, data: s.points, lineStyle: { width: 1.8 }, emphasis: { disabled: true },
+        })),
+      };
+    },
     /* Numbers that change from one moment to the next. */
     over_time(chart, colours, width) {
       return {
@@ -207,6 +230,23 @@
         yAxis: axis(colours, { type: "value", min: 0, minInterval: 1, name: chart.axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
         series: chart.series.map((s) => ({
           name: s.name, type: "line", step: "end", color: s.colour, showSymbol: false, data: s.points, lineStyle: { width: 1.5 },
+        })),
+      };
+    },
+    /* Groups of columns side by side. */
+    columns(chart, colours, width) {
+      return {
+        tooltip: {
+          trigger: "axis", axisPointer: { type: "shadow" },
+          formatter: (items) => line("", items[0].name, "")
+            + items.filter((i) => i.value !== null && i.value !== undefined).map((i) => line(i.marker, i.seriesName, format.format(i.value) + " " + chart.unit)).join(""),
+        },
+        legend: { type: "scroll", bottom: 0, left: "center", textStyle: { color: colours.soft }, itemWidth: 12, itemHeight: 10 },
+        grid: { left: width < narrow ? 40 : 48, right: 16, top: 30, bottom: 68 },
+        xAxis: axis(colours, { type: "category", data: chart.rows, name: chart.axis, nameLocation: "middle", nameGap: 26 }),
+        yAxis: axis(colours, { type: "value", min: 0, max: chart.most, name: chart.value_axis, nameTextStyle: { align: "left", color: colours.soft, padding: [0, 0, 0, -36] } }),
+        series: chart.series.map((s) => ({
+          name: s.name, type: "bar", barMaxWidth: 34, data: s.values, itemStyle: { color: s.colour }, emphasis: { disabled: true },
         })),
       };
     },

@@ -62,4 +62,63 @@ class JobRuns:
     """By failures of machines."""
     preemptions: IntArray
     leaves: IntArray
-    """Leaf switches that its first placement spanned."""
+    """Leaf switches that its first placement spanned; 0 where it never started."""
+    lost_s: FloatArray
+    """Of `held_s`, work that had to be done again."""
+    overhead_s: FloatArray
+    """Of `held_s`, restarts, standing still until a failure was seen, and running slower. held = productive + lost +
+    overhead."""
+    taken: FloatArray
+    """Accelerators that it held while it ran: as asked for, or whole nodes where it is larger than one."""
+    series: Series
+
+
+@dataclass(frozen=True)
+class Series:
+    """The cluster over time, as means of equal parts of the horizon."""
+
+    edges_s: FloatArray
+    """One more than there are parts."""
+    busy: FloatArray
+    """Accelerators held by jobs."""
+    in_service: FloatArray
+    """Accelerators of nodes that are up."""
+    waiting: FloatArray
+    """Jobs in queues."""
+    fragmented: FloatArray
+    """Idle accelerators on nodes that other jobs hold in part: no job that needs a whole node can have them."""
+    idle_while_waiting: FloatArray
+    """Idle accelerators while any job waits."""
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """Nodes `first_node` to `first_node + num_nodes - 1` out of service by plan."""
+
+    start_s: float
+    end_s: float
+    first_node: int
+    num_nodes: int
+    drain_s: float = 24 * 3600.0
+    """So long before, no job starts on them that expects to run into it. What still runs there is stopped."""
+
+
+@dataclass(frozen=True)
+class Machines:
+    """Equal nodes in the order of their racks, so many to a leaf switch."""
+
+    num_nodes: int
+    accelerators_per_node: int
+    nodes_per_leaf: int
+    maintenance: tuple[Maintenance, ...] = ()
+
+
+@dataclass(frozen=True)
+class Resume:
+    """What a job that was stopped goes on from, and what that costs."""
+
+    interval_s: float
+    """Of work between checkpoints; infinite where it writes none, and starts anew."""
+    restart_s: float = 0.0
+    """From its new start until it works, whatever its size."""
+    restart_per_node_s: float = 0.0

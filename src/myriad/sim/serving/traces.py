@@ -11,11 +11,7 @@ The keys of the first line decide. Times count from the first request; requests 
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,8 +20,8 @@ import numpy as np
 
 from myriad.errors import SpecError
 from myriad.sim.serving.arrivals import Arrivals
+from myriad.sim.trace_files import csv_rows, json_rows, read_text
 
-MOST_BYTES: Final = 2_000_000_000
 AZURE: Final = {"arrival_s": "TIMESTAMP", "input_tokens": "ContextTokens", "output_tokens": "GeneratedTokens"}
 MOONCAKE: Final = {"arrival_s": "timestamp", "input_tokens": "input_length", "output_tokens": "output_length"}
 OURS: Final = {name: name for name in AZURE}
@@ -40,7 +36,7 @@ def read_trace(path: Path, block_tokens: int = MOONCAKE_BLOCK_TOKENS) -> Arrival
     kind = path.suffixes[-2:-1] if path.suffix == ".gz" else [path.suffix]
     if kind not in ([".csv"], [".jsonl"]):
         raise SpecError(f"{path}: expected a .csv or .jsonl file, or one of these with .gz")
-    rows = list((_csv_rows if kind == [".csv"] else _json_rows)(path, _text(path)))
+    rows = list((csv_rows if kind == [".csv"] else json_rows)(path, read_text(path)))
     if not rows:
         raise SpecError(f"{path}: found no request")
     names = _format(path, rows[0][1])
@@ -60,44 +56,6 @@ def read_trace(path: Path, block_tokens: int = MOONCAKE_BLOCK_TOKENS) -> Arrival
         block_ids=np.array([one for ids in blocks for one in ids], dtype=np.int64),
         block_tokens=MOONCAKE_BLOCK_TOKENS if names is MOONCAKE else block_tokens,
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        if not path.is_file():
-            raise SpecError(f"{path}: no such file")
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
-    except (OSError, EOFError) as error:
-        raise SpecError(f"{path}: cannot be read: {str(error).lower()}") from None
-    if len(raw) > MOST_BYTES:
-        raise SpecError(f"{path}: is larger than {MOST_BYTES / 1e9:.0f} GB, the most that is read")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{path}:{raw.count(10, 0, error.start) + 1}: is not UTF-8 text") from None
-
-
-def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    try:
-        for row in reader:
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise SpecError(f"{path}:{reader.line_num}: {error}") from None
-
-
-def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for line, content in enumerate(text.split("\n"), 1):
-        if not content.strip():
-            continue
-        try:
-            row = json.loads(content)
-        except (json.JSONDecodeError, RecursionError):
-            raise SpecError(f"{path}:{line}: is not JSON") from None
-        if not isinstance(row, dict):
-            raise SpecError(f"{path}:{line}: expected an object, one per line")
-        yield line, row
 
 
 def _format(path: Path, row: dict[str, Any]) -> dict[str, str]:
