@@ -71,7 +71,7 @@ def test_pictures_are_shown_once_with_labels_that_can_be_read(browser: "Browser"
         _readable(found, len(PICTURES))
 
 
-def _background(page: "Page") -> str:
+def _line_colour(page: "Page") -> str:
     return str(page.evaluate("getComputedStyle(document.querySelector('#proof-0 .plot .grid')).stroke"))
 
 
@@ -97,12 +97,16 @@ def test_the_section_stands_behind_its_job_and_has_its_tables(browser: "Browser"
 
 def test_pictures_take_the_colours_of_the_page(browser: "Browser", proved: Path) -> None:
     with opened(browser, proved) as page:
-        light = _background(page)
+        light = _line_colour(page)
         page.emulate_media(color_scheme="dark")
-        assert _background(page) != light
+        assert _line_colour(page) != light
         page.emulate_media(media="print", color_scheme="dark")
-        assert page.locator("#proof-0 svg.plot.wide").first.is_visible()
-        assert not page.locator("#proof-0 svg.plot.narrow").first.is_visible()
+        life = page.locator("#proof-0 section[aria-labelledby='proof-0-life-head']")
+        assert life.locator("svg.wide").is_visible()
+        assert not life.locator("svg.narrow").is_visible()
+        amounts = page.locator("#proof-0 .halves svg.narrow .amount")
+        assert amounts.count() > 10
+        assert all(amount.is_visible() for amount in amounts.all())
 
 
 @pytest.mark.parametrize("width", [360, 1280])

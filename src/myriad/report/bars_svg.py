@@ -142,7 +142,7 @@ def _axis(bars: Bars, across: Scale, bottom: float) -> list[str]:
 
 def _bar(row: Bar, across: Scale, top: float) -> str:
     start, end = sorted((across.at(row.begin), across.at(row.end)))
-    return box(start, top, max(end - start, 0.8), _BAR, "bar", row.title or f"{row.name}: {row.said}", row.colour)
+    return box(start, top, max(end - start, 0.8), _BAR, "amount", row.title or f"{row.name}: {row.said}", row.colour)
 
 
 def _interval(row: Bar, across: Scale, top: float) -> list[str]:

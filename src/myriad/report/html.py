@@ -87,4 +87,4 @@ def _jobs(plan: Plan, simulated: SimulatedPlan | None, words_of: Language) -> It
         yield f"job-{index}", job.name
         for place, campaign in enumerate(simulated.campaigns if simulated else ()):
             if campaign.job == job.name:
-                yield f"proof-{place}", words_of("campaign.head", job=job.name)
+                yield f"proof-{place}", words_of("campaign.section")

@@ -138,4 +138,4 @@ def _marks(counts: npt.NDArray[np.int64], left: float, step: float, top: float) 
     for index in np.flatnonzero(counts).tolist():
         high = (_ROW - 4.0) * (0.45 + 0.55 * counts[index] / most)
         bars.append(f"M{left + index * step:.1f} {top + _ROW - 1.0:.1f}v{-high:.1f}h{step - 0.6:.1f}v{high:.1f}z")
-    return f'<path class="mark" d="{"".join(bars)}"/>'
+    return f'<path class="incidents" d="{"".join(bars)}"/>'

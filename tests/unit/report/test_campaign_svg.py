@@ -76,7 +76,7 @@ def test_a_picture_has_a_title_and_says_its_values_to_readers_that_cannot_see(na
 def test_the_waterfall_leads_from_the_wall_to_what_trains() -> None:
     result = campaign_fixtures.campaign()
     wide, _ = drawn("waterfall", result)
-    bars = [node for node in wide.iter("rect") if node.attrib["class"] == "bar"]
+    bars = [node for node in wide.iter("rect") if node.attrib["class"] == "amount"]
     assert len(bars) == 1 + len(campaign_fixtures.LEDGER_SHARES)
     sides = [(float(bar.attrib["x"]), float(bar.attrib["x"]) + float(bar.attrib["width"])) for bar in bars]
     for (left, _), (_, right) in pairwise(sides[1:-1]):

@@ -116,3 +116,40 @@ def test_intervals_share_decimals_and_keep_signs() -> None:
     assert interval(campaign_fixtures.spread(-0.3, 0.2), 1.0, words, Numbers(words), 1.9) == "−0.36 to −0.24"
     assert time_unit(40 * HOUR_S, words).name == "hours"
     assert time_unit(60 * HOUR_S, words).name == "days"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "1 spare nodes to 11",
+        "swap of 10 min to none",
+        "1 min off every mean time of detection",
+        "half of every time of repair",
+        "2 repair crews to 4",
+        "restart of 6.2 min to 3.1 min",
+        "storage: interval of 60 min to 9 min; peer-memory: interval of 10 min to 2 min",
+        "half of every time for which a checkpoint stops training",
+        "copies in the memory of a peer every 224 s",
+        "half of the events of gpu",
+        "without the 1.33 % of the nodes that fail 20 times as often",
+        "7 days more of tests before nodes are handed over",
+        "replicas of 8 accelerators leave where no spare is left, and return",
+        "replicas of 8 accelerators go on without a broken one",
+        "improvements are judged by the first 40 runs",
+        "recovery is not given: checkpoints to storage at the best interval, hot spares, whole restarts",
+        "restart is not given: 190 s on 8 nodes",
+        "pools.own.spares are not given: a broken node is waited for",
+        "pools.own.repair_crews is not given: every repair begins at once",
+        "accelerators that join pool own later do not join this job",
+        "replicas of 4 accelerators are not whole nodes: modes elastic and replica are not tried",
+        "the step takes as long as it was planned with, whatever nodes it runs on",
+        "planned on own + cloud together; a mix of pools is not simulated",
+        "its tokens are not given, so it has no end",
+        "pools.own.reliability is not given",
+        "mode elastic needs replicas of whole nodes; one has 4 accelerators",
+    ],
+)
+def test_what_a_simulation_says_in_english_has_chinese(said: str) -> None:
+    chinese = language("zh").phrase(said)
+    assert not re.search(r"[a-z]{3,} [a-z]{2,}", chinese), chinese
+    assert re.search(r"[\u4e00-\u9fff]", chinese)

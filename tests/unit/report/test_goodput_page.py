@@ -19,7 +19,7 @@ def drawn(text: str) -> list[ElementTree.Element]:
 
 def test_the_parts_fall_from_all_of_the_time_to_what_trains() -> None:
     for picture in drawn(parts_svg(goodput_fixtures.goodput(), "parts", WORDS, Numbers(WORDS))):
-        bars = [node for node in picture.iter("rect") if node.attrib["class"] == "bar"]
+        bars = [node for node in picture.iter("rect") if node.attrib["class"] == "amount"]
         assert len(bars) == 1 + len(goodput_fixtures.PARTS)
         ends = [float(bar.attrib["x"]) + float(bar.attrib["width"]) for bar in bars]
         assert ends[-1] == pytest.approx(float(bars[-2].attrib["x"]), abs=0.2)
