@@ -57,7 +57,6 @@ class Case:
     breakable: Breakable
     causes: tuple[Interruption, ...]
     protected: Protected
-    replica_nodes: int
     enough_spares: int | None
     """With which it would wait less than `IDLE` of the time; `None` where nothing is repaired."""
     assumed: tuple[str, ...]
@@ -121,7 +120,6 @@ def case_of(question: GoodputQuestion, accelerators: int | None = None) -> Case:
         breakable=breakable,
         causes=causes,
         protected=saved,
-        replica_nodes=round(gang.replica_nodes),
         enough_spares=spares_for(gang, causes, IDLE),
         assumed=(*_sizes_assumed(question, machines, state), *assumed, *saved.assumed, *_repairs_assumed(question)),
     )

@@ -114,7 +114,7 @@ class GoodputChange(Spec):
     """What one change would give."""
 
     name: str
-    """detection_half, restart_half, failures_half, blocking_half, repair_half, no_failures."""
+    """failures_half, detection_half, restart_half, blocking_half, write_half, repair_half, best_interval."""
     ettr: float
     gain: float
     """In ETTR, as a difference."""
