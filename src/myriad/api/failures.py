@@ -95,7 +95,7 @@ def windows_of(life: Life, num_nodes: int, horizon_s: float) -> Windows | None:
     starts, ends = edges[changes], np.append(edges[changes[1:]], edges[-1])
     speed, out = speed[changes], out[changes]
     some = (speed < 1.0) | (out > 0)
-    return Windows(starts[some], ends[some], speed[some], out[some])
+    return Windows(starts[some], ends[some], speed[some], out[some]) if some.any() else None
 
 
 def _times(window: PowerCap | Maintenance, horizon_s: float) -> tuple[np.ndarray, np.ndarray]:

@@ -232,7 +232,7 @@ def _singular(kind: Kind) -> str:
         "switches": "switch",
         "optics": "part of links",
         "bills": "rules of bills",
-        "reliability": "reliability",
+        "reliability": "reliability profile",
         "mixes": "job mix",
     }
     return named.get(kind, kind.removesuffix("s"))

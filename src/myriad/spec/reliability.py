@@ -93,6 +93,13 @@ class FailureCause(Spec):
             raise ValueError("repaired: an event that reaches no machine repairs none; give 0")
         return self
 
+    def at(self, bound: Literal["low", "high"]) -> FailureCause:
+        """The same with the rate at one end of its range, where it has one."""
+        rate: float | None = getattr(self.rate, bound)
+        if rate is None:
+            return self
+        return self.model_copy(update={"rate": self.rate.model_copy(update={"per_1000_unit_days": rate})})
+
 
 class Lemons(Spec):
     """Nodes that fail far more often than the others."""
@@ -114,3 +121,8 @@ class Reliability(Spec):
     nodes_per_power_domain: Count = 64
     switches_per_node: float = Field(default=0.1, ge=0)
     """Where no fabric is described that would count them."""
+
+    def at(self, bound: Literal["low", "high"]) -> Reliability:
+        """The same with every rate at one end of its range over published clusters, where it has one."""
+        causes = {name: cause.at(bound) for name, cause in self.causes.items()}
+        return self.model_copy(update={"causes": causes})

@@ -18,6 +18,11 @@ from myriad.spec.reliability import FailureCause
 _ALL: Final[Mapping[str, float]] = MappingProxyType({})
 _ARRIVALS, _MARKS, _GAPS, _MARKS_OF_BURSTS = range(4)
 """Streams of each generation of failures."""
+_NO_TIMES, _NO_NUMBERS = np.empty(0), np.empty(0, dtype=np.int64)
+_NONE: Final = Incidents(
+    start_s=_NO_TIMES, cause=_NO_NUMBERS, effect=_NO_NUMBERS, node=_NO_NUMBERS, num_nodes=_NO_NUMBERS,
+    detection_s=_NO_TIMES, diagnosis_s=_NO_TIMES, repair_s=_NO_TIMES, speed=_NO_TIMES, lasts_s=_NO_TIMES,
+)  # fmt: skip
 
 
 def draw_incidents(
@@ -43,6 +48,10 @@ def draw_incidents(
         _of_cause(breakable, index, horizon_s, _Streams(seed, name), lemon, kept_share.get(name, 1.0))
         for index, (name, _) in enumerate(breakable.causes)
     ]
+    return _by_start([_NONE, *parts])
+
+
+def _by_start(parts: list[Incidents]) -> Incidents:
     order = np.argsort(np.concatenate([part.start_s for part in parts]), kind="stable")
     columns = Incidents.__dataclass_fields__
     return Incidents(**{key: np.concatenate([getattr(part, key) for part in parts])[order] for key in columns})
@@ -114,7 +123,7 @@ def _events(
         kept &= time < horizon_s
         found.append((time[kept], group[kept], marked[kept]))
     if not found:
-        return np.empty(0), np.empty(0, dtype=np.int64), np.empty((0, marks.COLUMNS))
+        return _NO_TIMES, _NO_NUMBERS, np.empty((0, marks.COLUMNS))
     times, groups_of_all, all_marks = zip(*found, strict=True)
     return np.concatenate(times), np.concatenate(groups_of_all), np.concatenate(all_marks)
 

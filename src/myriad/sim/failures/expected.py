@@ -13,7 +13,7 @@ def expected_incidents(breakable: Breakable, start_s: float, end_s: float) -> Fl
     """Events between two times by cause, in expectation.
 
     Exact where no repair renews an ageing unit, but for bursts that reach over the end; see `expected_events`. Lemons
-    change none of it: their share of the nodes has its share of the mean.
+    change none of it: the rate is the mean over them and all others.
     """
     usual = np.ones(breakable.num_nodes)
     by_cause = []
