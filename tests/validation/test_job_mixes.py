@@ -68,12 +68,12 @@ def test_run_times_of_philly_are_spread_as_in_its_list_of_jobs() -> None:
 
 
 def test_simulated_clusters_hold_the_published_load_and_order_their_policies() -> None:
-    """Kalos for 60 days: utilisation is that of its GPU time; the published median wait of 17 s is not reached.
+    """Kalos for 40 days: utilisation is that of its GPU time; the published median wait of 17 s is not reached.
 
     A free cluster starts jobs at once. What made them wait there, above all capacity reserved for pretraining, is not
     published, and no invented delay stands in for it.
     """
-    mix, jobs, days = drawn("acme-kalos", 60.0)
+    mix, jobs, days = drawn("acme-kalos", 40.0)
     published = published_of(mix)
     assert mix.cluster_accelerators is not None
     assert published.accelerator_time_per_job is not None
