@@ -8,34 +8,13 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
+from myriad.sim.jobs.asked import asks, ranks, taken_accelerators
 from myriad.sim.jobs.described import Machines, Resume, Submissions
+from myriad.sim.jobs.events import CUT, END
 from myriad.sim.jobs.nodes import WHOLE, Nodes
 
 if TYPE_CHECKING:
     from myriad.sim.jobs.rules import Rules
-
-END: Final = 0
-"""A job ends by itself."""
-SEEN: Final = 1
-"""A failure of a job is seen."""
-SPEED_BACK: Final = 2
-"""A job is no longer held back."""
-BACK: Final = 3
-"""Nodes are in service again."""
-BREAKS: Final = 4
-"""An incident begins."""
-SLOW_SEEN: Final = 5
-"""Slow nodes are seen, and taken out for repair."""
-DRAIN: Final = 6
-"""Maintenance comes near."""
-OUT: Final = 7
-"""It begins."""
-CUT: Final = 8
-"""A job has run for the longest time allowed."""
-LOOK: Final = 9
-"""The scheduler should look again. What happens at one moment happens in the order of these numbers."""
 
 NEVER: Final = math.inf
 
@@ -61,7 +40,7 @@ class Cluster:
         taken = taken_accelerators(jobs, machines)
         self.taken: list[float] = taken.tolist()
         """Accelerators that it holds while it runs."""
-        self.rank, self.job_of_rank = _ranks(jobs, rules)
+        self.rank, self.job_of_rank = ranks(rules.order(jobs))
         # Attempts: a job that is stopped goes on later in another one.
         self.attempt = [0] * count
         self.began_s = [NEVER] * count
@@ -353,28 +332,3 @@ class Cluster:
             for rank in line:
                 job = self.job_of_rank[rank]
                 self.waited_s[job] += horizon_s - self.queued_s[job]
-
-
-def asks(jobs: Submissions) -> np.ndarray:
-    """By job: whole accelerators, or the parts of a shared one as a negative number."""
-    parts = np.maximum(np.round(jobs.accelerators * WHOLE), 1.0)
-    whole = np.ceil(np.round(jobs.accelerators, 6))
-    return np.where(parts < WHOLE, -parts, whole).astype(np.int64)
-
-
-def taken_accelerators(jobs: Submissions, machines: Machines) -> np.ndarray:
-    """By job: accelerators that it holds while it runs; whole nodes where it is larger than one."""
-    size = machines.accelerators_per_node
-    ask = asks(jobs)
-    whole = np.where(ask > size, -(-ask // size) * size, ask)
-    return np.where(ask < 0, -ask / WHOLE, whole)
-
-
-def _ranks(jobs: Submissions, rules: Rules) -> tuple[list[int], list[int]]:
-    keys = rules.order(jobs)
-    columns = keys if isinstance(keys, tuple) else (keys,)
-    # The last key of lexsort decides first; equal ones keep the order of submission.
-    job_of_rank = np.lexsort((np.arange(len(jobs)), *reversed(columns)))
-    rank = np.empty(len(jobs), dtype=np.int64)
-    rank[job_of_rank] = np.arange(len(jobs))
-    return rank.tolist(), job_of_rank.tolist()

@@ -6,8 +6,9 @@ import math
 from heapq import heappush
 
 from myriad.sim.failures.incidents import EFFECTS, Incidents
-from myriad.sim.jobs.cluster import BACK, BREAKS, CUT, DRAIN, LOOK, OUT, SEEN, SLOW_SEEN, SPEED_BACK, Cluster
+from myriad.sim.jobs.cluster import Cluster
 from myriad.sim.jobs.described import Machines
+from myriad.sim.jobs.events import BACK, BREAKS, CUT, DRAIN, LOOK, OUT, SEEN, SLOW_SEEN, SPEED_BACK
 
 _SLOW = EFFECTS.index("slow")
 

@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 
 from myriad.sim.failures.incidents import Incidents
-from myriad.sim.jobs import cluster as kinds
-from myriad.sim.jobs.cluster import Cluster, taken_accelerators
+from myriad.sim.jobs.asked import taken_accelerators
+from myriad.sim.jobs.cluster import Cluster
 from myriad.sim.jobs.described import STATES, JobRuns, Machines, Resume, Submissions
+from myriad.sim.jobs.events import END, LOOK
 from myriad.sim.jobs.outages import Outages
 from myriad.sim.jobs.preemption import make_room
 from myriad.sim.jobs.rules import Rules, rules_of
@@ -76,7 +77,7 @@ def _run(cluster: Cluster, submissions: Submissions, outages: Outages, recorder:
         ended = False
         while events and events[0][0] <= now:
             _time, kind, number, of_attempt = heappop(events)
-            if kind == kinds.END:
+            if kind == END:
                 if attempt[number] == of_attempt:
                     cluster.end(number, outcome[number])
                     ended = True
@@ -107,7 +108,7 @@ def _schedule(cluster: Cluster, fresh: list[int] | None) -> None:
                 fresh = None
                 continue
             if again_s < math.inf:
-                heappush(cluster.events, (again_s, kinds.LOOK, 0, 0))
+                heappush(cluster.events, (again_s, LOOK, 0, 0))
         if rules.backfill is not None and cluster.num_waiting > 1:
             if fresh is not None:
                 fresh = [job for job in fresh if not cluster.is_running(job)]
