@@ -11,6 +11,7 @@ from myriad.spec.campaign_result import (
     CampaignResult,
     CauseLine,
     CheckpointLine,
+    DoubtedEnd,
     Improvement,
     LifeEvent,
     Share,
@@ -67,7 +68,11 @@ def campaign(incidents: int = 400, name: str = "flagship-1t", money: bool = True
         reliability="production-2024", runs=200, seed=0, ideal_s=0.874 * wall_s,
         finished=Share(value=1.0, low=0.981, high=1.0), horizon_s=2 * wall_s, wall_s=spread(wall_s, 0.004),
         finish_quantiles_s=tuple(float(np.quantile(ends_s, percent / 100)) for percent in range(1, 100)),
-        deadline_s=100 * DAY_S, in_time=Share(value=0.93, low=0.886, high=0.958), ettr=spread(0.874, 0.002),
+        deadline_s=100 * DAY_S, in_time=Share(value=0.93, low=0.886, high=0.958),
+        doubted=DoubtedEnd(
+            band_share=0.8, low_step_s=6.4, high_step_s=10.1, in_time=0.61,
+            finish_quantiles_s=(*((70 + 0.6 * percent) * DAY_S for percent in range(1, 99)), None),
+        ), ettr=spread(0.874, 0.002),
         expected_ettr=0.881, ledger_s={name: spread(share * wall_s) for name, share in LEDGER_SHARES.items()},
         mean_time_to_interruption_s=mtti_s,
         causes=tuple(

@@ -8,8 +8,15 @@ import numpy.typing as npt
 from myriad.api.campaigns import PlannedCampaign
 from myriad.sim.campaign import CATEGORIES, EVENT_KINDS, CampaignRun
 from myriad.sim.campaign.chunks import Runs, simulated_run
-from myriad.sim.campaign.statistics import finish_quantiles_s, nearest_to_median, share_of, spread_of
-from myriad.spec.campaign_result import CampaignResult, CauseLine, Improvement, LifeEvent
+from myriad.sim.campaign.statistics import (
+    doubted_ends,
+    doubted_quantiles_s,
+    finish_quantiles_s,
+    nearest_to_median,
+    share_of,
+    spread_of,
+)
+from myriad.spec.campaign_result import CampaignResult, CauseLine, DoubtedEnd, Improvement, LifeEvent
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -53,6 +60,7 @@ def result_of(
         finish_quantiles_s=finish_quantiles_s(runs.wall_s, runs.finished),
         deadline_s=deadline_s,
         in_time=in_time,
+        doubted=_doubted(planned, runs),
         ettr=spread_of(runs.ledger_s[:, CATEGORIES.index("productive")] / runs.wall_s),
         expected_ettr=planned.expected_ettr,
         ledger_s={name: spread_of(runs.ledger_s[:, column]) for column, name in enumerate(CATEGORIES)},
@@ -65,6 +73,25 @@ def result_of(
         life_run=shown,
         life_ledger_s=dict(zip(CATEGORIES, (float(value) for value in life.ledger_s), strict=True)),
         assumed=(*planned.assumed, *notes),
+    )
+
+
+def _doubted(planned: PlannedCampaign, runs: Runs) -> DoubtedEnd | None:
+    band, step_s = planned.planned.band, planned.planned.step_s
+    if band is None:
+        return None
+    low, high = band.low_step_s / step_s, band.high_step_s / step_s
+    by = doubted_ends(runs.wall_s, runs.finished, low, high, band.share)
+    widest = (high / low) ** 4  # beyond any of the quantiles
+    deadline_s = planned.planned.job.deadline
+    return DoubtedEnd(
+        band_share=band.share,
+        low_step_s=band.low_step_s,
+        high_step_s=band.high_step_s,
+        finish_quantiles_s=doubted_quantiles_s(
+            by, float(runs.wall_s.min()) / widest, float(runs.wall_s.max()) * widest
+        ),
+        in_time=None if deadline_s is None else by(deadline_s),
     )
 
 

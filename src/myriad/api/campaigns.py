@@ -23,7 +23,7 @@ from myriad.spec.cluster import Cluster, Node
 from myriad.spec.layout import Layout
 from myriad.spec.model import Model
 from myriad.spec.recovery import Recovery
-from myriad.spec.result import JobOnPool, Plan
+from myriad.spec.result import Band, JobOnPool, Plan
 from myriad.spec.system import Pool, System, TrainingJob
 from myriad.units import DAY_S, YEAR_S, format_seconds
 
@@ -48,6 +48,8 @@ class Planned:
     layout: Layout
     step_s: float
     steps: float
+    band: Band | None
+    """Of the step."""
 
     @property
     def nodes(self) -> int:
@@ -143,6 +145,7 @@ def _planned(system: System, job: TrainingJob, model: Model, chosen: JobOnPool |
         layout=chosen.estimate.layout,
         step_s=chosen.estimate.step_s,
         steps=chosen.steps,
+        band=chosen.estimate.band,
     )
 
 

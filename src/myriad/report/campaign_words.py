@@ -8,7 +8,7 @@ from myriad.report.bars_svg import waterfall_start
 from myriad.report.campaign_views import ledger_rows, long, quantile_s, share_words
 from myriad.report.language import Language
 from myriad.report.numbers import Numbers
-from myriad.spec.campaign_result import CampaignResult, Improvement
+from myriad.spec.campaign_result import CampaignResult, DoubtedEnd, Improvement
 from myriad.units import format_si
 
 _SAME_SHARE: Final = 0.002
@@ -52,7 +52,14 @@ def campaign_words(result: CampaignResult, words: Language, numbers: Numbers) ->
 
 
 def finish_words(result: CampaignResult, words: Language, numbers: Numbers) -> str:
-    """When most lives have finished, and how probable the deadline is."""
+    """When most lives have finished, and how probable the deadline is; then the same with the doubt about the step."""
+    told = [_finish(result, words, numbers)]
+    if result.doubted is not None:
+        told.append(_doubt(result.doubted, words, numbers))
+    return words("words.space").join(told)
+
+
+def _finish(result: CampaignResult, words: Language, numbers: Numbers) -> str:
     horizon = long(result.horizon_s, numbers)
     if (most_s := quantile_s(result, 80)) is not None:
         end = words("campaign.within", days=long(most_s, numbers))
@@ -114,6 +121,23 @@ def checkpoints_words(result: CampaignResult, words: Language) -> str:
 def place_key(place: str) -> str:
     """Key of the name of a place of checkpoints."""
     return f"place.{place.replace('-', '_')}"
+
+
+def _doubt(doubted: DoubtedEnd, words: Language, numbers: Numbers) -> str:
+    most_s = doubted.finish_quantiles_s[79]
+    parts = [
+        words(
+            "campaign.doubt",
+            low=numbers.seconds(doubted.low_step_s),
+            high=numbers.seconds(doubted.high_step_s),
+            share=numbers.change(doubted.band_share),
+        )
+    ]
+    if most_s is not None:
+        parts.append(words("campaign.doubt_within", days=long(most_s, numbers)))
+    if doubted.in_time is not None:
+        parts.append(words("campaign.doubt_deadline", share=numbers.change(doubted.in_time)))
+    return "".join(parts) + words("campaign.no_deadline")
 
 
 def _ettr(result: CampaignResult, words: Language, numbers: Numbers) -> str:

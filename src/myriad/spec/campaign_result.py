@@ -93,6 +93,19 @@ class LifeEvent(Spec):
     lost_s: float = 0.0
 
 
+class DoubtedEnd(Spec):
+    """The end of the same runs where the step may take other than estimated, by the band of its estimate."""
+
+    band_share: float
+    """Of measured runs that the band holds."""
+    low_step_s: float
+    high_step_s: float
+    finish_quantiles_s: tuple[float | None, ...]
+    """At 1, 2, ... 99 %; `None` beyond what the runs reach."""
+    in_time: float | None
+    """Probability of the deadline."""
+
+
 class CampaignResult(Spec):
     """One training job, simulated many times on its pool."""
 
@@ -117,6 +130,8 @@ class CampaignResult(Spec):
     """At 1, 2, ... 99 % of the runs; `None` beyond the horizon."""
     deadline_s: float | None
     in_time: Share | None
+    doubted: DoubtedEnd | None = None
+    """With the doubt about the step beside that about failures; `None` where the plan states no band."""
     ettr: Spread
     """Productive over wall time."""
     expected_ettr: float | None

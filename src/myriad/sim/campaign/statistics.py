@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from statistics import NormalDist
 from typing import Final
 
@@ -98,6 +98,52 @@ def finish_quantiles_s(wall_s: FloatArray, finished: npt.NDArray[np.bool_]) -> t
     number = len(ordered)
     at = (math.ceil(percent * number / 100) - 1 for percent in range(1, 100))
     return tuple(_finite(float(ordered[index])) for index in at)
+
+
+def doubted_ends(
+    wall_s: FloatArray, finished: npt.NDArray[np.bool_], low: float, high: float, share: float
+) -> Callable[[float], float]:
+    """Probability of having finished by a time, where every step may be quicker or slower than it was simulated with.
+
+    The true step over the simulated one has a median of 1 and lies between `low` and `high` in `share` of all cases:
+    its logarithm is normal, with a width of its own to either side. It is the same for all steps of a run, and the wall
+    time grows with it in proportion: failures come by the hour, so their share of the time stays what it is.
+
+    >>> by = doubted_ends(np.array([100.0]), np.array([True]), 0.8, 1.25, 0.8)
+    >>> [round(by(time_s), 2) for time_s in (80.0, 100.0, 125.0)]
+    [0.1, 0.5, 0.9]
+    """
+    z = NormalDist().inv_cdf(0.5 + share / 2.0)
+    below, above = -math.log(low) / z, math.log(high) / z
+    ends = [math.log(one) for one in wall_s[finished].tolist()]
+
+    def by(time_s: float) -> float:
+        at = math.log(time_s)
+        slack = (at - end for end in ends)
+        return sum(NormalDist().cdf(gap / (below if gap < 0.0 else above)) for gap in slack) / len(wall_s)
+
+    return by
+
+
+def doubted_quantiles_s(by: Callable[[float], float], low_s: float, high_s: float) -> tuple[float | None, ...]:
+    """By when 1, 2, ... 99 % have finished, in seconds, found by halving between two times; `None` beyond the later.
+
+    >>> by = doubted_ends(np.array([100.0]), np.array([True]), 0.8, 1.25, 0.8)
+    >>> round(doubted_quantiles_s(by, 1.0, 1e4)[89])
+    125
+    """
+    found: list[float | None] = []
+    for percent in range(1, 100):
+        low, high = low_s, high_s
+        if by(high) < percent / 100:
+            found.append(None)
+            continue
+        while high > low * (1.0 + 1e-5):
+            middle = math.sqrt(low * high)
+            low, high = (middle, high) if by(middle) < percent / 100 else (low, middle)
+        found.append(high)
+        low_s = low
+    return tuple(found)
 
 
 def nearest_to_median(wall_s: FloatArray) -> int:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from myriad.sim.campaign.statistics import (
+    doubted_ends,
+    doubted_quantiles_s,
     finish_quantiles_s,
     nearest_to_median,
     ranked,
@@ -59,3 +63,27 @@ def test_the_median_run_is_one_of_the_runs() -> None:
 
 def test_gains_that_may_be_none_come_after_those_that_are_sure() -> None:
     assert ranked([(1.0, 0.5), (9.0, -2.0), (-1.0, -2.0), (2.0, 0.1)]) == [3, 0, 1, 2]
+
+
+def test_doubt_about_the_step_is_that_of_steps_drawn_at_random() -> None:
+    generator = np.random.default_rng(0)
+    wall_s = generator.normal(100.0, 5.0, 50)
+    finished = np.arange(50) < 45
+    below, above = -math.log(0.8) / 1.2816, math.log(1.5) / 1.2816
+    drawn = generator.standard_normal(40_000)
+    ends = generator.choice(np.where(finished, wall_s, np.inf), 40_000) * np.exp(
+        np.where(drawn < 0, below, above) * drawn
+    )
+    by = doubted_ends(wall_s, finished, 0.8, 1.5, 0.8)
+    for time_s in (70.0, 90.0, 100.0, 120.0, 200.0):
+        assert by(time_s) == pytest.approx((ends <= time_s).mean(), abs=0.01)
+
+
+def test_without_doubt_the_end_is_that_of_the_runs() -> None:
+    wall_s, finished = np.array([3.0, 1.0, 2.0, 9.0]), np.array([True, True, True, False])
+    by = doubted_ends(wall_s, finished, 1.0 - 1e-9, 1.0 + 1e-9, 0.8)
+    quantiles = doubted_quantiles_s(by, 0.1, 100.0)
+    assert by(2.5) == pytest.approx(0.5)
+    assert quantiles[9] == pytest.approx(1.0, rel=1e-4)
+    assert quantiles[69] == pytest.approx(3.0, rel=1e-4)
+    assert quantiles[79] is None
