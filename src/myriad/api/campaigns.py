@@ -15,7 +15,7 @@ from myriad.api.named import at_key, models_of
 from myriad.api.plan import trained_model
 from myriad.api.spending import spending_on
 from myriad.errors import MissingDataError
-from myriad.sim.campaign import Campaign, Windows
+from myriad.sim.campaign import Campaign
 from myriad.sim.campaign.chunks import Question
 from myriad.sim.failures import Breakable
 from myriad.spec.campaign_result import CheckpointLine
@@ -92,10 +92,9 @@ class PlannedCampaign:
 
     def recovering(self, recovery: Recovery) -> Campaign:
         """The campaign with another recovery."""
-        campaign, breakable = self.question.campaign, self.question.breakable
-        return _campaign(
-            self.planned, _expected(self.planned, breakable, recovery), campaign.horizon_s, campaign.windows
-        )
+        campaign = self.question.campaign
+        saved = _expected(self.planned, self.question.breakable, recovery).protected
+        return saved.campaign(campaign.work_s, campaign.horizon_s, campaign.windows)
 
 
 def campaigns_of(
@@ -162,7 +161,8 @@ def _ready(
     if horizon_s is None:
         horizon_s = HORIZON * planned.steps * planned.step_s / max(expected.ettr, 0.1) + HORIZON_MORE_S
         horizon_s = min(max(horizon_s, planned.job.deadline or 0.0), LONGEST_HORIZON_S)
-    campaign = _campaign(planned, expected, horizon_s, windows_of(pool.life, planned.nodes + spares, horizon_s))
+    windows = windows_of(pool.life, planned.nodes + spares, horizon_s)
+    campaign = expected.protected.campaign(planned.steps * planned.step_s, horizon_s, windows)
     return PlannedCampaign(
         name=name,
         number=number,
@@ -193,25 +193,6 @@ def _expected(planned: Planned, breakable: Breakable, recovery: Recovery) -> Job
         job, planned.model, planned.pool, planned.cluster, planned.node, planned.layout, planned.step_s, breakable,
         planned.steps * planned.step_s,
     )  # fmt: skip
-
-
-def _campaign(planned: Planned, expected: JobGoodput, horizon_s: float, windows: Windows | None) -> Campaign:
-    gang = expected.protected.gang
-    return Campaign(
-        nodes=planned.nodes,
-        work_s=planned.steps * planned.step_s,
-        horizon_s=horizon_s,
-        step_s=planned.step_s,
-        levels=expected.protected.levels,
-        mode=gang.mode,
-        restart_s=gang.restart_s,
-        swap_s=gang.swap_s,
-        replica_nodes=int(gang.replica_nodes),
-        replica_stall_s=gang.replica_stall_s,
-        heal_s=gang.heal_s,
-        repair_crews=gang.repair_crews,
-        windows=windows,
-    )
 
 
 def _assumed(planned: Planned, campaign: Campaign, spares: int) -> tuple[str, ...]:

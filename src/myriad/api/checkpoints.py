@@ -17,7 +17,7 @@ from myriad.estimate.goodput.expected import Gang, expected
 from myriad.estimate.goodput.interruptions import Interruption
 from myriad.estimate.goodput.intervals import daly_s, young_s
 from myriad.estimate.goodput.lost import CheckpointTimes
-from myriad.sim.campaign import Level
+from myriad.sim.campaign import Campaign, Level, Windows
 from myriad.spec.campaign_result import CheckpointLine
 from myriad.spec.cluster import Cluster
 from myriad.spec.recovery import Recovery, Storage
@@ -36,12 +36,26 @@ class Protected:
     assumed: tuple[str, ...]
     """What was left open, and what was taken."""
 
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """As a simulated campaign takes them."""
-        return tuple(
-            Level(one.to, float(one.interval_s), float(one.blocking_s), float(one.write_s), one.read_s)
-            for one in self.gang.levels
+    def campaign(self, work_s: float, horizon_s: float, windows: Windows | None = None) -> Campaign:
+        """So much work of the job, to be simulated."""
+        gang = self.gang
+        return Campaign(
+            nodes=round(gang.nodes),
+            work_s=work_s,
+            horizon_s=horizon_s,
+            step_s=gang.step_s,
+            levels=tuple(
+                Level(one.to, float(one.interval_s), float(one.blocking_s), float(one.write_s), one.read_s)
+                for one in gang.levels
+            ),
+            mode=gang.mode,
+            restart_s=gang.restart_s,
+            swap_s=gang.swap_s,
+            replica_nodes=gang.replica_nodes,
+            replica_stall_s=gang.replica_stall_s,
+            heal_s=gang.heal_s,
+            repair_crews=gang.repair_crews,
+            windows=windows,
         )
 
 

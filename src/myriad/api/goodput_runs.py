@@ -11,7 +11,7 @@ from myriad.api.campaign_runs import runs_of
 from myriad.api.goodput_case import Case
 from myriad.engine import Local
 from myriad.errors import SpecError
-from myriad.sim.campaign import CATEGORIES, Campaign
+from myriad.sim.campaign import CATEGORIES
 from myriad.sim.campaign.chunks import Question
 from myriad.sim.campaign.statistics import spread_of
 from myriad.spec.goodput import SimulatedGoodput
@@ -51,21 +51,7 @@ def simulated(
         done += number
         progress(done, runs)
 
-    gang = case.gang
-    campaign = Campaign(
-        nodes=round(gang.nodes),
-        work_s=math.inf,
-        horizon_s=horizon_s,
-        step_s=gang.step_s,
-        levels=case.protected.levels,
-        mode=gang.mode,
-        restart_s=gang.restart_s,
-        swap_s=gang.swap_s,
-        replica_nodes=gang.replica_nodes,
-        replica_stall_s=gang.replica_stall_s,
-        heal_s=gang.heal_s,
-        repair_crews=gang.repair_crews,
-    )
+    campaign = case.protected.campaign(math.inf, horizon_s)
     (found,) = runs_of((Question(campaign, case.breakable),), 0, seed, runs, Local(), finished)
     shares = found.ledger_s / found.wall_s[:, None]
     return SimulatedGoodput(
