@@ -49,13 +49,14 @@ def make_room(cluster: Cluster, job: int) -> float:
     """
     rules, nodes = cluster.rules, cluster.nodes
     assert rules.victims is not None
-    oldest_s = cluster.now - rules.preempt_after_s
     expendable, later = [], math.inf
     for other in rules.victims(cluster, job):
-        if cluster.began_s[other] <= oldest_s:
+        # The very sum that is looked at again later: another one might be late by a rounding, over and over.
+        ready_s = cluster.began_s[other] + rules.preempt_after_s
+        if ready_s <= cluster.now:
             expendable.append(other)
         else:
-            later = min(later, cluster.began_s[other] + rules.preempt_after_s)
+            later = min(later, ready_s)
     if not expendable:
         return later
     ask, size = max(cluster.ask[job], 1), nodes.per_node
