@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+
+from benchmark_modules import benchmark
 
 CASES = 4
 
 
 @pytest.fixture(scope="module")
 def studies() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "closed_forms.py"
-    specification = importlib.util.spec_from_file_location("closed_forms", path)
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["closed_forms"] = module
-    specification.loader.exec_module(module)
-    return module
+    return benchmark("closed_forms")
 
 
 @pytest.mark.parametrize("name", ["wall time", "other interval", "k of n", "renewals", "alternating"])

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from benchmark_modules import benchmark
+
 
 @pytest.fixture(scope="module")
 def day() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "deepseek_day.py"
-    spec = importlib.util.spec_from_file_location("deepseek_day", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return benchmark("deepseek_day")
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from benchmark_modules import benchmark
 from myriad.sim.campaign.statistics import student_quantile
 
 CASES = 4
@@ -18,13 +16,7 @@ CASES = 4
 
 @pytest.fixture(scope="module")
 def forms() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "queue_forms.py"
-    specification = importlib.util.spec_from_file_location("queue_forms", path)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["queue_forms"] = module
-    specification.loader.exec_module(module)
+    module = benchmark("queue_forms")
     module.RUNS = 6  # type: ignore[attr-defined]
     return module
 
