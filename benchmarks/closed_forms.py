@@ -36,9 +36,9 @@ import numpy as np
 import numpy.typing as npt
 from queue_forms import QUEUES, Queue
 
+from myriad.estimate.confidence import two_sided
 from myriad.estimate.goodput.intervals import daly_s
 from myriad.sim.campaign import CATEGORIES, EVENT_KINDS, Campaign, CampaignRun, Level, run_campaign
-from myriad.sim.campaign.statistics import student_quantile
 from myriad.sim.failures import Breakable, Incidents, draw_incidents
 from myriad.spec.reliability import REFERENCE_AGE_S, Duration, FailureCause, Rate
 from myriad.units import DAY_S
@@ -271,7 +271,7 @@ def alternating(parameters: Random, seed: np.random.SeedSequence) -> Case:
     up, cycle = np.concatenate(up_s), np.concatenate(cycle_s)
     share = up.sum() / cycle.sum()
     error = np.std(up - share * cycle, ddof=1) / cycle.mean() / math.sqrt(len(cycle))
-    return Case(mttf_s / (mttf_s + mttr_s), float(share), student_quantile(0.975, len(cycle) - 1) * float(error))
+    return Case(mttf_s / (mttf_s + mttr_s), float(share), two_sided(len(cycle) - 1) * float(error))
 
 
 # -- what all share ---------------------------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ def alternating(parameters: Random, seed: np.random.SeedSequence) -> Case:
 
 def mean_case(exact: float, samples: Array) -> Case:
     error = float(np.std(samples, ddof=1)) / math.sqrt(len(samples))
-    return Case(exact, float(np.mean(samples)), student_quantile(0.975, len(samples) - 1) * error)
+    return Case(exact, float(np.mean(samples)), two_sided(len(samples) - 1) * error)
 
 
 def job_of(nodes: int, work_s: float, horizon_s: float, **changes: Any) -> Campaign:

@@ -17,6 +17,8 @@ from myriad.errors import SpecError, nearest
 HOUR_S: Final = 3600.0
 DAY_S: Final = 86400.0
 YEAR_S: Final = 365.25 * DAY_S
+THOUSAND_DAYS_S: Final = 1000.0 * DAY_S
+"""What published failures are counted by: 1,000 node-days, and those of other units."""
 GB: Final = 1e9
 KIB: Final = float(2**10)
 MIB: Final = float(2**20)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmark_modules import benchmark
-from myriad.sim.campaign.statistics import student_quantile
+from myriad.estimate.confidence import two_sided
 
 CASES = 4
 
@@ -36,7 +36,7 @@ def test_the_interval_of_simulated_queues_holds_the_formula(forms: ModuleType, n
         parameters, runs = one.spawn(2)
         exact, values = forms.QUEUES[name](np.random.default_rng(parameters), runs)
         error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-        misses.append((float(np.mean(values)) - exact) / (student_quantile(0.975, len(values) - 1) * error))
+        misses.append((float(np.mean(values)) - exact) / (two_sided(len(values) - 1) * error))
     # Two or more misses of four have a probability of 1.4 % with true 95 % intervals; the seed is fixed.
     assert sum(abs(miss) <= 1.0 for miss in misses) >= CASES - 1
     assert abs(np.mean(misses)) < 0.8

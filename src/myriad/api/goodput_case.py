@@ -25,7 +25,7 @@ from myriad.spec.job import Optimizer
 from myriad.spec.life import Life
 from myriad.spec.recovery import Checkpoint, Recovery, Restart, Storage
 from myriad.spec.reliability import Duration, FailureCause, Rate
-from myriad.units import DAY_S, format_bytes, format_seconds
+from myriad.units import DAY_S, THOUSAND_DAYS_S, format_bytes, format_seconds
 
 NODE: Final = 8
 """Accelerators of a node that nobody named."""
@@ -130,7 +130,7 @@ def rate_per_s(question: GoodputQuestion, nodes: int) -> float | None:
     if question.mtti is not None:
         return 1.0 / question.mtti
     if question.failures_per_1000_node_days is not None:
-        return question.failures_per_1000_node_days * nodes / (1000.0 * DAY_S)
+        return question.failures_per_1000_node_days * nodes / THOUSAND_DAYS_S
     if question.interruptions is not None and question.duration is not None:
         return question.interruptions / question.duration
     return None
@@ -224,7 +224,7 @@ def _breakable(question: GoodputQuestion, asked: _Machines, machines: _Machines,
     cause = FailureCause(
         component="unknown",
         unit="node",
-        rate=Rate(per_1000_unit_days=rate / asked.nodes * 1000.0 * DAY_S),
+        rate=Rate(per_1000_unit_days=rate / asked.nodes * THOUSAND_DAYS_S),
         detection=Duration(mean=detection_s(question)),
         diagnosis=Duration(mean=question.diagnosis or 0.0),
         repair=Duration(mean=_repair_s(question), law="exponential"),

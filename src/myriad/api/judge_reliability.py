@@ -13,12 +13,11 @@ from myriad import catalog
 from myriad.api.failures import breakable_of
 from myriad.api.goodput import goodput
 from myriad.errors import SpecError
-from myriad.sim.campaign.statistics import student_quantile
 from myriad.sim.failures import draw_incidents
 from myriad.spec.goodput import GoodputQuestion
 from myriad.spec.reliability import Duration, FailureCause, Rate, Reliability
 from myriad.spec.reliability_validation import ReliabilityValidation
-from myriad.units import DAY_S
+from myriad.units import DAY_S, THOUSAND_DAYS_S
 from myriad.validate.reliability import Goodput, Predictors, validate_published
 from myriad.validate.reliability_rows import PublishedCluster, read_published, shipped_reliability
 
@@ -43,7 +42,6 @@ def validate_reliability(
     predict = Predictors(
         counts=lambda cluster: _counts(cluster, runs, seed),
         draw=lru_cache(maxsize=None)(lambda rate, nodes: _draw(rate, nodes, seed)),
-        student=lambda freedom: student_quantile(0.975, freedom),
         goodput=lambda question: _goodput(question, runs, seed),
     )
     return validate_published(published, predict, runs, seed, progress)
@@ -67,7 +65,7 @@ def _draw(per_1000_node_days: float, nodes: int, seed: int) -> tuple[int, float]
     """Failures of one cause until about `EVENTS` are expected."""
     cause = FailureCause(component="host", rate=Rate(per_1000_unit_days=per_1000_node_days), detection=_AT_ONCE)
     alone = Reliability(name="one cause", causes={"node": cause})
-    seconds = EVENTS * 1000.0 * DAY_S / (per_1000_node_days * nodes)
+    seconds = EVENTS * THOUSAND_DAYS_S / (per_1000_node_days * nodes)
     breakable = breakable_of(alone, catalog.node(NODE), nodes)
     incidents = draw_incidents(breakable, seconds, np.random.SeedSequence(seed, spawn_key=(nodes,)))
     return len(incidents), seconds

@@ -15,7 +15,7 @@ from myriad.calibrate.step_log import read_steps
 from myriad.spec.reliability import FailureCause
 from myriad.spec.reliability_fit import ReliabilityFit
 from myriad.spec.reliability_shown import ShownCause, ShownReliability
-from myriad.units import DAY_S
+from myriad.units import THOUSAND_DAYS_S
 
 USUAL_DETECTION_S = 600.0
 """The default timeout of NCCL's watchdog: what finds a failure where nothing else does."""
@@ -57,7 +57,7 @@ def show_reliability(name: str, cluster: str) -> ShownReliability:
     node, number = catalog.counted_node(cluster)
     nodes = number // node.num_accelerators
     met = interruptions_of(breakable_of(profile, node, nodes), nodes)
-    causes = [_shown(profile.causes[one.name], one.name, one.stops_per_s / nodes * 1000.0 * DAY_S) for one in met]
+    causes = [_shown(profile.causes[one.name], one.name, one.stops_per_s / nodes * THOUSAND_DAYS_S) for one in met]
     sizes = [size for size in JOB_SIZES if size % node.num_accelerators == 0]
     rates = {
         size: sum(one.stops_per_s for one in interruptions_of(breakable_of(profile, node, count), count))

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from myriad.estimate.confidence import two_sided
 from myriad.estimate.poisson import gamma_quantile
-from myriad.sim.campaign.statistics import student_quantile
 from myriad.spec.reliability_fit import DurationFit, Interval
 
 LEAST_FOR_LAW: Final = 8
@@ -35,7 +35,7 @@ def fit_duration(values_s: npt.NDArray[np.float64]) -> DurationFit | None:
         lognormal = len(values) * math.log(2.0 * math.pi * float(logs.var())) + len(values) + 2.0 * logs.sum() + 4.0
         if lognormal < 2.0 * len(values) * (math.log(mean) + 1.0) + 2.0:
             error = math.sqrt(spread / len(values) + spread**2 / (2.0 * (len(values) - 1)))
-            middle, half = centre + spread / 2.0, student_quantile(0.975, len(values) - 1) * error
+            middle, half = centre + spread / 2.0, two_sided(len(values) - 1) * error
             mean_s = Interval(value=math.exp(middle), low=math.exp(middle - half), high=math.exp(middle + half))
             return _fit(values, "lognormal", mean_s, math.sqrt(math.expm1(spread)))
     total, number = float(values.sum()), float(len(values))

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from myriad.estimate.poisson import mean_interval
 from myriad.spec.reliability import REFERENCE_AGE_S
 from myriad.spec.reliability_fit import Interval
-from myriad.units import DAY_S
+from myriad.units import THOUSAND_DAYS_S
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -121,12 +121,12 @@ def _constant(service: Service, followers: float) -> Interval:
     spread = 2.0 * followers - 1.0
     events = failures * followers
     low, high = (end * spread for end in mean_interval(events / spread))
-    scale = 1000.0 * DAY_S / lived_s
+    scale = THOUSAND_DAYS_S / lived_s
     return Interval(value=events * scale, low=low * scale, high=high * scale)
 
 
 def _per_1000_days(rate: Interval, followers: float) -> Interval:
-    scale = 1000.0 * DAY_S * followers
+    scale = THOUSAND_DAYS_S * followers
     return Interval(value=rate.value * scale, low=rate.low * scale, high=rate.high * scale)
 
 

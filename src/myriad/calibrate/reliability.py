@@ -17,7 +17,7 @@ from myriad.calibrate.step_log import StepLog, fit_steps
 from myriad.estimate.poisson import mean_interval
 from myriad.spec.reliability import Effect
 from myriad.spec.reliability_fit import CauseFit, Interval, ReliabilityFit
-from myriad.units import DAY_S
+from myriad.units import DAY_S, THOUSAND_DAYS_S
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -98,13 +98,13 @@ def _whole_rate(log: IncidentLog, bursts: list[Bursts], cluster: LoggedCluster) 
     """Of all causes; counts in bursts vary more than a Poisson count, each cause by its own."""
     counts = np.bincount(log.cause, minlength=len(log.causes))
     spread = float(np.sum(counts * (2.0 * np.array([one.size for one in bursts]) - 1.0)) / len(log))
-    scale = 1000.0 * DAY_S / (cluster.num_nodes * log.window_s)
+    scale = THOUSAND_DAYS_S / (cluster.num_nodes * log.window_s)
     low, high = mean_interval(len(log) / spread)
     return Interval(value=len(log) * scale, low=low * spread * scale, high=high * spread * scale)
 
 
 def _mttf(per_1000_node_days: Interval, nodes: int) -> Interval:
-    each = 1000.0 * DAY_S / nodes
+    each = THOUSAND_DAYS_S / nodes
     return Interval(
         value=each / per_1000_node_days.value, low=each / per_1000_node_days.high, high=each / per_1000_node_days.low
     )

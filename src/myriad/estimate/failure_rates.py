@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from myriad.spec.reliability import REFERENCE_AGE_S
-from myriad.units import DAY_S
+from myriad.units import THOUSAND_DAYS_S
 
 Floats = float | npt.NDArray[np.float64]
 Result = npt.NDArray[np.float64]
@@ -21,7 +21,7 @@ def rate_per_s(per_1000_unit_days: Floats) -> Result:
     >>> float(rate_per_s(1000.0) * 86400)
     1.0
     """
-    return np.asarray(per_1000_unit_days, dtype=float) / (1000.0 * DAY_S)
+    return np.asarray(per_1000_unit_days, dtype=float) / THOUSAND_DAYS_S
 
 
 def cumulative_hazard(age_s: Floats, per_1000_unit_days: Floats, shape: Floats = 1.0) -> Result:

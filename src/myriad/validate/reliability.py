@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from myriad.estimate.confidence import two_sided
 from myriad.estimate.poisson import count_range, mean_interval
 from myriad.spec.reliability_validation import Claim, Part, PartJudgement, ReliabilityRow, ReliabilityValidation
-from myriad.units import DAY_S
+from myriad.units import THOUSAND_DAYS_S
 from myriad.validate.reliability_rows import (
     EveryStep,
     PublishedCluster,
@@ -65,8 +66,6 @@ class Predictors:
     """Cause of the cluster's profile -> simulated mean count in its days."""
     draw: Callable[[float, int], tuple[int, float]]
     """Failures per 1,000 node-days and nodes -> events drawn, and in how many seconds."""
-    student: Callable[[int], float]
-    """Degrees of freedom -> 97.5 % point of Student's law."""
     goodput: Callable[[Mapping[str, Any]], Goodput]
     """Keys of a question about goodput -> what it leads to."""
 
@@ -109,7 +108,7 @@ def _makers(published: Sequence[PublishedReliability], predict: Predictors) -> I
         for cluster in file.clusters:
             if cluster.profile is not None:
                 yield partial(_by_cause, cluster, source, predict)
-            yield partial(_left_out, cluster, source, clusters, predict)
+            yield partial(_left_out, cluster, source, clusters)
         yield from (partial(_mttf, row, source, predict) for row in file.mttf)
         yield from (partial(_run, run, source, predict) for run in file.runs)
         yield from (partial(_overhead, row, source) for row in file.overheads)
@@ -134,9 +133,7 @@ def _by_cause(cluster: PublishedCluster, source: str, predict: Predictors) -> It
         )  # fmt: skip
 
 
-def _left_out(
-    cluster: PublishedCluster, source: str, clusters: Sequence[PublishedCluster], predict: Predictors
-) -> Iterator[ReliabilityRow]:
+def _left_out(cluster: PublishedCluster, source: str, clusters: Sequence[PublishedCluster]) -> Iterator[ReliabilityRow]:
     """The rate by the geometric mean of the other clusters that count alike, judged by their 95 % prediction interval.
 
     exp(mean +- t sd sqrt(1 + 1/n)) of the logarithms of n rates, t Student's with n - 1 degrees
@@ -147,7 +144,7 @@ def _left_out(
     if len(others) < LEAST_OTHERS:
         return
     predicted = math.exp(float(others.mean()))
-    within = predict.student(len(others) - 1) * float(others.std(ddof=1)) * math.sqrt(1.0 + 1.0 / len(others))
+    within = two_sided(len(others) - 1) * float(others.std(ddof=1)) * math.sqrt(1.0 + 1.0 / len(others))
     low, high = predicted * math.exp(-within), predicted * math.exp(within)
     note = f"{len(others)} other clusters"
     if cluster.events is not None and cluster.days is not None:
@@ -188,7 +185,7 @@ def _law(accelerators: int, predict: Predictors) -> Iterator[ReliabilityRow]:
 
 def mttf_s(per_1000_node_days: float, accelerators: int) -> float:
     """1 / (nodes * rate), in seconds."""
-    return 1000.0 * DAY_S / (per_1000_node_days * -(-accelerators // NODE))
+    return THOUSAND_DAYS_S / (per_1000_node_days * -(-accelerators // NODE))
 
 
 def _drawn(per_1000_node_days: float, accelerators: int, predict: Predictors) -> tuple[float, float, float]:

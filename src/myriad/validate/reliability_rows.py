@@ -13,7 +13,7 @@ from myriad.catalog.reading import problem_text
 from myriad.spec.base import Count, Fraction, Seconds, Spec
 from myriad.spec.goodput import GoodputQuestion
 from myriad.spec.reliability_validation import Claim
-from myriad.units import DAY_S
+from myriad.units import THOUSAND_DAYS_S
 
 Counts = Literal["infrastructure", "all"]
 """What interruptions a source counts: failures of machines, network and the software that runs them; or all that ends
@@ -73,7 +73,7 @@ class PublishedCluster(Spec):
         if self.per_1000_node_days is not None:
             return self.per_1000_node_days
         if self.mttf is not None:
-            return 1000.0 * DAY_S / (self.mttf * self.nodes)
+            return THOUSAND_DAYS_S / (self.mttf * self.nodes)
         assert self.interruptions is not None
         assert self.days is not None
         return 1000.0 * self.interruptions / (self.nodes * self.days)

@@ -14,7 +14,6 @@ HEAD = "schema: 1\nsource: {title: a log, read_on: 2026-11}\n"
 PREDICT = Predictors(
     counts=lambda cluster: {"gpu": 100.0, "nic": 1.0},
     draw=lambda rate, nodes: (100, 100 * 1000 * 86400.0 / (rate * nodes)),
-    student=lambda freedom: 2.0 + 1.0 / freedom,
     goodput=lambda question: Goodput(0.95, 0.94, 0.93, 0.96, ("a guess",)),
 )
 

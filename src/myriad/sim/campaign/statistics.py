@@ -5,55 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from statistics import NormalDist
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from myriad.estimate.confidence import CONFIDENCE, half_width
 from myriad.spec.campaign_result import Share, Spread
 
 FloatArray = npt.NDArray[np.float64]
-
-CONFIDENCE: Final = 0.95
-
-
-def student_quantile(probability: float, freedom: int) -> float:
-    """Quantile of Student's t with so many degrees of freedom, for probabilities from 0.5 to below 1.
-
-    Found by halving on the distribution function in its closed form for whole degrees of freedom (Abramowitz and
-    Stegun 26.7.3 and 26.7.4); beyond 200 by the expansion around the normal quantile (26.7.5), which is off by less
-    than 1e-7 there.
-
-    >>> round(student_quantile(0.975, 1), 3), round(student_quantile(0.975, 10), 4)
-    (12.706, 2.2281)
-    """
-    if freedom > 200:
-        z = NormalDist().inv_cdf(probability)
-        first = (z**3 + z) / 4.0
-        second = (5.0 * z**5 + 16.0 * z**3 + 3.0 * z) / 96.0
-        third = (3.0 * z**7 + 19.0 * z**5 + 17.0 * z**3 - 15.0 * z) / 384.0
-        return z + first / freedom + second / freedom**2 + third / freedom**3
-    low, high = 0.0, 1.0
-    while _student_within(high, freedom) < 2.0 * probability - 1.0:
-        high *= 2.0
-    for _ in range(80):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if _student_within(middle, freedom) < 2.0 * probability - 1.0 else (low, middle)
-    return 0.5 * (low + high)
-
-
-def _student_within(t: float, freedom: int) -> float:
-    """Probability that Student's t lies between -t and t."""
-    angle = math.atan(t / math.sqrt(freedom))
-    cosine, sine = math.cos(angle), math.sin(angle)
-    term = 1.0 if freedom % 2 == 0 else cosine
-    total = term if freedom > 1 else 0.0
-    for k in range(2 + freedom % 2, freedom - 1, 2):
-        term *= cosine * cosine * (k - 1) / k
-        total += term
-    if freedom % 2 == 0:
-        return sine * total
-    return 2.0 / math.pi * (angle + sine * total)
 
 
 def spread_of(values: FloatArray) -> Spread:
@@ -63,9 +22,7 @@ def spread_of(values: FloatArray) -> Spread:
     >>> one.mean, round(one.low, 2), round(one.high, 2), one.p50
     (2.0, -0.48, 4.48, 2.0)
     """
-    mean, number = float(values.mean()), len(values)
-    error = float(values.std(ddof=1)) / math.sqrt(number)
-    half = student_quantile(0.5 + CONFIDENCE / 2.0, number - 1) * error
+    mean, half = float(values.mean()), half_width(values)
     p10, p50, p90 = (float(value) for value in np.quantile(values, (0.1, 0.5, 0.9)))
     return Spread(mean=mean, low=mean - half, high=mean + half, p10=p10, p50=p50, p90=p90)
 

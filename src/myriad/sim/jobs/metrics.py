@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from myriad.sim.campaign.statistics import CONFIDENCE, student_quantile
+from myriad.estimate.confidence import half_width
 from myriad.sim.jobs.described import OUTCOMES, STATES, FloatArray, JobRuns, Machines, Submissions
 from myriad.spec.jobs import Policy
 from myriad.spec.jobs_result import WAITS_S, Figure, Over, PolicyResult, SizeLine, Waiting
@@ -215,6 +215,6 @@ def _figure(values: list[float], whole: list[float]) -> Figure:
     some = [value for value in values if math.isfinite(value)]
     if len(some) < 2:
         return Figure(mean=mean, low=None, high=None)
-    half = student_quantile(0.5 + CONFIDENCE / 2.0, len(some) - 1) * float(np.std(some, ddof=1)) / math.sqrt(len(some))
+    half = half_width(np.array(some))
     # Nothing here can be negative, however few and uneven the runs are.
     return Figure(mean=mean, low=max(mean - half, 0.0), high=mean + half)
