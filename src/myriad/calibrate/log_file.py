@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from myriad.errors import SpecError, nearest, unknown_name
+from myriad.errors import SpecError
 from myriad.units import parse_quantity
+from myriad.validate.csv_rows import header_names
 
 MOST_BYTES: Final = 1_000_000_000
 Cell = Callable[[str], Any]
@@ -46,8 +47,7 @@ def read_columns(
     """
     reader = csv.reader(_lines(path), strict=True)
     try:
-        names = [name.strip() for name in next(reader, [])]
-        _check_header(path, names, cells, required)
+        names = header_names(next(reader, []), cells, required, str(path))
         for row in reader:
             if any(cell.strip() for cell in row):
                 yield reader.line_num, _row(f"{path}:{reader.line_num}", names, row, cells, required)
@@ -67,21 +67,6 @@ def _lines(path: Path) -> Iterator[str]:
         raise SpecError(f"{path}: cannot be read: {(error.strerror or 'unknown reason').lower()}") from None
     except UnicodeDecodeError:
         raise SpecError(f"{path}: is not UTF-8 text") from None
-
-
-def _check_header(path: Path, names: list[str], cells: Mapping[str, Any], required: Sequence[str]) -> None:
-    if not any(names):
-        raise SpecError(f"{path}:1: the file is empty; expected a header line with {', '.join(required)}, ...")
-    for name in names:
-        if name and names.count(name) > 1:
-            raise SpecError(f"{path}:1: the column {name!r} stands twice")
-        missing = [column for column in cells if column not in names]
-        # Further columns of one's own are fine, but one that is almost a known name is a slip.
-        if name not in cells and nearest(name, missing):
-            raise SpecError(f"{path}:1: {unknown_name('column', name, missing)}")
-    for name in required:
-        if name not in names:
-            raise SpecError(f"{path}:1: the column {name!r} is missing; needed are: {', '.join(required)}")
 
 
 def _row(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -72,6 +72,28 @@ NUMBER: Final = Reader(positive(1.0), "a number above 0")
 QUALITY: Final = Reader(one_of(QUALITIES), "one of " + ", ".join(QUALITIES))
 
 
+def header_names(fields: Sequence[str], columns: Collection[str], required: Sequence[str], where: str) -> list[str]:
+    """The columns that a header names; `where` names the file.
+
+    Raises SpecError for an empty one, a name that stands twice or is almost a known one, and a missing column.
+    """
+    names = [field.strip() for field in fields]
+    if not any(names):
+        raise SpecError(f"{where}: the file is empty; expected a header line with {', '.join(required)}, ...")
+    for name in names:
+        if name and names.count(name) > 1:
+            raise SpecError(f"{where}:1: the column {name!r} stands twice")
+        missing = [column for column in columns if column not in names]
+        # Further columns of the user's own are fine, but one that is almost a known name is a slip.
+        if name not in columns and nearest(name, missing):
+            raise SpecError(f"{where}:1: {unknown_name('column', name, missing)}")
+    for name in required:
+        if name not in names:
+            near = nearest(name, [other for other in names if other not in columns])
+            raise SpecError(f"{where}:1: the column {name!r} is missing{near}; needed are: {', '.join(required)}")
+    return names
+
+
 @dataclass(frozen=True)
 class Table(Generic[Row]):
     """The columns of one kind of measurement, and the rows that they fill."""
@@ -113,34 +135,12 @@ class Table(Generic[Row]):
     def _lines(self, text: str, where: str) -> Iterator[tuple[int, Row]]:
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         try:
-            fields = next(reader, None)
-            if not fields or not any(f.strip() for f in fields):
-                needed = ", ".join(self.required)
-                raise SpecError(f"{where}: the file is empty; expected a header line with {needed}, ...")
-            names = self._header(fields, where)
+            names = header_names(next(reader, []), self.columns, self.required, where)
             for cells in reader:
                 if any(c.strip() for c in cells):
                     yield reader.line_num, self._row(names, cells, f"{where}:{reader.line_num}")
         except csv.Error as error:
             raise SpecError(f"{where}:{reader.line_num}: not a CSV file ({error})") from None
-
-    def _header(self, fields: list[str], where: str) -> list[str]:
-        names = [f.strip() for f in fields]
-        for name in names:
-            if name and names.count(name) > 1:
-                raise SpecError(f"{where}:1: the column {name!r} stands twice")
-            missing = [c for c in self.columns if c not in names]
-            hint = nearest(name, missing) if name not in self.columns else ""
-            # Further columns of the user's own are fine, but one that is almost a known name is a slip.
-            if hint:
-                raise SpecError(f"{where}:1: {unknown_name('column', name, missing)}")
-        for name in self.required:
-            if name not in names:
-                near = nearest(name, [n for n in names if n not in self.columns])
-                raise SpecError(
-                    f"{where}:1: the column {name!r} is missing{near}; needed are: {', '.join(self.required)}"
-                )
-        return names
 
     def _row(self, names: list[str], cells: list[str], where: str) -> Row:
         if len(cells) != len(names):
