@@ -73,7 +73,8 @@ def campaign(incidents: int = 400, name: str = "flagship-1t", money: bool = True
             band_share=0.8, low_step_s=6.4, high_step_s=10.1, in_time=0.61,
             finish_quantiles_s=(*((70 + 0.6 * percent) * DAY_S for percent in range(1, 99)), None),
         ), ettr=spread(0.874, 0.002),
-        expected_ettr=0.881, ledger_s={name: spread(share * wall_s) for name, share in LEDGER_SHARES.items()},
+        expected_ettr=0.881, expected_range=(0.71, 0.95),
+        ledger_s={name: spread(share * wall_s) for name, share in LEDGER_SHARES.items()},
         mean_time_to_interruption_s=mtti_s,
         causes=tuple(
             CauseLine(name=cause, component=component, interruptions=spread(share * incidents, 0.05),
@@ -106,7 +107,7 @@ def unfinished() -> CampaignResult:
         "finished": Share(value=0.0, low=0.0, high=0.019), "finish_quantiles_s": (None,) * 99, "deadline_s": None,
         "in_time": None, "wall_s": spread(whole.horizon_s, 0.0), "mean_time_to_interruption_s": None, "causes": (),
         "ledger_s": nothing | {"productive": spread(whole.horizon_s, 0.0)}, "improvements": (), "life": (),
-        "life_ledger_s": {}, "expected_ettr": None, "assumed": (),
+        "life_ledger_s": {}, "expected_ettr": None, "expected_range": None, "assumed": (),
     })  # fmt: skip
 
 

@@ -63,6 +63,7 @@ def result_of(
         doubted=_doubted(planned, runs),
         ettr=spread_of(runs.ledger_s[:, CATEGORIES.index("productive")] / runs.wall_s),
         expected_ettr=planned.expected_ettr,
+        expected_range=planned.expected_range,
         ledger_s={name: spread_of(runs.ledger_s[:, column]) for column, name in enumerate(CATEGORIES)},
         mean_time_to_interruption_s=_between_s(runs, planned),
         causes=tuple(sorted(lines, key=lambda line: -line.wall_s.mean)),

@@ -10,7 +10,7 @@ from typing import Final
 from myriad import catalog
 from myriad.api.clusters import cluster_of
 from myriad.api.expected_goodput import JobGoodput, goodput_of_job
-from myriad.api.failures import breakable_of, reliability_of, windows_of
+from myriad.api.failures import breakable_of_job, reliability_of, windows_of
 from myriad.api.named import at_key, models_of
 from myriad.api.plan import trained_model
 from myriad.api.spending import spending_on
@@ -23,6 +23,7 @@ from myriad.spec.cluster import Cluster, Node
 from myriad.spec.layout import Layout
 from myriad.spec.model import Model
 from myriad.spec.recovery import Recovery
+from myriad.spec.reliability import Reliability
 from myriad.spec.result import Band, JobOnPool, Plan
 from myriad.spec.system import Pool, System, TrainingJob
 from myriad.units import DAY_S, YEAR_S, format_seconds
@@ -86,6 +87,8 @@ class PlannedCampaign:
     reliability: str
     checkpoints: tuple[CheckpointLine, ...]
     expected_ettr: float
+    expected_range: tuple[float, float] | None
+    """With every rate at either end of its published range; `None` where the profile gives no ranges."""
     usd_per_day: float | None
     usd_per_node_day: float | None
     assumed: tuple[str, ...]
@@ -156,7 +159,7 @@ def _ready(
     with at_key(f"pools.{planned.pool_name}.reliability"):
         profile = reliability_of(pool.reliability)
     with at_key(f"pools.{planned.pool_name}.life"):
-        breakable = _breakable(planned, spares)
+        breakable = breakable_of_job(profile, pool, planned.node, planned.nodes + spares)
     expected = _expected(planned, breakable, planned.job.recovery)
     if horizon_s is None:
         horizon_s = HORIZON * planned.steps * planned.step_s / max(expected.ettr, 0.1) + HORIZON_MORE_S
@@ -172,19 +175,22 @@ def _ready(
         reliability=profile.name,
         checkpoints=expected.protected.lines,
         expected_ettr=expected.ettr,
+        expected_range=_range(planned, profile, breakable.num_nodes),
         usd_per_day=planned.usd_per_day(planned.layout.world_size, rates),
         usd_per_node_day=planned.usd_per_day(planned.node.num_accelerators, rates),
         assumed=(*_assumed(planned, campaign, spares), *expected.protected.assumed),
     )
 
 
-def _breakable(planned: Planned, spares: int) -> Breakable:
-    """The job's nodes and its spares. Accelerators that join the pool later are not for this job."""
-    pool = planned.pool
-    assert pool.reliability is not None
-    fabric = catalog.fabric(pool.fabric) if isinstance(pool.fabric, str) else pool.fabric
-    life = pool.life.model_copy(update={"growth": ()})
-    return breakable_of(pool.reliability, planned.node, planned.nodes + spares, life, fabric)
+def _range(planned: Planned, profile: Reliability, nodes: int) -> tuple[float, float] | None:
+    ends = [profile.at("high"), profile.at("low")]
+    if ends == [profile, profile]:
+        return None
+    low, high = (
+        _expected(planned, breakable_of_job(end, planned.pool, planned.node, nodes), planned.job.recovery).ettr
+        for end in ends
+    )
+    return low, high
 
 
 def _expected(planned: Planned, breakable: Breakable, recovery: Recovery) -> JobGoodput:

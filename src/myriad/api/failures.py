@@ -15,6 +15,7 @@ from myriad.spec.cluster import Node
 from myriad.spec.fabric import Fabric, FatTree
 from myriad.spec.life import Life, Maintenance, PowerCap
 from myriad.spec.reliability import Reliability
+from myriad.spec.system import Pool
 
 NEW = Life()
 
@@ -61,6 +62,12 @@ def breakable_of(
         joined_s=joined_s,
         age_s=age_s,
     )
+
+
+def breakable_of_job(reliability: str | Reliability, pool: Pool, node: Node, num_nodes: int) -> Breakable:
+    """So many nodes of a pool, those of a job and its spares: what joins the pool later is not for this job."""
+    fabric = catalog.fabric(pool.fabric) if isinstance(pool.fabric, str) else pool.fabric
+    return breakable_of(reliability, node, num_nodes, pool.life.model_copy(update={"growth": ()}), fabric)
 
 
 def _network(profile: Reliability, node: Node, num_nodes: int, fabric: Fabric | None) -> tuple[int, float, int]:

@@ -260,10 +260,10 @@ class _Planner:
 
     def _step_limit_s(self, job: TrainingJob, pool_name: str, accelerators: int) -> float | None:
         """How long a step may take for the job to end by its deadline, with what it keeps on all of them."""
-        if job.tokens is None or job.deadline is None:
+        if job.steps is None or job.deadline is None:
             return None
         kept = self.goodputs.kept(job, pool_name, accelerators)
-        return job.deadline * kept.share * job.global_batch * job.seq_len / job.tokens
+        return job.deadline * kept.share / job.steps
 
     def _judged(self, job: TrainingJob, pool_name: str, estimate: TrainingEstimate) -> JobOnPool:
         """Days, energy and money of an estimate under the pool's terms."""
@@ -318,9 +318,7 @@ def _timeline(job: str, setting: Setting, layout: Layout) -> StepTimeline | None
 
 def _seconds(job: TrainingJob, step_s: float, kept: Kept) -> float | None:
     """Wall time of the whole job: steps, over the goodput."""
-    if job.tokens is None:
-        return None
-    return job.tokens / (float(job.global_batch) * job.seq_len) * step_s / kept.share
+    return None if job.steps is None else job.steps * step_s / kept.share
 
 
 def _caveats(best: JobOnPool | None, model: Model) -> tuple[str, ...]:

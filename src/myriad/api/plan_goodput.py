@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from myriad import catalog
 from myriad.api.expected_goodput import goodput_of_job
-from myriad.api.failures import breakable_of
+from myriad.api.failures import breakable_of_job
 from myriad.api.named import at_key
 from myriad.errors import InfeasibleError
 from myriad.spec.cluster import Cluster
@@ -71,10 +71,8 @@ class Goodputs:
         if key not in self._known:
             node = catalog.node_of(pool)
             nodes = math.ceil(accelerators / node.num_accelerators) + pool.spares // node.num_accelerators
-            fabric = catalog.fabric(pool.fabric) if isinstance(pool.fabric, str) else pool.fabric
-            life = pool.life.model_copy(update={"growth": ()})
             with at_key(f"pools.{pool_name}"):
-                breakable = breakable_of(pool.reliability, node, nodes, life, fabric)
+                breakable = breakable_of_job(pool.reliability, pool, node, nodes)
             self._known[key] = goodput_of_job(
                 job, self.models[job.model], pool, self.clusters[pool_name], node, laid_out, step_s, breakable,
                 _seconds(job, step_s),
@@ -84,6 +82,4 @@ class Goodputs:
 
 def _seconds(job: TrainingJob, step_s: float) -> float:
     """Productive time of the job; a year where it is not known."""
-    if job.tokens is None or not step_s:
-        return YEAR_S
-    return job.tokens / (float(job.global_batch) * job.seq_len) * step_s
+    return YEAR_S if job.steps is None or not step_s else job.steps * step_s

@@ -34,6 +34,9 @@ def campaign_words(result: CampaignResult, words: Language, numbers: Numbers) ->
     told = [finish_words(result, words, numbers), _ettr(result, words, numbers)]
     if result.expected_ettr is not None:
         told.append(words("campaign.closed", share=numbers.percent(result.expected_ettr)))
+    if result.expected_range is not None:
+        low, high = (numbers.percent(share) for share in result.expected_range)
+        told.append(words("campaign.range", low=low, high=high))
     if result.mean_time_to_interruption_s is None:
         told.append(words("campaign.undisturbed"))
     else:

@@ -136,6 +136,8 @@ class CampaignResult(Spec):
     """Productive over wall time."""
     expected_ettr: float | None
     """By the closed form, before any simulation."""
+    expected_range: tuple[float, float] | None = None
+    """The same with all rates at the worse and at the better end of their published ranges, where there are any."""
     ledger_s: dict[str, Spread]
     """By category; the means sum to that of `wall_s`."""
     mean_time_to_interruption_s: float | None

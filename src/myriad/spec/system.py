@@ -144,6 +144,11 @@ class TrainingJob(Spec):
     searched for the shortest step."""
     note: str = ""
 
+    @property
+    def steps(self) -> float | None:
+        """Optimizer steps until all tokens are trained on; `None` without tokens."""
+        return None if self.tokens is None else self.tokens / (float(self.global_batch) * self.seq_len)
+
     @model_validator(mode="after")
     def _mixes_are_searched(self) -> TrainingJob:
         for name, given in (("layout", self.layout), ("max_gpus", self.max_gpus)):

@@ -79,7 +79,7 @@ def header_names(fields: Sequence[str], columns: Collection[str], required: Sequ
     """
     names = [field.strip() for field in fields]
     if not any(names):
-        raise SpecError(f"{where}: the file is empty; expected a header line with {', '.join(required)}, ...")
+        raise SpecError(f"{where}:1: the file is empty; expected a header line with {', '.join(required)}, ...")
     for name in names:
         if name and names.count(name) > 1:
             raise SpecError(f"{where}:1: the column {name!r} stands twice")

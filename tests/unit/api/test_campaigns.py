@@ -58,6 +58,16 @@ def test_a_campaign_is_the_plans_work_on_its_nodes() -> None:
     assert one.usd_per_day == pytest.approx(64 * 24 * 2.0)
     assert one.usd_per_node_day == pytest.approx(8 * 24 * 2.0)
     assert 0.5 < one.expected_ettr < 1.0
+    assert one.expected_range is None
+
+
+def test_published_ranges_of_rates_give_a_range_of_goodput() -> None:
+    whole = yaml.safe_load(BREAKING)
+    whole["pools"]["lab"]["reliability"]["causes"]["gpu"]["rate"] |= {"low": 5, "high": 30}
+    (one,), _ = campaigns_of(System.model_validate(whole), plan())
+    assert one.expected_ettr == campaign().expected_ettr
+    assert one.expected_range is not None
+    assert 0.3 < one.expected_range[0] < one.expected_ettr < one.expected_range[1] < 1.0
 
 
 def test_jobs_without_what_a_simulation_needs_say_what() -> None:
