@@ -78,7 +78,7 @@ def columns(*layouts: Layout) -> LayoutTable:
 
 
 def cells(seq_len: int = 4096, **layout: object) -> Cells:
-    return cells_of(columns(Layout(**layout)), seq_len)
+    return cells_of(columns(Layout(**layout)), WORK.model_copy(update={"seq_len": seq_len}))
 
 
 def shop(**changes: object) -> Shop:

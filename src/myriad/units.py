@@ -178,6 +178,6 @@ def format_seconds(value: float) -> str:
     """
     for limit, factor, unit in ((1e-3, 1e-6, "µs"), (1.0, 1e-3, "ms"), (600.0, 1.0, "s"), (2 * HOUR_S, 60.0, "min"),
                                 (2 * DAY_S, HOUR_S, "h"), (math.inf, DAY_S, "days")):  # fmt: skip
-        if abs(value) < limit:
+        if float(f"{abs(value):.3g}") < limit:  # as it is shown: 999.7 ms are 1 s
             return f"{value / factor:.3g} {unit}"
     return f"{value:g} s"

@@ -117,4 +117,5 @@ def test_readable_text():
     assert format_bytes(2**30) == "1.0 GiB"
     assert format_seconds(0) == "0 µs"
     assert format_seconds(700) == "11.7 min"
+    assert [format_seconds(one) for one in (0.9994, 0.9997, 0.0009997, 599.9)] == ["999 ms", "1 s", "1 ms", "10 min"]
     assert format_seconds(math.inf) == "inf s"

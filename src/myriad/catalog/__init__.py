@@ -24,7 +24,7 @@ from myriad.catalog.entry import (
     search,
 )
 from myriad.catalog.fitted import device_fit, held_out, serving_fit, serving_held_out, training_fit
-from myriad.catalog.reading import located, read_spec
+from myriad.catalog.reading import keys_of, located, read_spec
 from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.base import Spec
@@ -65,6 +65,7 @@ __all__ = [
     "job_mix",
     "kernels",
     "kernels_entry",
+    "keys_of",
     "launched_releases",
     "link_parts",
     "load",

@@ -39,7 +39,8 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 FigureKind = Literal["datasheet", "measured", "published", "derived", "assumed", "fitted"]
 
 USER_CATALOG: Final = "MYRIAD_CATALOG"
-"""Environment variable: a folder laid out like the shipped data, whose entries add to it or replace it."""
+"""Environment variable: a folder laid out like the shipped data, whose entries add to it or replace it; or several,
+separated as in PATH, of which later ones replace entries of earlier ones."""
 
 FITTED_KINDS: Final[tuple[Kind, ...]] = ("stacks", "engines", "kernels")
 """Kinds whose figures are fitted to measured runs."""
@@ -219,9 +220,11 @@ def _folders() -> tuple[Path, ...]:
     extra = os.environ.get(USER_CATALOG)
     if not extra:
         return (shipped,)
-    if not Path(extra).is_dir():
-        raise SpecError(f"{USER_CATALOG}: {extra!r} is not a folder")
-    return (shipped, Path(extra))
+    folders = [Path(one) for one in extra.split(os.pathsep) if one]
+    for folder in folders:
+        if not folder.is_dir():
+            raise SpecError(f"{USER_CATALOG}: {str(folder)!r} is not a folder")
+    return (shipped, *folders)
 
 
 def _singular(kind: Kind) -> str:

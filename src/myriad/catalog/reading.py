@@ -39,6 +39,11 @@ def read_spec(path: Path | str, spec_class: type[SpecT]) -> SpecT:
     return validated(node, spec_class)
 
 
+def keys_of(path: Path | str) -> set[str]:
+    """The keys at the top of a YAML or JSON file, which tell what it describes. Raises SpecError if there are none."""
+    return set(read_mapping(path).plain())
+
+
 def located(path: Path, text: str) -> str:
     """An error that came up after reading, with the file and line of the key that its text begins with.
 
@@ -108,13 +113,16 @@ def _merge(base: Node, over: Node) -> Node:
 
 def _location(problem: ErrorDetails, data: Any) -> list[str | int]:
     """The keys of a problem that stand in the file; pydantic mixes in names of union members."""
-    here, keys = data, []
+    here, keys, in_member = data, [], False
     loc = [part for part in problem["loc"] if part != "[key]"]
     for i, part in enumerate(loc):
+        if isinstance(here, dict) and part == here.get("kind") and not in_member and i < len(loc) - 1:
+            in_member = True  # the name of the member, though a key may be called so too: `kind: hosts`
+            continue
         is_key = isinstance(here, dict) and part in here
         is_index = isinstance(here, list) and isinstance(part, int) and part < len(here)
         if is_key or is_index:
-            here = here[part]
+            here, in_member = here[part], False
             keys.append(part)
         elif i == len(loc) - 1 and problem["type"] == "missing":
             keys.append(part)
@@ -214,8 +222,9 @@ def _field_names(spec_class: type[BaseModel], loc: list[str | int]) -> list[str]
     """The keys allowed at a place, in the order of the descriptions."""
     types: list[Any] = [spec_class]
     for part in loc:
-        below: list[Any] = []
-        for t in types:
+        # A name that pydantic gives to a member of a union: its class or its `kind`.
+        below: list[Any] = [t for t in types if _is_called(t, part)] if len(types) > 1 else []
+        for t in [] if below else types:
             if isinstance(t, type) and issubclass(t, BaseModel):
                 if part in t.model_fields:
                     below += _members(t.model_fields[str(part)].annotation)
@@ -223,9 +232,7 @@ def _field_names(spec_class: type[BaseModel], loc: list[str | int]) -> list[str]
                 below += _members(get_args(t)[1])
             elif get_origin(t) in (list, tuple) and isinstance(part, int):
                 below += _members(get_args(t)[0])
-        if not below:  # a name that pydantic gives to a union member: its class or its `kind`
-            below = [t for t in types if _is_called(t, part)] or types
-        types = below
+        types = below or types
     models = [t for t in types if isinstance(t, type) and issubclass(t, BaseModel)]
     return list(dict.fromkeys(name for t in models for name in t.model_fields))
 

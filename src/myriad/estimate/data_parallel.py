@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from myriad.estimate.collectives import all_gather_s, all_reduce_s, reduce_scatter_s
+from myriad.estimate.kernels import eager_s
 from myriad.estimate.operations import Array
 from myriad.estimate.tiers import Placement, place
-from myriad.spec.calibration import Stack
+from myriad.spec.calibration import EagerPasses, Stack
 from myriad.spec.cluster import Link
 from myriad.spec.job import Optimizer
 from myriad.spec.layout import IntArray, LayoutTable
@@ -161,8 +162,9 @@ def optimizer_s(
     optimizer: Optimizer,
     memory_bytes_per_s: float,
     host_bytes_per_s: float | None,
+    eager: EagerPasses | None = None,
 ) -> Array:
-    """Time of the optimizer step on one rank, in seconds: states read and written once.
+    """Time of the optimizer step on one rank, in seconds: states read and written once, or as `eager` says.
 
     Offloaded states stay in host memory: gradients go down and weights come up over the host link; the
     update there is taken to keep up with the link.
@@ -170,11 +172,12 @@ def optimizer_s(
     sharded = sharded_parameters(layouts, dense_parameters, expert_parameters)
     own = np.where(layouts.zero == 0, dense_parameters + expert_parameters, sharded)
     states = 2 * (optimizer.master_bytes + optimizer.moment_bytes)
-    on_device = own * (optimizer.gradient_bytes + states + optimizer.weight_bytes) / memory_bytes_per_s
+    moved = own * (optimizer.gradient_bytes + states + optimizer.weight_bytes)
+    on_device = moved / memory_bytes_per_s if eager is None else eager_s(moved, eager.forward, memory_bytes_per_s)
     if host_bytes_per_s is None:
         return on_device
-    moved = own * (optimizer.gradient_bytes + optimizer.weight_bytes) / host_bytes_per_s
-    return np.where(layouts.offload_optimizer > 0, moved, on_device)
+    over_link = own * (optimizer.gradient_bytes + optimizer.weight_bytes) / host_bytes_per_s
+    return np.where(layouts.offload_optimizer > 0, over_link, on_device)
 
 
 def sharded_parameters(layouts: LayoutTable, dense: Array, expert: Array) -> Array:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from myriad.errors import MissingDataError, SpecError, unknown_name
 from myriad.spec.accelerator import Accelerator
-from myriad.spec.calibration import PRECISIONS, AttentionEfficiency, GemmEfficiency, Kernels, Precision
+from myriad.spec.calibration import (
+    PRECISIONS,
+    AttentionEfficiency,
+    Eager,
+    EagerPasses,
+    GemmEfficiency,
+    Kernels,
+    Precision,
+)
 
 T = TypeVar("T")
 E = TypeVar("E", GemmEfficiency, AttentionEfficiency)
@@ -37,6 +46,19 @@ OPERAND_BYTES: Final[dict[Precision, float]] = {
     "mxfp8": 1.0 + 1.0 / 32,
     "nvfp4": 0.5 + 1.0 / 16,
 }
+
+
+ACTIVATION_BYTES = 2.0
+"""Activations travel and rest in bf16 or fp16, but where products run in fp32, see `activation_bytes`."""
+
+
+def activation_bytes(precision: Precision) -> float:
+    """Bytes of one element of an activation: those of the operands of products, but never below 16 bits.
+
+    >>> activation_bytes("bf16"), activation_bytes("fp8"), activation_bytes("fp32")
+    (2.0, 2.0, 4.0)
+    """
+    return max(OPERAND_BYTES[precision], ACTIVATION_BYTES)
 
 
 #: Precision -> the one whose measured kernels it runs.
@@ -91,6 +113,8 @@ class Device:
     """Whether the efficiencies were fitted for this accelerator, or are the default ones."""
     weight_share: float = 1.0
     """Bytes of one element of a weight matrix over `operand_bytes`: below 1 where only weights are narrow."""
+    eager: Mapping[Eager, EagerPasses] = field(default_factory=dict)
+    """Element-wise work as software without fused kernels runs it, see `spec.calibration.Kernels.eager`."""
     heat_s: float = 0.0
     """Length of an operation run alone at which half of its heat shows; 0 in long runs, which are hot throughout."""
 
@@ -113,7 +137,13 @@ def device(accelerator: Accelerator, kernels: Kernels, precision: Precision, cal
         gemm=_scaled(_efficiency(kernels.gemm, own, "gemm", accelerator.name), matrix),
         grouped_gemm=_scaled(_efficiency(kernels.grouped_gemm, own, "grouped_gemm", accelerator.name), matrix),
         attention=_scaled(
-            _efficiency(kernels.attention, "bf16", "attention", accelerator.name), kernels.attention_training_share
+            _efficiency(
+                kernels.attention,
+                attention if attention in kernels.attention else "bf16",
+                "attention",
+                accelerator.name,
+            ),
+            kernels.attention_training_share,
         ),
         num_sms=accelerator.num_sms or 1,
         memory_bytes=accelerator.usable_memory_bytes or figure_of(accelerator, "memory_bytes"),
@@ -124,6 +154,7 @@ def device(accelerator: Accelerator, kernels: Kernels, precision: Precision, cal
         scan_share=kernels.scan_share / kernels.attention_training_share,
         sustained_fraction=kernels.sustained_fraction,
         calibrated=calibrated,
+        eager=kernels.eager,
     )
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from myriad.estimate.collectives import all_gather_s, all_reduce_s, all_to_all_s, reduce_scatter_s
 from myriad.estimate.device import OPERAND_BYTES
-from myriad.estimate.operations import ACTIVATION_BYTES, Array, Cells, expert_tokens
+from myriad.estimate.operations import Array, Cells, expert_tokens
 from myriad.estimate.tiers import Placement, domains, place
 from myriad.spec.calibration import Stack
 from myriad.spec.cluster import Link
@@ -62,7 +62,7 @@ def block_exchange(
     that has experts for it, and sums what comes back before it returns.
     """
     zero = np.zeros_like(cells.tp)
-    activation = ACTIVATION_BYTES * cells.tokens * model.hidden
+    activation = cells.activation_bytes * cells.tokens * model.hidden
     tp_place = place(cells.tp, np.ones_like(cells.tp), links)
     moe = block.feed_forward if isinstance(block.feed_forward, MixtureOfExperts) else None
     sharded_parts = (
@@ -73,7 +73,7 @@ def block_exchange(
     )
     # Inputs of 8-bit products are quantised before they are gathered, but not per row, which the two products of an
     # input cut differently; sums travel in bf16.
-    early = 1.0 if work.precision == "fp8-row" else min(OPERAND_BYTES[work.precision] / ACTIVATION_BYTES, 1.0)
+    early = 1.0 if work.precision == "fp8-row" else min(OPERAND_BYTES[work.precision] / cells.activation_bytes, 1.0)
     gathered = activation * early
     scattered = all_gather_s(gathered, tp_place) + reduce_scatter_s(activation, tp_place)
     reduced = all_reduce_s(activation, tp_place)
@@ -86,7 +86,7 @@ def block_exchange(
         ep_place = place(cells.ep, cells.etp, links)
         sent, far_share = dispatched_bytes(moe, model, cells, work, stack, ep_place)
         ep_one_way = 2 * all_to_all_s(sent, ep_place, far_share)
-        arrived = ACTIVATION_BYTES * expert_tokens(moe, cells, work) * float(moe.latent_dim or model.hidden)
+        arrived = cells.activation_bytes * expert_tokens(moe, cells, work) * float(moe.latent_dim or model.hidden)
         etp_place = place(cells.etp, np.ones_like(cells.etp), links)
         etp_one_way = all_gather_s(arrived, etp_place) + reduce_scatter_s(arrived, etp_place)
     return Exchange(
@@ -108,7 +108,7 @@ def dispatched_bytes(
     """
     width = float(moe.latent_dim or model.hidden)
     copies = cells.tokens / cells.sequence_shard * moe.top_k * work.expert_imbalance
-    sent = np.asarray(ACTIVATION_BYTES * copies * width)
+    sent = np.asarray(cells.activation_bytes * copies * width)
     if not stack.dispatch_once_per_domain:
         return sent, np.ones_like(sent)
     once_per_rank = distinct_share(moe, cells.ep)
@@ -152,7 +152,7 @@ def key_value_elements(block: Block, cells: Cells) -> Array:
 
 def key_value_bytes(block: Block, cells: Cells, work: TrainingWork) -> Array:
     """Keys and values of the whole sequence of one micro-batch on one tensor-parallel rank, in bytes."""
-    return np.asarray(ACTIVATION_BYTES * work.seq_len * cells.micro_batch * key_value_elements(block, cells))
+    return np.asarray(cells.activation_bytes * work.seq_len * cells.micro_batch * key_value_elements(block, cells))
 
 
 def _context(block: Block, cells: Cells, work: TrainingWork, links: tuple[Link, ...]) -> tuple[Array, Array]:
@@ -160,15 +160,21 @@ def _context(block: Block, cells: Cells, work: TrainingWork, links: tuple[Link, 
     per_token = key_value_elements(block, cells)
     if isinstance(block.mixer, (Mamba2, GatedDeltaNet)):
         # Scans switch from sequence to head shards and back: two all-to-alls each way.
-        turned = all_to_all_s(ACTIVATION_BYTES * cells.tokens * per_token, cp_place)
+        turned = all_to_all_s(cells.activation_bytes * cells.tokens * per_token, cp_place)
         return 2 * turned, 2 * turned
     whole = key_value_bytes(block, cells, work)
     gathered = all_gather_s(whole, cp_place)
     return gathered, gathered + reduce_scatter_s(whole, cp_place)
 
 
+def gathered_logits_s(model: Model, cells: Cells, links: tuple[Link, ...]) -> Array:
+    """Time of giving all logits to every rank of a tensor-parallel group, in seconds; its backward pass is a cut."""
+    tp_place = place(cells.tp, np.ones_like(cells.tp), links)
+    return all_gather_s(cells.activation_bytes * cells.tokens * model.vocab, tp_place)
+
+
 def vocabulary_exchange_s(model: Model, cells: Cells, links: tuple[Link, ...]) -> Array:
     """Tensor-parallel time of the embedding or of the head, forward and backward, in seconds."""
-    activation = ACTIVATION_BYTES * cells.tokens * model.hidden
+    activation = cells.activation_bytes * cells.tokens * model.hidden
     tp_place = place(cells.tp, np.ones_like(cells.tp), links)
     return all_gather_s(activation, tp_place) + reduce_scatter_s(activation, tp_place)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from myriad.estimate.kernels import memory_bound_s
-from myriad.estimate.shop import ACTIVATION_BYTES, Array, Cells, Operation, Shop
+from myriad.estimate.shop import Array, Cells, Operation, Shop
 from myriad.spec.job import TrainingWork
 from myriad.spec.model import DenseFeedForward, FeedForward, MixtureOfExperts
 
@@ -32,8 +32,9 @@ def _dense(
     return [
         shop.gemm(f"{name} up", module, cells.tokens, wide * inner, hidden),
         shop.stream(
-            f"{name} activation", module, (wide + 1) * ACTIVATION_BYTES * elements,
-            (2 * wide + 1) * ACTIVATION_BYTES * elements, kernels=1.0 + wide,
+            f"{name} activation", module, (wide + 1) * cells.activation_bytes * elements,
+            (2 * wide + 1) * cells.activation_bytes * elements, kernels=1.0 + wide,
+            eager="activation",
         ),
         shop.gemm(f"{name} down", module, cells.tokens, hidden, inner),
     ]  # fmt: skip
@@ -57,7 +58,7 @@ def _routing(moe: MixtureOfExperts, hidden: float, cells: Cells, shop: Shop) -> 
     router = shop.gemm("router", "moe", shard_tokens, float(moe.experts), hidden)
     return [
         replace(router, kernels=1.0, wrappers=0.0),
-        shop.stream("routing", "moe", scores, scores, kernels=10.0),
+        shop.stream("routing", "moe", scores, scores, kernels=10.0, eager="routing"),
     ]
 
 
@@ -82,7 +83,12 @@ def _experts(moe: MixtureOfExperts, hidden: float, cells: Cells, shop: Shop) -> 
     fused = _fuses_experts(moe, model_width, shop)
     found = [
         shop.stream(
-            "permute and combine", "moe", 6 * ACTIVATION_BYTES * copies, 6 * ACTIVATION_BYTES * copies, kernels=8.0
+            "permute and combine",
+            "moe",
+            6 * cells.activation_bytes * copies,
+            6 * cells.activation_bytes * copies,
+            kernels=8.0,
+            eager="permute",
         ),
         shop.grouped("expert up", groups, tokens, wide * inner, model_width, ready_gradient=fused),
         shop.grouped("expert down", groups, tokens, model_width, inner, ready=fused),
@@ -90,8 +96,9 @@ def _experts(moe: MixtureOfExperts, hidden: float, cells: Cells, shop: Shop) -> 
     if not fused:
         found.append(
             shop.stream(
-                "expert activation", "moe_act", (wide + 1) * ACTIVATION_BYTES * tokens * inner,
-                (2 * wide + 1) * ACTIVATION_BYTES * tokens * inner, kernels=1.0 + wide,
+                "expert activation", "moe_act", (wide + 1) * cells.activation_bytes * tokens * inner,
+                (2 * wide + 1) * cells.activation_bytes * tokens * inner, kernels=1.0 + wide,
+                eager="activation",
             )
         )  # fmt: skip
     if moe.bias:
@@ -101,6 +108,8 @@ def _experts(moe: MixtureOfExperts, hidden: float, cells: Cells, shop: Shop) -> 
         found.append(shop.gemm("latent up", "moe", shard_tokens, hidden, model_width))
     if moe.shared_width:
         found += _dense(moe.shared_width, moe.gated, "shared_experts", "shared expert", hidden, cells, shop)
+    if moe.shared_gate:
+        found.append(shop.gemm("shared expert gate", "shared_experts", shard_tokens, 1.0, hidden))
     if moe.dense_width:
         found += _dense(moe.dense_width, moe.gated, "mlp", "parallel ffn", hidden, cells, shop)
     return found
@@ -112,7 +121,7 @@ def _expert_bias(groups: Array, tokens: Array, up: Array, down: float, shop: Sho
     Megatron-Core weights the latter by the routing probabilities in fp32, expert by expert, joins the pieces
     and casts them: 28 bytes per element forward, 36 backward. The gradient of the former reads its input once.
     """
-    forward_bytes, backward_bytes = 28.0 * tokens * down, 36.0 * tokens * down + ACTIVATION_BYTES * tokens * up
+    forward_bytes, backward_bytes = 28.0 * tokens * down, 36.0 * tokens * down + shop.activation_bytes * tokens * up
     return Operation(
         "expert bias", "memory_bound", "moe",
         forward_s=memory_bound_s(forward_bytes, shop.device, kernels=2.0 + 2.0 * groups),

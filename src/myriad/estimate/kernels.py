@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float64]
 TILE_ROWS = 128.0
 """Rows and columns of C, or queries of one head, that one multiprocessor works on at a time."""
 RESULT_BYTES = 2.0
-"""Products are written in bf16 whatever their operands are."""
+"""Products are written in bf16 whatever their narrower operands are; those of fp32 in fp32."""
 QUERY_HEADS_PER_TILE = 64.0
 """Query heads of one KV head that fill a tile of the tensor cores."""
 
@@ -62,7 +62,9 @@ def grouped_gemm_s(
     cold: Array = 2.0 / rate * area * (k + fit.half_k)
     warm = np.ones_like(cold) if device.heat_s == 0.0 else cold / (cold + device.heat_s)
     compute = cold * (1.0 + fit.heat_loss * warm) / device.sustained_fraction + fit.step_s * k / (1.0 + k / fit.split_k)
-    moved = device.operand_bytes * k * (t + device.weight_share * g * n) + RESULT_BYTES * t * n
+    moved = (
+        device.operand_bytes * k * (t + device.weight_share * g * n) + max(RESULT_BYTES, device.operand_bytes) * t * n
+    )
     time: Array = np.hypot(compute, moved / (device.memory_bytes_per_s * fit.stream_share)) + device.launch_s
     return time
 
@@ -134,6 +136,21 @@ def decode_attention_s(
     items = fit.item_s * b * kv * tiles / device.num_sms
     chain = fit.step_s * s / (1.0 + s / fit.split_keys)
     time: Array = np.hypot(memory, chain) + items + fit.overhead_s
+    return time
+
+
+def eager_s(fused_bytes: npt.ArrayLike, passes: tuple[tuple[float, float], ...], memory_bytes_per_s: float) -> Array:
+    """Time of element-wise work of PyTorch without fused kernels, in seconds.
+
+    T = fused_bytes / bandwidth * passes(fused_bytes)
+
+    `passes` as in `spec.calibration.EagerPasses`: host and launches are in them. No bytes take no time.
+    """
+    sizes, ratios = np.array(passes).T
+    given = np.asarray(fused_bytes, float)
+    moved = np.maximum(given, sizes[0])
+    ratio = np.exp(np.interp(np.log(moved), np.log(sizes), np.log(ratios)))
+    time: Array = np.where(given > 0.0, moved * ratio / memory_bytes_per_s, 0.0)
     return time
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from myriad.estimate.device import Device
-from myriad.estimate.exchange import Exchange, block_exchange, vocabulary_exchange_s
+from myriad.estimate.device import Device, activation_bytes
+from myriad.estimate.exchange import Exchange, block_exchange, gathered_logits_s, vocabulary_exchange_s
 from myriad.estimate.memory import block_activation_bytes, block_input_bytes, logits_bytes
 from myriad.estimate.operations import (
     Array,
@@ -92,7 +92,7 @@ def cuts_of(layouts: LayoutTable) -> Distinct:
     return layouts.distinct("tp", "sp", "cp", "ep", "etp", "micro_batch", "recompute")
 
 
-def cells_of(layouts: LayoutTable, seq_len: int) -> Cells:
+def cells_of(layouts: LayoutTable, work: TrainingWork) -> Cells:
     """The cuts of the given layouts, one per layout."""
     tp, cp = layouts.tp.astype(float), layouts.cp.astype(float)
     micro_batch = layouts.micro_batch.astype(float)
@@ -103,8 +103,9 @@ def cells_of(layouts: LayoutTable, seq_len: int) -> Cells:
         ep=layouts.ep.astype(float),
         etp=layouts.etp.astype(float),
         micro_batch=micro_batch,
-        tokens=micro_batch * seq_len / cp,
+        tokens=micro_batch * work.seq_len / cp,
         sequence_shard=np.where(layouts.sp > 0, tp, 1.0),
+        activation_bytes=activation_bytes(work.precision),
     )
 
 
@@ -123,12 +124,12 @@ def model_costs(
     and norms of prediction depths are the head's; with `predicts_apart`, they make a last kind with the depths' block
     and embedding, `PREDICTION`. Logits and losses are the head's either way.
     """
-    cells = cells_of(layouts, work.seq_len)
+    cells = cells_of(layouts, work)
     shop = Shop(device, stack, work)
     recomputed = recomputed_modules(layouts.recompute)
     kinds = model.block_kinds()
     once = layouts.distinct("tp", "sp", "cp", "ep", "etp", "micro_batch")
-    few = cells_of(layouts.take(once.first), work.seq_len)
+    few = cells_of(layouts.take(once.first), work)
     blocks = []
     for kind in kinds:
         block = model.blocks[kind]
@@ -219,7 +220,7 @@ def _block_costs(
     every = {module: np.ones_like(cells.tp) for module in recomputed}
     whole = block_activation_bytes(block, model, cells, shop.work, stack, every, operand)
     counts = block_parameters(block, model)
-    replicated = counts.router + counts.norms + counts.latent
+    replicated = counts.router + counts.norms + counts.latent + counts.mixer_whole
     return Costs(
         parts_s=np.stack([parts[p] for p in INNER_PARTS]),
         hidden_s=np.stack([tp_hidden, cp_hidden, ep_hidden]),
@@ -323,11 +324,14 @@ def _end_costs(
     shop: Shop,
     links: tuple[Link, ...],
     exchanges: int = 1,
+    gathers: int = 0,
 ) -> Costs:
     """The embedding on the first stage, or the head on the last, which exchanges activations once per prediction."""
     zero = np.zeros_like(cells.tp)
     operations = [replace(op, launched="ends") for op in operations]
     tp_s = exchanges * vocabulary_exchange_s(model, cells, links)
+    if gathers:
+        tp_s = tp_s + gathers * gathered_logits_s(model, cells, links)
     tp_hidden = shop.stack.tp_overlap * tp_s
     parts = {part: _both_s(operations, part, zero) for part in COMPUTE_PARTS}
     exposed_s = shop.stack.stretch_of("tp") * (tp_s - (1.0 - shop.stack.contention) * tp_hidden)
@@ -363,7 +367,8 @@ def _head_costs(model: Model, cells: Cells, shop: Shop, links: tuple[Link, ...],
     """Output projection and loss, once more per prediction depth; joining projections of `joined` depths."""
     passes = 1 + model.mtp_depths
     operations = head_operations(model, cells, shop) * passes + prediction_operations(model, cells, shop) * joined
-    costs = _end_costs(operations, model, cells, shop, links, exchanges=passes)
+    gathers = passes if shop.stack.gathers_logits else 0
+    costs = _end_costs(operations, model, cells, shop, links, exchanges=passes, gathers=gathers)
     vocabulary = model.vocab * model.hidden / cells.tp
     return replace(
         costs,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from myriad.estimate.operations import ACTIVATION_BYTES, Array, Cells, expert_tokens, visible_pairs
+from myriad.estimate.operations import Array, Cells, expert_tokens, visible_pairs
 from myriad.spec.calibration import Stack
 from myriad.spec.job import TrainingWork
 from myriad.spec.model import (
@@ -48,7 +48,7 @@ def fragmentation_bytes(come_and_go: Array, left_bytes: Array, stack: Stack) -> 
 
 def block_input_bytes(model: Model, cells: Cells) -> Array:
     """The input of one block per micro-batch: all that full recomputation keeps, in bytes."""
-    return ACTIVATION_BYTES * cells.tokens * model.hidden / cells.sequence_shard
+    return cells.activation_bytes * cells.tokens * model.hidden / cells.sequence_shard
 
 
 def logits_bytes(model: Model, cells: Cells, stack: Stack) -> Array:
@@ -77,28 +77,28 @@ def block_activation_bytes(
     Norms are modules of their own, which can be recomputed, before latent attention and experts alone: elsewhere
     they are one kernel with the product that follows and keep its input (TransformerEngine's LayerNormLinear).
     """
-    saved = min(operand_bytes, ACTIVATION_BYTES)
+    saved = min(operand_bytes, cells.activation_bytes)
     shard_tokens = cells.tokens / cells.sequence_shard
     total = np.zeros_like(cells.tp)
     for part in (block.mixer, block.feed_forward):
         if part is not None:
             own = isinstance(part, (MultiLatentAttention, CompressedAttention, MixtureOfExperts))
-            norm_input, norm_output = ACTIVATION_BYTES, saved * (kept["layernorm"] if own else 1.0)
+            norm_input, norm_output = cells.activation_bytes, saved * (kept["layernorm"] if own else 1.0)
             total = total + shard_tokens * model.hidden * (norm_input + norm_output)
     total = total + _mixer_bytes(block, cells, work, stack, kept, saved)
     match block.feed_forward:
         case DenseFeedForward() as ff:
-            total = total + _feed_forward_bytes(cells.tokens, ff.width / cells.tp, ff.gated, saved) * kept["mlp"]
+            total = total + _feed_forward_bytes(cells, ff.width / cells.tp, ff.gated, saved) * kept["mlp"]
         case MixtureOfExperts() as moe:
             tokens = expert_tokens(moe, cells, work)
             width = float(moe.latent_dim or model.hidden)
             wide = 2.0 if moe.gated else 1.0
             inner = moe.expert_width / cells.etp
-            experts = tokens * (saved * width + ACTIVATION_BYTES * wide * inner + saved * inner * kept["moe_act"])
+            experts = tokens * (saved * width + cells.activation_bytes * wide * inner + saved * inner * kept["moe_act"])
             total = total + experts * kept["moe"]
-            shared = _feed_forward_bytes(cells.tokens, moe.shared_width / cells.tp, moe.gated, saved)
+            shared = _feed_forward_bytes(cells, moe.shared_width / cells.tp, moe.gated, saved)
             total = total + shared * kept["shared_experts"]
-            beside = _feed_forward_bytes(cells.tokens, moe.dense_width / cells.tp, moe.gated, saved)
+            beside = _feed_forward_bytes(cells, moe.dense_width / cells.tp, moe.gated, saved)
             total = total + beside * kept["mlp"]
     halved = block_input_bytes(model, cells) + _half_products_bytes(block, model, cells)
     return np.where(kept["every_other_product"] > 0, total, np.minimum(total, halved))
@@ -138,11 +138,11 @@ def _half_products_bytes(block: Block, model: Model, cells: Cells) -> Array:
         case MixtureOfExperts() as moe:
             wide = (2.0 if moe.gated else 1.0) * (moe.shared_width + moe.dense_width) / cells.tp
             products = products + wide + (hidden if moe.shared_width or moe.dense_width else 0.0)
-    return ACTIVATION_BYTES * cells.tokens * (attention + products / 2)
+    return cells.activation_bytes * cells.tokens * (attention + products / 2)
 
 
-def _feed_forward_bytes(tokens: Array, inner: Array, gated: bool, saved: float) -> Array:
-    return tokens * inner * (ACTIVATION_BYTES * (2.0 if gated else 1.0) + saved)
+def _feed_forward_bytes(cells: Cells, inner: Array, gated: bool, saved: float) -> Array:
+    return cells.tokens * inner * (cells.activation_bytes * (2.0 if gated else 1.0) + saved)
 
 
 def _mixer_bytes(
@@ -163,26 +163,26 @@ def _mixer_bytes(
                 * heads
             )
             score_bytes = 0.0 if stack.fused_attention else UNFUSED_SCORE_BYTES
-            return np.asarray(ACTIVATION_BYTES * tokens * elements + score_bytes * scores * kept["core_attn"])
+            return np.asarray(cells.activation_bytes * tokens * elements + score_bytes * scores * kept["core_attn"])
         case MultiLatentAttention() as a:
             heads = a.heads / cells.tp
             latents = (a.q_lora_rank or 0.0) + a.kv_lora_rank + a.qk_rope_head_dim
             qk = float(a.qk_nope_head_dim + a.qk_rope_head_dim)
             projected = heads * (2 * qk + a.v_head_dim) * kept["mla_up_proj"]
-            return tokens * (saved * latents + ACTIVATION_BYTES * (projected + heads * a.v_head_dim))
+            return tokens * (saved * latents + cells.activation_bytes * (projected + heads * a.v_head_dim))
         case CompressedAttention() as a:
             heads = a.heads / cells.tp
             projected = heads * a.head_dim * kept["mla_up_proj"]
             low_rank = a.q_lora_rank + 2.0 * a.head_dim + a.output_groups * a.output_lora_rank / cells.tp
-            return ACTIVATION_BYTES * tokens * (projected + heads * a.head_dim + low_rank)
+            return cells.activation_bytes * tokens * (projected + heads * a.head_dim + low_rank)
         case Mamba2() as a:
             inner = a.heads * a.head_dim / cells.tp
             state = a.groups * a.state_dim / np.minimum(cells.tp, a.groups)
             # Its one fused kernel saves what the in-projection wrote (gate, inner, both states) and its own output;
             # the out-projection saves its input.
-            return ACTIVATION_BYTES * tokens * (4 * inner + 2 * state)
+            return cells.activation_bytes * tokens * (4 * inner + 2 * state)
         case GatedDeltaNet() as a:
             keys, values = a.key_heads * a.key_head_dim / cells.tp, a.value_heads * a.value_head_dim / cells.tp
-            return ACTIVATION_BYTES * tokens * (4 * keys + 5 * values)
+            return cells.activation_bytes * tokens * (4 * keys + 5 * values)
         case None:
             return np.zeros_like(cells.tp)

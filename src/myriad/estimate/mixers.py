@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from myriad.estimate.shop import ACTIVATION_BYTES, Array, Cells, Operation, Shop
+from myriad.estimate.shop import Array, Cells, Operation, Shop
 from myriad.spec.model import (
     CompressedAttention,
     GatedDeltaNet,
@@ -22,14 +22,15 @@ def visible_pairs(seq_len: float, window: float | None = None, chunk: float | No
     """Query-key pairs of one causal sequence: all, or those within a sliding window or a chunk.
 
     >>> visible_pairs(4.0), visible_pairs(4.0, window=1), visible_pairs(4.0, chunk=2)
-    (8.0, 4.0, 4.0)
+    (8.0, 3.5, 4.0)
 
-    Full attention counts S^2/2 as the "causal-halved" FLOPs definition does, not S(S+1)/2.
+    Full attention counts S^2/2 as the "causal-halved" FLOPs definition does, not S(S+1)/2, and so do the first queries
+    of a window, which see less than it: a window that grows to the whole sequence becomes full attention.
     """
     if chunk is not None and chunk < seq_len:
         return seq_len * chunk / 2
     if window is not None and window < seq_len:
-        return seq_len * window - (window * window - window) / 2 if window > 1 else seq_len
+        return seq_len * window - window * window / 2
     return seq_len * seq_len / 2
 
 
@@ -54,8 +55,8 @@ def _attention_sizes(cells: Cells, shop: Shop) -> tuple[float, Array]:
 
 
 def _rope(elements: Array, shop: Shop) -> Operation:
-    moved = 2 * ACTIVATION_BYTES * elements
-    return shop.stream("rotary", "", moved, moved, kernels=2.0)
+    moved = 2 * shop.activation_bytes * elements
+    return shop.stream("rotary", "", moved, moved, kernels=2.0, eager="rotary")
 
 
 def _gqa(a: GroupedQueryAttention, hidden: float, cells: Cells, shop: Shop) -> list[Operation]:
@@ -67,7 +68,13 @@ def _gqa(a: GroupedQueryAttention, hidden: float, cells: Cells, shop: Shop) -> l
     kv = kv_heads * (a.head_dim + (0.0 if a.shared_kv else v_dim))
     gate = q if a.output_gate else 0.0 * q
     pairs = visible_pairs(seq_len, a.window_tokens, a.chunk_tokens) * cells.micro_batch / cells.cp
+    windowed = a.window_tokens is not None and a.window_tokens < seq_len
+    repeated: list[Operation] = []
+    if shop.stack.eager and a.kv_heads < a.heads:
+        moved = 2 * cells.activation_bytes * cells.tokens * heads * (a.head_dim + v_dim)
+        repeated.append(shop.stream("repeated keys and values", "", moved, moved, kernels=2.0, eager="repeat"))
     return [
+        *repeated,
         shop.gemm("qkv", "", cells.tokens, q + gate + kv, hidden),
         _rope(cells.tokens * (q + kv_heads * a.head_dim) * (2.0 if a.qk_norm else 1.0), shop),
         shop.softmax_attention(
@@ -78,6 +85,7 @@ def _gqa(a: GroupedQueryAttention, hidden: float, cells: Cells, shop: Shop) -> l
             io_elements=cells.tokens * (q + kv + heads * v_dim),
             head_dim=(a.head_dim + v_dim) / 2,
             longest_keys=float(a.window_tokens or a.chunk_tokens or seq_len),
+            windowed=windowed,
         ),
         shop.gemm("attention output", "", cells.tokens, hidden, heads * v_dim),
     ]  # fmt: skip
@@ -186,12 +194,18 @@ def _mamba2(a: Mamba2, hidden: float, cells: Cells, shop: Shop) -> list[Operatio
     states = 8 * inner * a.state_dim / SCAN_CHUNK_TOKENS
     return [
         shop.gemm("state-space input", "", cells.tokens, 2 * inner + 2 * state + a.heads / cells.tp, hidden),
-        shop.stream("convolution and gate", "", 6 * ACTIVATION_BYTES * conv, 9 * ACTIVATION_BYTES * conv, kernels=3.0),
+        _convolution(conv, cells, shop),
         shop.scan(
             "state-space scan", per_token * cells.tokens, query_tokens, cells.tokens * (3 * inner + 2 * state + states)
         ),
         shop.gemm("state-space output", "", cells.tokens, hidden, inner),
     ]
+
+
+def _convolution(values: Array, cells: Cells, shop: Shop) -> Operation:
+    """The short convolution before a scan and the gate behind it, over so many values."""
+    bytes_ = cells.activation_bytes * values
+    return shop.stream("convolution and gate", "", 6 * bytes_, 9 * bytes_, kernels=3.0)
 
 
 def _gated_delta_net(a: GatedDeltaNet, hidden: float, cells: Cells, shop: Shop) -> list[Operation]:
@@ -203,7 +217,7 @@ def _gated_delta_net(a: GatedDeltaNet, hidden: float, cells: Cells, shop: Shop) 
     conv = (2 * keys + values) * cells.tokens
     return [
         shop.gemm("delta-net input", "", cells.tokens, 2 * keys + 2 * values + 2 * a.value_heads / cells.tp, hidden),
-        shop.stream("convolution and gate", "", 6 * ACTIVATION_BYTES * conv, 9 * ACTIVATION_BYTES * conv, kernels=3.0),
+        _convolution(conv, cells, shop),
         shop.scan(
             "delta-net scan", per_token * cells.tokens, query_tokens, cells.tokens * (2 * wide_keys + 2 * values)
         ),

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from myriad.estimate.device import ACTIVATION_BYTES
 from myriad.estimate.feed_forwards import expert_tokens, feed_forward_operations
 from myriad.estimate.mixers import mixer_operations, visible_pairs
-from myriad.estimate.shop import ACTIVATION_BYTES, Array, Cells, Operation, Shop
+from myriad.estimate.shop import Array, Cells, Operation, Shop
 from myriad.spec.calibration import Launched
 from myriad.spec.model import Block, MixtureOfExperts, Model
 
@@ -51,14 +52,14 @@ def _norm_and_residual(hidden: float, post_norm: bool, streams: float, cells: Ce
     """
     elements = cells.tokens * hidden / cells.sequence_shard
     passes = 2.0 + (3.0 if streams == 1.0 else 4.0 * streams + 2.0) + (2.0 if post_norm else 0.0)
-    moved = passes * ACTIVATION_BYTES * elements
-    return shop.stream("norm and residual", "layernorm", moved, 1.5 * moved, kernels=3.0)
+    moved = passes * cells.activation_bytes * elements
+    return shop.stream("norm and residual", "layernorm", moved, 1.5 * moved, kernels=3.0, eager="norm")
 
 
 def embedding_operations(model: Model, cells: Cells, shop: Shop) -> list[Operation]:
     """Looking tokens up on the first stage: bound by memory."""
-    moved = 2 * ACTIVATION_BYTES * cells.tokens * model.hidden / cells.sequence_shard
-    return [shop.stream("embedding", "", moved, 2 * moved, kernels=2.0, part="embedding_loss")]
+    moved = 2 * cells.activation_bytes * cells.tokens * model.hidden / cells.sequence_shard
+    return [shop.stream("embedding", "", moved, 2 * moved, kernels=2.0, part="embedding_loss", eager="embedding")]
 
 
 def prediction_operations(model: Model, cells: Cells, shop: Shop) -> list[Operation]:
@@ -72,8 +73,8 @@ def prediction_operations(model: Model, cells: Cells, shop: Shop) -> list[Operat
 def head_operations(model: Model, cells: Cells, shop: Shop) -> list[Operation]:
     """Output projection and cross-entropy on the last stage, over the vocabulary cut by tp."""
     vocab = model.vocab / cells.tp
-    logits = cells.tokens * vocab
+    logits = cells.tokens * (model.vocab if shop.stack.gathers_logits else vocab)
     return [
         shop.gemm("logits", "", cells.tokens, vocab, float(model.hidden), part="embedding_loss"),
-        shop.stream("cross-entropy", "", 10 * logits, 8 * logits, kernels=6.0, part="embedding_loss"),
+        shop.stream("cross-entropy", "", 10 * logits, 8 * logits, kernels=6.0, part="embedding_loss", eager="loss"),
     ]

@@ -65,6 +65,8 @@ class BlockCounts:
     """Parameters of one layer."""
 
     mixer: float
+    mixer_whole: float
+    """What of the mixer comes before its heads, so that tensor parallelism does not cut it."""
     dense_ff: float
     router: float
     latent: float
@@ -241,6 +243,14 @@ def mixer_parameters(mixer: Mixer, hidden: int) -> dict[str, float]:
     return {name: float(count) for name, count in parts.items()}
 
 
+#: Parts of mixers that all ranks of a tensor-parallel group have in full: what makes latents, with its norms, and
+#: the indexer. Vectors of a head's width are as good as nothing, and counted as cut.
+_BEFORE_HEADS: dict[str, tuple[str, ...]] = {
+    "mla": ("q_down", "kv_down", "norms", "indexer"),
+    "compressed": ("q_down", "kv", "compressor", "indexer", "norms"),
+}
+
+
 def _two_or_three_matrices(hidden: int, width: int, gated: bool, bias: bool) -> float:
     widened = width * (2 if gated else 1)
     return float(hidden * (widened + width) + (widened + hidden if bias else 0))
@@ -283,8 +293,11 @@ def block_parameters(block: Block, model: Model) -> BlockCounts:
     ff = feed_forward_parameters(block.feed_forward, model.hidden) if block.feed_forward else FeedForwardCounts()
     num_parts = (block.mixer is not None) + (block.feed_forward is not None)
     norms = (2 if block.post_norms else 1) * _norm_parameters(model)
+    mixer = mixer_parameters(block.mixer, model.hidden) if block.mixer else {}
+    whole = _BEFORE_HEADS.get(block.mixer.kind, ()) if block.mixer else ()
     return BlockCounts(
-        mixer=sum(mixer_parameters(block.mixer, model.hidden).values()) if block.mixer else 0.0,
+        mixer=sum(mixer.values()),
+        mixer_whole=sum(mixer[part] for part in whole),
         dense_ff=ff.dense,
         router=ff.router,
         latent=ff.latent,

@@ -100,5 +100,5 @@ def transfer_s(setting: Setting, layouts: LayoutTable, stages: IntArray | int) -
     """Time of the activations of one micro-batch from one to the next of so many stages, in seconds, (C,)."""
     # Neighbours may be near, but where the whole pipeline leaves a domain, one boundary does, and it sets the pace.
     span = stages * layouts.tp * layouts.cp * np.where(layouts.order == 1, 1, layouts.dp)
-    sent = block_input_bytes(setting.model, cells_of(layouts, setting.work.seq_len))
+    sent = block_input_bytes(setting.model, cells_of(layouts, setting.work))
     return setting.stack.stretch_of("pp") * send_recv_s(sent, span / 2, setting.cluster.links, span / stages)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from myriad.estimate.device import Device
 from myriad.estimate.layers import ModelCosts, model_costs
-from myriad.spec.calibration import Stack
+from myriad.spec.calibration import EagerPasses, Stack
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
 from myriad.spec.layout import Layout, LayoutTable
@@ -26,6 +26,11 @@ class Setting:
     work: TrainingWork
     device: Device
     stack: Stack
+
+    @property
+    def eager_optimizer(self) -> EagerPasses | None:
+        """How the software updates parameters on this device, where that was measured."""
+        return self.device.eager.get("optimizer") if self.stack.eager else None
 
     @cached_property
     def uncut_costs(self) -> ModelCosts:

@@ -43,7 +43,7 @@ class Shardings:
         self.sent = traffic(layouts, own_dense, own_expert, work.optimizer, setting.stack, setting.cluster.links)
         self.optimizer_s = optimizer_s(
             layouts, own_dense, own_expert, work.optimizer, setting.device.memory_bytes_per_s,
-            setting.cluster.accelerator.host_link_bytes_per_s_one_way,
+            setting.cluster.accelerator.host_link_bytes_per_s_one_way, setting.eager_optimizer,
         )  # fmt: skip
         # The two copies of a stage that DualPipe keeps share one set of optimizer states.
         share = np.where(layouts.schedule == DUALPIPE, 0.5, 1.0)

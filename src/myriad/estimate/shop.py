@@ -11,15 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from myriad.estimate.device import Device
-from myriad.estimate.kernels import attention_s, grouped_gemm_s, memory_bound_s
-from myriad.spec.calibration import GemmEfficiency, Launched, Stack
+from myriad.estimate.device import ACTIVATION_BYTES, Device, activation_bytes
+from myriad.estimate.kernels import attention_s, eager_s, grouped_gemm_s, memory_bound_s
+from myriad.spec.calibration import Eager, GemmEfficiency, Launched, Stack
 from myriad.spec.job import TrainingWork
 
 Array = npt.NDArray[np.float64]
-
-ACTIVATION_BYTES = 2.0
-"""Activations travel and rest in bf16 or fp16."""
 
 LOOP_LAUNCH = 0.3
 """Host time of a further expert's launch over that of the first: one call loops over the experts in C++ (about 3 of
@@ -40,6 +37,8 @@ class Cells:
     """Tokens of one micro-batch on one context-parallel rank: micro_batch * seq_len / cp."""
     sequence_shard: Array
     """Ranks that norms and residuals are split over: tp with sequence parallelism, else 1."""
+    activation_bytes: float = ACTIVATION_BYTES
+    """Of one element at rest and under way, see `estimate.device.activation_bytes`."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +87,11 @@ class Shop:
     stack: Stack
     work: TrainingWork
 
+    @property
+    def activation_bytes(self) -> float:
+        """Of one element of an activation."""
+        return activation_bytes(self.work.precision)
+
     def gemm(
         self, name: str, module: str, m: Array, n: Array | float, k: Array | float, part: str = "gemm"
     ) -> Operation:
@@ -101,7 +105,7 @@ class Shop:
             backward_s=grouped_gemm_s(1.0, m, k, n, self.device, backward) + weight_grad + self._cast_s(m * n),
             weight_grad_s=weight_grad,
             forward_flops=2 * m * n * k,
-            forward_bytes=self.device.operand_bytes * (m * k + n * k) + ACTIVATION_BYTES * m * n,
+            forward_bytes=self.device.operand_bytes * (m * k + n * k) + self.activation_bytes * m * n,
             kernels=self._kernels_per_product(),
             wrappers=float(self._quantises()),
             sizes=(("m", m), ("n", n), ("k", k)),
@@ -141,7 +145,8 @@ class Shop:
             backward_s=input_grad + weight_grad + (0.0 if ready_gradient else self._cast_s(tokens * n)) + gaps,
             weight_grad_s=weight_grad,
             forward_flops=2 * tokens * n * k,
-            forward_bytes=self.device.operand_bytes * (tokens * k + groups * n * k) + ACTIVATION_BYTES * tokens * n,
+            forward_bytes=self.device.operand_bytes * (tokens * k + groups * n * k)
+            + self.activation_bytes * tokens * n,
             kernels=first + LOOP_LAUNCH * (launches - first),
             wrappers=float(self._quantises()),
             sizes=(("experts", groups), ("m", tokens), ("n", n), ("k", k)),
@@ -165,6 +170,7 @@ class Shop:
         io_elements: Array,
         head_dim: float,
         longest_keys: float,
+        windowed: bool = False,
     ) -> Operation:
         """Scores, softmax and values. The fused backward pass recomputes the scores: 2.5 times the forward.
 
@@ -174,16 +180,17 @@ class Shop:
         share = self.stack.attention_share * (
             1.0 if self.stack.native_attention else self.device.attention.portable_share
         )
+        share *= self.stack.window_share if windowed else 1.0
         keys = np.minimum(longest_keys, query_tokens)
         forward = attention_s(flops / share, query_tokens, self.device, False, head_dim, keys)
         if self.stack.fused_attention:
             backward = attention_s(2.5 * flops / share, query_tokens, self.device, True, head_dim, keys)
-            traffic = io_elements * ACTIVATION_BYTES
+            traffic = io_elements * self.activation_bytes
         else:
-            moved = memory_bound_s(5 * ACTIVATION_BYTES * score_elements, self.device)
+            moved = memory_bound_s(5 * self.activation_bytes * score_elements, self.device)
             backward = attention_s(4 * flops / share, query_tokens, self.device, backward=True) + moved
             forward = attention_s(2 * flops / share, query_tokens, self.device) + moved
-            traffic = (io_elements + 5 * score_elements) * ACTIVATION_BYTES
+            traffic = (io_elements + 5 * score_elements) * self.activation_bytes
         return Operation(
             name, "attention", module,
             forward_s=forward, backward_s=backward, weight_grad_s=np.zeros_like(forward),
@@ -193,28 +200,38 @@ class Shop:
 
     def scan(self, name: str, flops: Array, query_tokens: Array, io_elements: Array) -> Operation:
         """A chunked linear-attention or state-space scan; its backward pass does about twice the work."""
-        io_s = memory_bound_s(io_elements * ACTIVATION_BYTES, self.device)
+        io_s = memory_bound_s(io_elements * self.activation_bytes, self.device)
         work = flops / (self.device.scan_share * self.device.attention.portable_share)
         return Operation(
             name, "recurrent", "core_attn",
             forward_s=np.maximum(attention_s(work, query_tokens, self.device), io_s),
             backward_s=np.maximum(attention_s(2 * work, query_tokens, self.device, backward=True), 2 * io_s),
             weight_grad_s=np.zeros_like(flops),
-            forward_flops=flops, forward_bytes=io_elements * ACTIVATION_BYTES, kernels=4.0,
+            forward_flops=flops, forward_bytes=io_elements * self.activation_bytes, kernels=4.0,
             sizes=(("query tokens", query_tokens),),
         )  # fmt: skip
 
     def stream(
         self, name: str, module: str, forward_bytes: Array, backward_bytes: Array, kernels: float,
-        part: str = "memory_bound",
+        part: str = "memory_bound", eager: Eager | None = None,
     ) -> Operation:  # fmt: skip
-        """Element-wise and normalisation work; bytes and kernels are given as the usual fused kernels have them."""
+        """Element-wise and normalisation work; bytes and kernels are given as the usual fused kernels have them.
+
+        `eager` is what software without these runs in their place, if the accelerator was measured with it.
+        """
         kept = self.stack.stream_passes / (self.stack.expert_share if module in ("moe", "moe_act") else 1.0)
         fused_kernels = np.maximum(kernels * kept, 1.0)
+        measured = self.device.eager.get(eager) if self.stack.eager and eager is not None else None
+        if measured is None:
+            forward_s = memory_bound_s(forward_bytes * kept, self.device, kernels=fused_kernels)
+            backward_s = memory_bound_s(backward_bytes * kept, self.device, kernels=fused_kernels)
+        else:
+            forward_s = eager_s(forward_bytes, measured.forward, self.device.memory_bytes_per_s)
+            backward_s = eager_s(backward_bytes, measured.backward or measured.forward, self.device.memory_bytes_per_s)
         return Operation(
             name, part, module,
-            forward_s=memory_bound_s(forward_bytes * kept, self.device, kernels=fused_kernels),
-            backward_s=memory_bound_s(backward_bytes * kept, self.device, kernels=fused_kernels),
+            forward_s=forward_s,
+            backward_s=backward_s,
             weight_grad_s=np.zeros_like(forward_bytes),
             forward_flops=np.zeros_like(forward_bytes),
             forward_bytes=forward_bytes * kept,

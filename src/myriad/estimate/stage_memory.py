@@ -14,7 +14,7 @@ import numpy as np
 from myriad.estimate.data_parallel import sharded_parameters, state_bytes
 from myriad.estimate.layers import ModelCosts, cells_of
 from myriad.estimate.memory import block_input_bytes, fragmentation_bytes
-from myriad.estimate.operations import ACTIVATION_BYTES, Array
+from myriad.estimate.operations import Array
 from myriad.estimate.setting import Setting
 from myriad.estimate.stages import Stages
 from myriad.spec.layout import IntArray, LayoutTable
@@ -112,14 +112,14 @@ def passing(
     `block_working_bytes` and `head_working_bytes` (C,) are of one micro-batch. A layer that is recomputed and the
     logits are never held at once: the larger counts.
     """
-    cells = cells_of(layouts, setting.work.seq_len)
+    cells = cells_of(layouts, setting.work)
     logits = head_working_bytes
     if setting.stack.stage_outputs == "whole-step":
-        whole = 2 * num_micro_batches * ACTIVATION_BYTES * cells.tokens * setting.model.vocab / cells.tp
+        whole = 2 * num_micro_batches * cells.activation_bytes * cells.tokens * setting.model.vocab / cells.tp
         logits = logits + np.where(layouts.pp > 1, whole, 0.0)
     logits = stages.is_last * logits
     kept = activation_bytes + _stage_outputs(setting, layouts, stages)
-    gathered = 2 * ACTIVATION_BYTES * cells.tokens * setting.model.hidden
+    gathered = 2 * cells.activation_bytes * cells.tokens * setting.model.hidden
     return Passing(
         activations=kept * held + np.maximum(block_working_bytes - logits, 0.0),
         logits=logits,
@@ -131,7 +131,7 @@ def _stage_outputs(setting: Setting, layouts: LayoutTable, stages: Stages) -> Ar
     """What a stage keeps of its outputs per micro-batch, bytes (S, C): one per chunk, except the logits."""
     if setting.stack.stage_outputs == "freed":
         return 0.0
-    one = block_input_bytes(setting.model, cells_of(layouts, setting.work.seq_len))
+    one = block_input_bytes(setting.model, cells_of(layouts, setting.work))
     return one * (layouts.vpp - stages.is_last)
 
 

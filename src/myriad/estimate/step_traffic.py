@@ -77,7 +77,7 @@ def step_traffic(setting: Setting, layout: Layout, slowest: StageLoad) -> tuple[
 def _experts(
     setting: Setting, layout: Layout, table: LayoutTable, slowest: StageLoad, micro_batches: float
 ) -> list[StepCollective]:
-    cells = cells_of(table, setting.work.seq_len)
+    cells = cells_of(table, setting.work)
     links = setting.cluster.links
     again = float(recomputed_modules(table.recompute)["moe"][0])
     found = []
@@ -95,7 +95,7 @@ def _experts(
 def _context(
     setting: Setting, layout: Layout, table: LayoutTable, slowest: StageLoad, micro_batches: float
 ) -> list[StepCollective]:
-    cells, groups = cells_of(table, setting.work.seq_len), context_groups(layout)
+    cells, groups = cells_of(table, setting.work), context_groups(layout)
     found = []
     for kind, layers in slowest.layers.items():
         block, times = setting.model.blocks[kind], layers * micro_batches
@@ -113,7 +113,7 @@ def _context(
 def _stages(setting: Setting, layout: Layout, table: LayoutTable, micro_batches: float) -> list[StepCollective]:
     if layout.pp == 1:
         return []
-    bytes_ = float(block_input_bytes(setting.model, cells_of(table, setting.work.seq_len))[0])
+    bytes_ = float(block_input_bytes(setting.model, cells_of(table, setting.work))[0])
     pairs, calls = stage_pairs(layout), layout.vpp * micro_batches
     return [
         StepCollective("pp", "activations", "", "send", bytes_, calls, pairs),

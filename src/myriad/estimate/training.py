@@ -89,7 +89,7 @@ def layout_operations(setting: Setting, layout: Layout) -> tuple[OperationTime, 
     stage = int(evaluated.slowest[0])
     micro_batches = float(evaluated.num_micro_batches[0])
     shop = Shop(setting.device, setting.stack, work)
-    cells = cells_of(layouts, work.seq_len)
+    cells = cells_of(layouts, work)
     recomputed = recomputed_modules(layouts.recompute)
     merged: dict[tuple[str, str], OperationTime] = {}
 

@@ -214,6 +214,19 @@ FRAMEWORK_RULES: Mapping[str, tuple[Rule, ...]] = {
         ),
         _rule("optimizer offload alone is not offered", "offload_optimizer", lambda _, x: x.offload_optimizer > 0),
     ),
+    "reference": (
+        _WHOLE_ROUNDS,
+        _FILLED,
+        _rule("no context or expert parallelism", "cp ep", lambda _, x: (x.cp * x.ep) > 1),
+        _rule("experts are cut over tp", "tp etp", lambda c, x: (x.etp != x.tp) & bool(c.model.routed_experts())),
+        _rule(
+            "gradients are not sharded where a schedule splits the backward pass (ZeRO-2 or 3)", "zero pp schedule",
+            lambda _, x: (x.zero > 1) & (x.pp > 1) & np.isin(x.schedule, (_ZERO_BUBBLE, _ZB_V)),
+        ),
+        _rule("recompute is none or full", "recompute", lambda _, x: (x.recompute != 0) & (x.recompute != _FULL)),
+        _rule("optimizer offload is not offered", "offload_optimizer", lambda _, x: x.offload_optimizer > 0),
+        _rule("DualPipe is not offered", "schedule", lambda _, x: x.schedule == _DUALPIPE),
+    ),
 }  # fmt: skip
 
 
@@ -233,7 +246,11 @@ SPLIT_RULES: Mapping[str, tuple[SplitRule, ...]] = {
     "torchtitan": (SplitRule("prediction depths cannot lie apart from the head", predicts_apart),),
     "own": (),
     "fsdp": (SplitRule("layers cannot be placed on stages", lambda _, split: len(split) > 1),),
+    "reference": (SplitRule("prediction depths cannot lie apart from the head", predicts_apart),),
 }
+
+#: Frameworks that plans for others are not held against: in-house software that runs everything, and our own trainer.
+UNNAMED: frozenset[str] = frozenset({"own", "reference"})
 
 
 def violations(rules: Iterable[Rule], case: Case, layouts: LayoutTable) -> tuple[Mask, dict[str, int]]:
@@ -253,7 +270,7 @@ def runs_on(case: Case, layout: Layout) -> dict[str, str]:
     one = LayoutTable.from_layouts([layout.without_split()])
     found = {}
     for name, rules in FRAMEWORK_RULES.items():
-        if name == "own":
+        if name in UNNAMED:
             continue
         # How equal chunks become is the split's own affair.
         of_columns = [rule for rule in rules if not (layout.split and rule is _EVEN_CHUNKS)]

@@ -87,6 +87,24 @@ class DecodeEfficiency(Spec):
     """Time of the shortest call, launch included."""
 
 
+Eager = Literal["norm", "rotary", "repeat", "activation", "embedding", "loss", "permute", "routing", "optimizer"]
+"""Element-wise work that software without fused kernels runs as one PyTorch kernel per elementary operation; `repeat`
+copies keys and values to all query heads that share them."""
+
+
+class EagerPasses(Spec):
+    """Time of one kind of element-wise work over that of streaming the bytes of its fused kernels once.
+
+    Pairs of such bytes and the ratio, fewest bytes first; between them logarithms are linear, beyond the last pair the
+    ratio stays, below the first one the time. They hold what a single bandwidth cannot: caches, fresh pages,
+    exponentials, the host's work.
+    """
+
+    forward: tuple[tuple[float, float], ...] = Field(min_length=1)
+    backward: tuple[tuple[float, float], ...] = ()
+    """Empty where there is no backward pass."""
+
+
 Decoding = Literal["bf16", "fp8", "latent-bf16", "latent-fp8"]
 """Precision of the key-value cache, of whole heads or of latent vectors."""
 
@@ -133,14 +151,16 @@ class Kernels(Spec):
     """The same for attention, forward and backward."""
     serving: ServingKernels | None = None
     """Kernels of serving engines; training reads nothing of it."""
+    eager: dict[Eager, EagerPasses] = Field(default={})
+    """Read by software that says `eager`; what is missing runs as `Stack.stream_passes` says."""
     scan_share: Fraction = 0.25
     """Rate of chunked scans (Mamba-2, delta nets) over that of attention: on an A100 the scan of Mamba-2 passes
     FlashAttention-2 at about 2,048 tokens (arXiv 2405.21060, figure 10), where it has a quarter of the FLOPs. They
     are written in Triton for that generation, so that later chips run them at their `portable_share`."""
 
 
-Framework = Literal["megatron-core", "torchtitan", "fsdp", "own"]
-"""Whose rules limit layouts; `own` is in-house software, taken to run whatever divides."""
+Framework = Literal["megatron-core", "torchtitan", "fsdp", "reference", "own"]
+"""Whose rules limit layouts; `reference` is `myriad.trainer`, `own` in-house software that runs whatever divides."""
 
 
 Launched = Literal["mixer", "router", "dense", "experts", "ends"]
@@ -210,6 +230,8 @@ class Stack(Spec):
     """Rate of its routed experts over those of the accelerator: grouped products, permutation, routing."""
     attention_share: Share = 1.0
     """Rate of its attention kernels over the accelerator's, where they are of another kind."""
+    window_share: Share = 1.0
+    """Rate of attention under a sliding window, on what the window leaves, over that of causal attention."""
     contention: Fraction = 0.0
     """Compute time lost per time of hidden communication: collectives occupy multiprocessors and memory."""
     stretch: dict[Traffic, Share] = Field(default={})
@@ -222,6 +244,8 @@ class Stack(Spec):
     """Time of element-wise work over that of the usual fused kernels (norm; bias, dropout and residual; activation;
     rotary) at the rate of long streams. One kernel per elementary operation moves about twice as much: bias, dropout,
     residual and norm 10 passes against 5, SwiGLU 5 against 3, rotary 6 against 2."""
+    eager: bool = False
+    """Its element-wise work runs as `Kernels.eager` was measured, where that was, instead of `stream_passes`."""
     compiled_passes: float | None = Field(default=None, gt=0)
     """`stream_passes` where `compile` is on."""
     quantise_passes: Share = 1.0
@@ -258,6 +282,8 @@ class Stack(Spec):
     """Memory of the loss per logit at its peak: 6 for a fused cross-entropy (logits in fp32, gradient in bf16)."""
     sharded_logit_bytes: float | None = Field(default=None, ge=0)
     """The same where tensor parallelism splits the vocabulary; `None` if that changes nothing."""
+    gathers_logits: bool = False
+    """Logits that tensor parallelism cuts are gathered, and every rank of the group computes the whole loss."""
     stage_outputs: StageOutputs = "freed"
     """Outputs of a pipeline stage: `freed` once sent (Megatron-Core), kept `in-flight` until their backward pass, or
     besides, on the last stage, all logits to the end of the step, which are then joined to one tensor (`whole-step`,

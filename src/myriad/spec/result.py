@@ -12,6 +12,7 @@ from myriad.spec.layout import Layout
 from myriad.spec.mixed import MixResult
 from myriad.spec.money import CostLine
 from myriad.spec.service_result import ServicePlan
+from myriad.spec.system import System
 from myriad.spec.timeline import StepTimeline
 
 TIME_PARTS = (
@@ -303,3 +304,5 @@ class Plan(Spec):
     sources: tuple[SourcedFigure, ...]
     plan_s: float
     """Wall time of the planning."""
+    described: System | None = None
+    """What was planned, whole, so that a plan can be launched without its files; `None` in older plans."""

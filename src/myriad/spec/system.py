@@ -24,6 +24,7 @@ from myriad.spec.money import Amount, PerGpu, PerGpuSecond, PerJoule
 from myriad.spec.recovery import Recovery, Storage
 from myriad.spec.reliability import Reliability
 from myriad.spec.service import Service
+from myriad.spec.training_launch import JobLaunch, Scheduler
 from myriad.units import CURRENCIES
 
 MEMORY_HEADROOM = 0.05
@@ -85,6 +86,8 @@ class Pool(Spec):
     storage: Storage | None = None
     """Where checkpoints go."""
     life: Life = Life()
+    scheduler: Scheduler | None = None
+    """What starts jobs there; `myriad launch --on` names another."""
     note: str = ""
 
     @model_validator(mode="after")
@@ -142,6 +145,8 @@ class TrainingJob(Spec):
     mix: Mix | None = None
     """Pools that it may use together, as one more candidate beside each of its `pools` alone; layouts of a mix are
     searched for the shortest step."""
+    launch: JobLaunch = JobLaunch()
+    """What starting it needs beside its plan."""
     note: str = ""
 
     @property

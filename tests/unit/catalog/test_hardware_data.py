@@ -121,7 +121,8 @@ def test_nodes_agree_with_their_accelerators(name):
         assert node.scale_up_bytes_per_s_one_way == link
     if accelerator.scale_up_domain is not None:
         assert node.scale_up_domain == accelerator.scale_up_domain
-    assert node.scale_out_bytes_per_s_one_way < node.scale_up_bytes_per_s_one_way
+    # Equal on hosts that were measured alone, whose network is assumed to be no faster than their own links.
+    assert node.scale_out_bytes_per_s_one_way <= node.scale_up_bytes_per_s_one_way
     if node.power_watts is not None and accelerator.tdp_watts is not None and name != "fire-flyer2-a100-pcie":
         assert node.power_watts >= accelerator.tdp_watts * node.num_accelerators
 

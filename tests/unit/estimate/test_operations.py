@@ -44,7 +44,9 @@ def test_pairs_of_a_causal_sequence():
     assert visible_pairs(100.0) == 5000
     assert visible_pairs(100.0, window=200) == visible_pairs(100.0, chunk=100) == 5000
     for seq_len, window in ((100, 1), (100, 7), (64, 63)):
-        assert visible_pairs(seq_len, window=window) == sum(min(i + 1, window) for i in range(seq_len))
+        seen = sum(min(i + 1, window) for i in range(seq_len))
+        assert visible_pairs(seq_len, window=window) == seen - window / 2
+    assert visible_pairs(100.0, window=99) < visible_pairs(100.0)
     assert visible_pairs(100.0, chunk=25) == 4 * visible_pairs(25.0)
 
 
@@ -66,7 +68,7 @@ def test_attention_flops_are_half_the_square():
     assert one(attention(DENSE_BLOCK).forward_flops) == 4 * TOKENS**2 / 2 * 16 * 64
     assert one(attention(MOE_BLOCK).forward_flops) == 2 * TOKENS**2 / 2 * 16 * (96 + 64)
     windowed = Block(mixer=GQA.model_copy(update={"window_tokens": 128}))
-    assert one(attention(windowed).forward_flops) == 4 * (TOKENS * 128 - 127 * 128 / 2) * 16 * 64
+    assert one(attention(windowed).forward_flops) == 4 * (TOKENS * 128 - 128 * 128 / 2) * 16 * 64
 
 
 @pytest.mark.parametrize("layout", [{"tp": 2}, {"tp": 4}, {"cp": 4}, {"tp": 2, "cp": 2}, {"tp": 4, "ep": 4, "dp": 4}])
@@ -137,6 +139,12 @@ def test_expert_tokens_are_shared_out_over_ranks():
     assert one(expert_tokens(MOE, cells(), busy)) == TOKENS * 4 * 1.5
     capped = busy.model_copy(update={"expert_capacity": 1.25})
     assert one(expert_tokens(MOE, cells(), capped)) == TOKENS * 4 * 1.25
+
+
+def test_gate_of_shared_experts_is_a_column():
+    gated = operations(moe_block(shared_gate=True))
+    assert set(gated) - set(operations(MOE_BLOCK)) == {"shared expert gate"}
+    assert one(gated["shared expert gate"].forward_flops) == 2 * TOKENS * 1024
 
 
 def test_experts_of_a_rank_run_as_one_kernel_or_each_alone():

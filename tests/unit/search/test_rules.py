@@ -168,6 +168,18 @@ def test_experts_with_tensor_ranks_need_sequence_parallelism_in_megatron():
     assert runs_on(case(), Layout(tp=2, sp=False))["megatron-core"] == ""
 
 
+def test_the_reference_trainer_cuts_experts_over_tensor_ranks():
+    def reasons(model: Model, **layout: object) -> list[str]:
+        return list(violations(FRAMEWORK_RULES["reference"], case(model), columns(Layout(**layout)))[1])
+
+    assert reasons(moe_model(), tp=2) == ["experts are cut over tp"]
+    assert reasons(moe_model(), tp=2, etp=2) == []
+    assert reasons(dense_model(), tp=2) == []
+    (reason,) = reasons(dense_model(), pp=2, dp=2, zero=2, schedule="zero-bubble")
+    assert reason.startswith("gradients are not sharded where")
+    assert reasons(dense_model(), pp=2, dp=2, zero=3) == []
+
+
 def test_each_layout_counts_once_under_the_first_rule_that_it_breaks():
     table = columns(Layout(tp=3, cp=3), Layout(tp=3), Layout(cp=3), Layout())
     bad, counts = violations(DIVISION_RULES, case(), table)

@@ -53,7 +53,7 @@ def transfers_of(crossing: Crossing) -> Transfers:
     """What activations take inside the pools and between them; gradients of them on the way back take the same."""
     layouts = crossing.layouts
     one_setting = crossing.settings[0]
-    sent = block_input_bytes(one_setting.model, cells_of(layouts, one_setting.work.seq_len))
+    sent = block_input_bytes(one_setting.model, cells_of(layouts, one_setting.work))
     near, near_wait, wait = [], [], []
     link_s, flight_s = np.empty_like(sent), np.empty_like(sent)
     stretch = max(s.stack.stretch_of("pp") for s in crossing.settings)

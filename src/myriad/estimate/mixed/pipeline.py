@@ -258,6 +258,7 @@ def _after(crossing: Crossing, held: _Held, forward_CP: Array, backward_CP: Arra
         updated = optimizer_s(
             layouts, own_dense, own_expert, work.optimizer,
             setting.device.memory_bytes_per_s, setting.cluster.accelerator.host_link_bytes_per_s_one_way,
+            setting.eager_optimizer,
         )  # fmt: skip
         found.append((exposed, updated))
     (exposed, updated), (others_exposed, others_updated) = found

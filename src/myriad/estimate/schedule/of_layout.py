@@ -76,5 +76,5 @@ def layout_timeline(setting: Setting, layout: Layout) -> LayoutTimeline:
     transfers = Transfers(on_the_way, 1.0 - setting.stack.pp_overlap)
     kept = by_chunk("activation_bytes")
     if setting.stack.stage_outputs != "freed":
-        kept[:-1] += float(block_input_bytes(setting.model, cells_of(layouts, setting.work.seq_len))[0])
+        kept[:-1] += float(block_input_bytes(setting.model, cells_of(layouts, setting.work))[0])
     return LayoutTimeline(timeline(order, times, transfers), times, transfers, kept)

@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from myriad.sim.campaign.described import CATEGORIES, EVENT_KINDS, CampaignRun
+from myriad.sim.campaign.described import EVENT_KINDS, CampaignRun
+from myriad.spec.ledger import CATEGORIES
 
 (PRODUCTIVE, CHECKPOINT, LOST_WORK, DETECTION, DIAGNOSIS, RESTART, WAITING, DEGRADED, MAINTENANCE) = range(
     len(CATEGORIES)

@@ -70,20 +70,12 @@ class Campaign:
     windows: Windows | None = None
 
 
-CATEGORIES: Final = (
-    "productive", "checkpoint", "lost_work", "detection", "diagnosis", "restart", "waiting", "degraded", "maintenance",
-)  # fmt: skip
-"""Where the wall time of a campaign goes. `productive` is work that lasts, at full speed; `lost_work` was done and is
-done again (or spoiled); `restart` holds swapping, restarting and reading; `waiting` is for nodes; `degraded` is what
-running slower or on fewer replicas took beyond full speed. They sum to the wall time."""
-
-
 @dataclass(frozen=True)
 class CampaignRun:
     """What became of one campaign."""
 
     ledger_s: FloatArray
-    """By `CATEGORIES`; sums to `wall_s`."""
+    """By `spec.ledger.CATEGORIES`; sums to `wall_s`."""
     wall_s: float
     """Until it was finished, or the horizon."""
     finished: bool
