@@ -7,7 +7,8 @@ from pathlib import Path
 
 from myriad import catalog
 from myriad.errors import MissingDataError, SpecError
-from myriad.launch.serving import File, render
+from myriad.launch.files import File
+from myriad.launch.serving import render
 from myriad.spec.serving import Deployment
 from myriad.spec.serving_launch import Checkpoint, Server, ServingLaunch
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from myriad.launch.serving.commands import Command
-from myriad.launch.serving.render import File, Flags, commands_of, render
+from myriad.launch.serving.render import Flags, commands_of, render
 
-__all__ = ["Command", "File", "Flags", "commands_of", "render"]
+__all__ = ["Command", "Flags", "commands_of", "render"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
 
 from myriad.errors import SpecError, unknown_name
+from myriad.launch.files import File
 from myriad.launch.serving import sglang, tensorrt_llm, vllm
 from myriad.launch.serving.commands import (
     LEADER_ADDRESS,
@@ -32,14 +32,6 @@ _IMAGES: Final = {
     "tensorrt-llm": "nvcr.io/nvidia/tensorrt-llm/release:{release}",
 }
 """Where the makers of each engine publish its images."""
-
-
-@dataclass(frozen=True)
-class File:
-    """A file to be written: where, from the folder of all, and what is in it."""
-
-    path: str
-    text: str
 
 
 def render(launch: ServingLaunch, flags: Flags, experts: bool) -> tuple[File, ...]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from myriad.errors import SpecError
-from myriad.launch.serving.arguments import Arguments, check_keys
+from myriad.launch.arguments import Arguments, check_keys
 from myriad.launch.serving.commands import (
     OPTIONS_FOLDER,
     Command,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from myriad.errors import SpecError
-from myriad.launch.serving.arguments import Arguments
+from myriad.launch.arguments import Arguments
 from myriad.launch.serving.commands import (
     DTYPES,
     KV_PORT,

@@ -1,4 +1,4 @@
-"""Arguments of a server, each held against what its release knows."""
+"""Arguments of a program, each held against what its release knows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ class Arguments:
 
     def repeat(self, flag: str, *values: str) -> None:
         """Adds a flag that may stand several times, with one or more values."""
-        self._known(flag)
+        known = self._known(flag)
+        for value in values if known.choices else ():
+            if value not in known.choices:
+                raise SpecError(f"{self._flags.name}: {unknown_name(f'value of {flag}', value, known.choices)}")
         self._words += [flag, *values]
 
     def words(self) -> tuple[str, ...]:
@@ -56,6 +59,17 @@ def _word(value: Value | Mapping[str, Any]) -> str:
     if isinstance(value, Mapping):
         return json.dumps(value, separators=(",", ":"))
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def check_flag(flags: EngineFlags, flag: str, value: object) -> None:
+    """Raises SpecError for a setting of this name, or a value that is listed for it, that the release does not know."""
+    known = flags.flags.get(flag)
+    name = flag.removeprefix("--")
+    if known is None:
+        hint = nearest(name, [one.removeprefix("--") for one in flags.flags])
+        raise SpecError(f"{flags.name} has no setting {name}{hint}")
+    if known.choices and str(value) not in known.choices:
+        raise SpecError(f"{flags.name}: {unknown_name(f'value of {name}', str(value), known.choices)}")
 
 
 def check_keys(release: str, where: str, known: Mapping[str, OptionKey], given: Mapping[str, Any]) -> None:
