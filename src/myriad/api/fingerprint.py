@@ -24,8 +24,8 @@ def fingerprint() -> str:
     less than a stale one kept.
     """
     digest = hashlib.sha256()
-    own = os.environ.get(USER_CATALOG)
-    roots = [Path(str(files("myriad"))), *([Path(own)] if own else [])]
+    own = os.environ.get(USER_CATALOG, "").split(os.pathsep)
+    roots = [Path(str(files("myriad"))), *(Path(one) for one in own if one)]
     for root in roots:
         for path in _read_by_searches(root):
             digest.update(f"{path.relative_to(root).as_posix()}\0".encode())

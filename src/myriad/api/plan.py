@@ -111,6 +111,7 @@ def _plan(system: System, progress: StepProgress | None) -> Plan:
         warnings=warnings_of(system, services, jobs, left, rates),
         sources=sources_of(system, clusters, jobs, services),
         plan_s=time.perf_counter() - start,
+        described=system,
     )
 
 

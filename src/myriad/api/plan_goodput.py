@@ -67,7 +67,7 @@ class Goodputs:
             return None
         laid_out = layout or Layout(dp=accelerators)
         replica = (laid_out.tp, laid_out.pp, laid_out.cp) if job.recovery.mode != "restart" else ()
-        key = (job, pool_name, accelerators, step_s, replica)
+        key = (job.model, job.optimizer, job.recovery, job.steps, pool_name, accelerators, step_s, replica)
         if key not in self._known:
             node = catalog.node_of(pool)
             nodes = math.ceil(accelerators / node.num_accelerators) + pool.spares // node.num_accelerators

@@ -1,0 +1,26 @@
+"""Step times of the reference trainer on measured hardware: kept ones against the estimate; nothing is timed here."""
+
+import statistics
+
+from benchmark_modules import benchmark
+
+reference = benchmark("reference_steps")
+
+
+def test_cases_are_of_many_kinds_and_all_are_estimated():
+    cases = reference.cases()
+    assert len(cases) >= 16
+    assert {case.layout.world_size for case in cases} == {1, 2, 4}
+    for case in cases:
+        assert case.predicted(reference.NODE).step_s > 0
+
+
+def test_kept_times_are_predicted():
+    kept = reference.kept()
+    errors = [
+        abs(case.predicted(reference.NODE).step_s / kept[case.name].median_s - 1.0)
+        for case in reference.cases()
+        if case.name in kept
+    ]
+    assert len(errors) >= 10
+    assert statistics.mean(errors) <= 0.15
