@@ -291,10 +291,24 @@ def test_process_prints_to_a_terminal_without_utf_8(system):
 
 
 def test_process_is_quiet_when_nobody_reads():
-    command = f"{sys.executable} -m myriad catalog list | head -n 1"
+    command = [sys.executable, "-m", "myriad", "catalog", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as done:
+        done.stdout.close()
+        assert done.stderr.read() == ""
+        assert done.wait(60) == 141
+
+
+@pytest.mark.parametrize("words", ["catalog list", "catalog show h100-sxm --json -"])
+def test_process_says_that_its_output_cannot_be_written(words):
+    command = f"{sys.executable} -m myriad {words} >/dev/full"
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout.startswith("accelerators")
-    assert done.stderr == ""
+    assert (done.returncode, done.stderr) == (2, "myriad: error: no space left on device\n")
+
+
+def test_process_runs_without_standard_output():
+    command = f"{sys.executable} -m myriad catalog list >&-"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -305,9 +319,12 @@ def test_process_is_quiet_when_nobody_reads():
         ("catalog show gb2", "gb200"),
         ("explain --row mb-25", "mb-254"),
         ("expl", "explain"),
+        ("launch system.yaml --job pre", "pretrain"),
+        ("launch system.yaml --on slu", "slurm"),
+        ("launch system.yaml --framework torch", "torchtitan"),
     ],
 )
-def test_process_completes_names(words, found):
+def test_process_completes_names(words, found, system):
     line = f"myriad {words}"
     done = process(_MYRIAD_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(len(line.split()) - 1))
     assert found in done.stdout.split()

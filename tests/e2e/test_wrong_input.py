@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -369,6 +371,28 @@ def test_parquet_without_its_package(refused, monkeypatch):
 def test_ray_without_its_package(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     assert "pip install 'myriad-ai[ray]'" in refused(*SWEEP.split(), "--engine", "ray")
+
+
+@pytest.mark.parametrize(
+    ("package", "needed_by"),
+    [
+        ("sqlalchemy", ("runs", "status x", "logs x", "cancel x", "supervise x", "calibrate system.yaml --from x")),
+        ("psutil", ("logs x", "cancel x", "supervise x")),
+    ],
+)
+def test_runs_without_their_packages(system, monkeypatch, package, needed_by):
+    """In a process of its own: the rooms of runs are imported once."""
+    monkeypatch.setenv("MYRIAD_DATABASE", "runs.sqlite")
+    script = f"import sys; sys.modules['{package}'] = None; from myriad.cli import run\n"
+    script += "print(*(run(words.split()) for words in sys.argv[1:]))"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-P", "-c", script, *needed_by]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    assert done.stdout.split() == ["2"] * len(needed_by), done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(needed_by)
+    assert all(one.endswith("install it with: pip install 'myriad-ai[run]'") for one in lines)
+    assert not Path("runs.sqlite").exists()
 
 
 @pytest.mark.parametrize(("content", "wanted"), WHOLE_FILES, ids=[wanted for _, wanted in WHOLE_FILES])

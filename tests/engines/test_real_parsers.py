@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from engines.write_flags import reader
 from myriad import catalog
 from myriad.api.launch_serving import has_experts
 from myriad.launch.serving import commands_of
@@ -94,11 +95,13 @@ def test_routers_are_accepted(engine: str, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(("engine", "release", "environment"), RELEASES)
 def test_the_flags_that_are_shipped_are_those_of_the_parser(engine: str, release: str, environment: str) -> None:
     assert ENVIRONMENTS is not None
-    if engine == "tensorrt-llm":
-        command = ["python3", HERE / "template_keys.py", Path(ENVIRONMENTS, environment), release]
-    else:
-        command = [Path(ENVIRONMENTS, environment, "bin", "python"), HERE / "real_parsers.py", "flags", engine]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+    done = subprocess.run(
+        reader(engine, release, Path(ENVIRONMENTS, environment)),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=True,
+    )
     (shipped,) = FLAGS.glob(f"{engine}-{release}.json")
     found = json.loads(done.stdout)
     assert found["release"] == release

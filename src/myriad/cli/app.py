@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 import myriad
 from myriad.cli import (
+    calibrate,
     catalog,
     device,
     estimate,
@@ -19,9 +20,11 @@ from myriad.cli import (
     job_mixes,
     jobs,
     launch,
+    measure,
     mix,
     plan,
     reliability,
+    runs,
     search,
     serving,
     serving_price,
@@ -57,10 +60,14 @@ One question at a time:
   myriad jobs simulate --cluster dgx-a100-80gb:2416 --mix acme-kalos
     --policy fifo,slurm-backfill
   myriad explain --row mb-254
+  myriad launch system.yaml --job pretrain --on local
+  myriad status pretrain --watch
   myriad launch deployment.yaml --to launch
   myriad serving simulate --model qwen3-32b --cluster h200:8 --tp 2 --trace trace.csv
+  myriad calibrate system.yaml --from pretrain-0003
   myriad validate training
   myriad reliability fit incidents.csv --nodes 512 --days 90 --out my-cluster.yaml
+  myriad measure --to my-catalog
   myriad catalog show gb200-nvl72"""
 
 
@@ -115,7 +122,14 @@ app.command("device", epilog=device.EXAMPLES)(device.device)
 app.command("mix", epilog=mix.EXAMPLES)(mix.mix)
 app.command("goodput", epilog=goodput.EXAMPLES)(goodput.goodput)
 services.command("simulate", epilog=serving_simulate.EXAMPLES)(serving_simulate.simulate)
+app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 app.command("launch", epilog=launch.EXAMPLES)(launch.launch)
+app.command("runs", epilog=runs.RUNS_EXAMPLES)(runs.runs)
+app.command("status", epilog=runs.STATUS_EXAMPLES)(runs.status)
+app.command("logs", epilog=runs.LOGS_EXAMPLES)(runs.logs)
+app.command("cancel", epilog=runs.CANCEL_EXAMPLES)(runs.cancel)
+app.command("supervise", epilog=runs.SUPERVISE_EXAMPLES)(runs.supervise)
+app.command("measure", epilog=measure.EXAMPLES)(measure.measure)
 app.add_typer(services, name="serving")
 fabric.register(fabrics)
 app.add_typer(fabrics, name="fabric")

@@ -162,18 +162,12 @@ def read_cluster(name: str, fabric: str | None = None, flag: str = "--cluster") 
 
 def plan_file(path: Path | None) -> Plan | None:
     """The plan of a file that `myriad plan --json` wrote, or none. Raises SpecError that names the file."""
-    from pydantic import ValidationError
-
-    from myriad.spec.result import Plan
-
     if path is None:
         return None
-    try:
-        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"--plan: {path}: {(error.strerror or str(error)).lower()}") from None
-    except (ValidationError, UnicodeDecodeError):
-        raise SpecError(f"--plan: {path} is not what `myriad plan --json` writes") from None
+    from myriad.api.training_launch import read_plan
+
+    with at("--plan"):
+        return read_plan(path)
 
 
 def check_language(code: str) -> str:

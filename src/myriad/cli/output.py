@@ -71,6 +71,25 @@ def check_outputs(outputs: dict[str, Path | None], *inputs: Path) -> None:
             raise SpecError(f"{flag}: {path}: no permission to write there")
 
 
+def check_folder(flag: str, folder: Path) -> None:
+    """Raises SpecError, before the work starts, for a folder that could not be made or written into."""
+    target = folder.resolve()
+    if target.exists() and not target.is_dir():
+        raise SpecError(f"{flag}: {folder} is a file, expected a folder")
+    if not target.parent.is_dir():
+        raise SpecError(f"{flag}: {folder}: there is no folder {str(target.parent)!r}")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise SpecError(f"{flag}: {folder}: no permission to write there")
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it. Raises SpecError with the system's reason."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpecError(f"{folder}: cannot be made: {(error.strerror or str(error)).lower()}") from None
+
+
 def write(path: Path, content: str | bytes) -> None:
     """Writes the file as a whole or not at all: beside its place first, then renamed. Text to `-` is printed.
 

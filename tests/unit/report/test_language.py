@@ -33,6 +33,7 @@ from myriad.spec.result import (
     SearchResult,
     SourcedFigure,
 )
+from myriad.spec.run import RunState, SupervisorEventKind
 from myriad.spec.serving_search import Limit
 from myriad.spec.sweep import SweepPoint
 from myriad.spec.sweep_result import Status
@@ -93,6 +94,39 @@ NAMED = {
     "improvement": IMPROVEMENTS,
     "state": STATES,
     "goes": SHARES,
+    "compared": (
+        "step_s",
+        "tokens_per_s",
+        "mfu",
+        "memory_peak_bytes",
+        "ettr",
+        "mean_time_to_interruption_s",
+        "checkpoint_blocking_s",
+        "checkpoint_write_s",
+        "checkpoint_read_s",
+        "checkpoint_interval_s",
+        "restart_s",
+    ),
+    "phase": get_args(RunState),
+    "happened": tuple(kind.replace("-", "_") for kind in get_args(SupervisorEventKind)),
+    "refit": (
+        "compute",
+        "streams",
+        "overhead",
+        "host",
+        "tp",
+        "cp",
+        "ep",
+        "pp",
+        "dp",
+        "reserved",
+        "failures",
+        "blocking",
+        "write",
+        "schedule",
+        "read",
+        "restart",
+    ),
     "unit": ("gpu", "gpus", "gpu_hours", "kwh", "min", "h", "days"),
 }
 
