@@ -6,6 +6,10 @@ BIN := .venv/bin
 PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-header \
 	--python-version 3.11 --universal
+EXTRAS := $(addprefix --extra ,bom calibrate postgresql ray run simulate sweep)
+# Of the reference trainer. Indexes give builds with CUDA on Linux, which are large; a CPU build is enough for the
+# tests: TORCH may be the file of one, or carry the option that names an index of them.
+TORCH ?= torch==2.13.0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check docs bench golden engines lock clean
@@ -19,7 +23,7 @@ demo: .venv/run.stamp ## plan the flagship example and say where the report is
 	@echo "Open build/human-car-home.html in a browser: it needs no network."
 
 test: check ## format, lint, types and all tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 check: .venv/dev.stamp ## format, lint and types only
 	$(BIN)/ruff format --check
@@ -36,11 +40,11 @@ golden: .venv/dev.stamp ## renew the stored results of tests/golden; review the 
 	MYRIAD_RENEW_GOLDEN=1 $(BIN)/pytest tests/golden
 
 engines: .venv/dev.stamp ## run all launch arguments through the engines' own parsers (about 4 GB, no GPU)
-	$(BIN)/python tests/engines/install.py build/engines
+	MYRIAD_TORCH="$(TORCH)" $(BIN)/python tests/engines/install.py build/engines
 	MYRIAD_ENGINES=$(CURDIR)/build/engines $(BIN)/pytest tests/engines
 
 lock: .venv/dev.stamp ## compile requirements/*.txt anew from pyproject.toml
-	$(COMPILE) --all-extras --group dev --upgrade --output-file requirements/dev.txt
+	$(COMPILE) $(EXTRAS) --group dev --upgrade --output-file requirements/dev.txt
 	$(COMPILE) --constraints requirements/dev.txt --group build --output-file requirements/run.txt
 	$(COMPILE) --constraints requirements/dev.txt --extra calibrate --output-file requirements/calibrate.txt
 
@@ -55,4 +59,5 @@ $(BIN)/python:
 .venv/%.stamp: requirements/%.txt pyproject.toml $(BIN)/python
 	$(PIP) install --quiet --no-compile --requirement $<
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	$(if $(findstring dev,$@),$(PIP) install --quiet --no-compile $(TORCH))
 	@touch $@
