@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from myriad.api.sweep import row_of
 from myriad.spec.layout import Layout
@@ -69,9 +75,26 @@ axes:
 """
 
 
-def wait_for_rows(journal: Path, number: int) -> None:
-    """Until so many results are in the journal."""
-    deadline = time.monotonic() + 60
+PATIENCE_S = 180
+"""How long a sweep may take on a busy machine; alone, each here ends in seconds."""
+
+
+@contextmanager
+def sweeping(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """`myriad sweep` as a process, which does not outlive the block."""
+    command = [sys.executable, "-m", "myriad", "sweep", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sweep:
+        try:
+            yield sweep
+        finally:
+            sweep.kill()
+
+
+def wait_for_rows(sweep: subprocess.Popen[str], journal: Path, number: int) -> None:
+    """Until the sweep has written so many results into the journal."""
+    deadline = time.monotonic() + PATIENCE_S
     while not journal.exists() or journal.read_bytes().count(b"\n") < 1 + number:
-        assert time.monotonic() < deadline, "no rows in time"
+        if sweep.poll() is not None or time.monotonic() > deadline:
+            sweep.kill()
+            pytest.fail(f"too few rows; the sweep said: {sweep.communicate()[1]}")
         time.sleep(0.01)

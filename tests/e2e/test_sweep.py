@@ -6,14 +6,12 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from sweep_fixtures import SMALL_GRID as GRID
-from sweep_fixtures import wait_for_rows
+from sweep_fixtures import PATIENCE_S, sweeping, wait_for_rows
 
 FLAGS = ("sweep", "--model", "llama3.1-8b", "--seq-len", "8192", "--global-batch", "64")
 
@@ -68,20 +66,15 @@ def test_options_alone_describe_a_grid(myriad):
     ]  # fmt: skip
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "myriad", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
 @pytest.mark.parametrize(("end", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_what_was_finished_at_the_end_of_a_process_is_not_searched_again(grid, end, code):
     grid.write_text(GRID.replace("[8, 12, 16]", "8..32 +8"), "utf-8")
-    sweep = ("sweep", "grid.yaml", "--out", "rows.csv", "--workers", "1")
+    sweep = ("grid.yaml", "--out", "rows.csv", "--workers", "1")
     journal = Path("rows.csv.journal")
-    stopped = start(*sweep)
-    wait_for_rows(journal, 2)
-    os.kill(stopped.pid, end)
-    _, said = stopped.communicate(timeout=30)
+    with sweeping(*sweep) as stopped:
+        wait_for_rows(stopped, journal, 2)
+        os.kill(stopped.pid, end)
+        _, said = stopped.communicate(timeout=PATIENCE_S)
     assert stopped.returncode == code
     if code == 130:
         assert "the same command continues" in said
@@ -90,8 +83,8 @@ def test_what_was_finished_at_the_end_of_a_process_is_not_searched_again(grid, e
     assert 2 <= finished < 8
     assert not Path("rows.csv").exists()
 
-    resumed = start(*sweep)
-    _, said = resumed.communicate(timeout=60)
+    with sweeping(*sweep) as resumed:
+        _, said = resumed.communicate(timeout=PATIENCE_S)
     assert resumed.returncode == 0, said
     assert f"searches: 8, done before: {finished}" in said
     keys = [json.loads(line)["key"] for line in journal.read_text("utf-8").splitlines()[1:]]
@@ -100,7 +93,7 @@ def test_what_was_finished_at_the_end_of_a_process_is_not_searched_again(grid, e
     assert len(rows) == 16
 
     if end == signal.SIGKILL:
-        whole = start("sweep", "grid.yaml", "--out", "whole.csv")
-        _, said = whole.communicate(timeout=60)
+        with sweeping("grid.yaml", "--out", "whole.csv") as whole:
+            _, said = whole.communicate(timeout=PATIENCE_S)
         assert whole.returncode == 0, said
         assert table("whole.csv") == rows

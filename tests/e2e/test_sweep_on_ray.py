@@ -5,15 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ray_cluster import cluster as cluster
-from sweep_fixtures import SMALL_GRID, wait_for_rows
+from sweep_fixtures import PATIENCE_S, SMALL_GRID, sweeping, wait_for_rows
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
@@ -25,17 +23,12 @@ if "CI" not in os.environ:  # there it is in the lock, and must be
 def test_a_killed_worker_loses_no_row(cluster: Cluster) -> None:
     Path("grid.yaml").write_text(SMALL_GRID.replace("[8, 12, 16]", "8..96 +8"), "utf-8")
     journal = Path("rows.csv.journal")
-    command = ("sweep", "grid.yaml", "--out", "rows.csv", "--json", "-", "--engine", "ray", "--address")
-    sweep = subprocess.Popen(
-        [sys.executable, "-m", "myriad", *command, cluster.address],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_for_rows(journal, 4)
-    before = journal.read_bytes().count(b"\n") - 1
-    cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
-    printed, said = sweep.communicate(timeout=60)
+    command = ("grid.yaml", "--out", "rows.csv", "--json", "-", "--engine", "ray", "--address", cluster.address)
+    with sweeping(*command) as sweep:
+        wait_for_rows(sweep, journal, 4)
+        before = journal.read_bytes().count(b"\n") - 1
+        cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+        printed, said = sweep.communicate(timeout=PATIENCE_S)
     assert sweep.returncode == 0, said
     assert before < 24, "the worker was killed after the work"
 
