@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep_fixtures import SMALL_GRID as GRID
 from sweep_fixtures import PATIENCE_S, sweeping, wait_for_rows
+from sweep_fixtures import SMALL_GRID as GRID
 
 FLAGS = ("sweep", "--model", "llama3.1-8b", "--seq-len", "8192", "--global-batch", "64")
 
