@@ -1,13 +1,13 @@
 """Predicted against measured step times of the reference trainer on this machine.
 
-    python benchmarks/reference_steps.py [--only NAME] [--steps 8] [--rounds 1] [--node xeon-cascade-lake] [--write]
-                                         [--kept] [--parts]
+    python benchmarks/reference_steps.py [--only NAME] [--steps 8] [--rounds 1] [--node NODE] [--write] [--kept]
+                                         [--parts]
 
 Trains every case of data/measurements/reference-trainer/cases.yaml through torchrun, one after the other: two steps
 warm up, the median of the others is the measured time, beside the fastest and the slowest. `--rounds 3` goes through
 all cases three times, so that a machine that is slow for a while is so in one round of a case only. Predictions come
 from the catalog's node of that name and so many ranks (NODE-2r for two), which `myriad measure` wrote. `--write` renews
-steps.csv beside the cases, with `--only` the rows of these; `--kept` trains nothing and shows that file. About five
+NODE.csv beside the cases, with `--only` the rows of these; `--kept` trains nothing and shows that file. Five to twelve
 minutes a round on two cores.
 """
 
@@ -38,7 +38,8 @@ from myriad.spec.run import RankEvent
 from myriad.spec.trainer import TrainerConfig
 
 FOLDER = Path(str(files("myriad"))) / "data" / "measurements" / "reference-trainer"
-NODE = "xeon-cascade-lake"
+NODES = ("xeon-cascade-lake",)
+"""The machines of which times are kept."""
 WARM_UP = 2
 LIMIT_S = 180.0
 ADAMW = Optimizer(
@@ -127,9 +128,12 @@ def train_all(chosen: list[Case], steps: int, rounds: int) -> dict[str, Measured
     return {name: Measured(statistics.median(one), min(one), max(one), len(one)) for name, one in seconds.items()}
 
 
-def kept() -> dict[str, Measured]:
-    """The rows of steps.csv."""
-    with (FOLDER / "steps.csv").open() as file:
+def kept(node: str) -> dict[str, Measured]:
+    """The rows of NODE.csv; none where there is no such file."""
+    path = FOLDER / f"{node}.csv"
+    if not path.exists():
+        return {}
+    with path.open() as file:
         return {
             row["case"]: Measured(float(row["median_s"]), float(row["low_s"]), float(row["high_s"]), int(row["steps"]))
             for row in csv.DictReader(file)
@@ -137,7 +141,7 @@ def kept() -> dict[str, Measured]:
 
 
 def table(measured: dict[str, Measured]) -> str:
-    """steps.csv."""
+    """NODE.csv."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["case", "median_s", "low_s", "high_s", "steps"])
@@ -156,7 +160,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", help="case to run; may be given again")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--node", default=NODE)
+    parser.add_argument("--node", default=NODES[0], help="NODE of NODE-1r, NODE-2r and NODE-4r in the catalog")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--kept", action="store_true")
     parser.add_argument("--parts", action="store_true", help="show what the predicted step is made of")
@@ -167,7 +171,7 @@ def main() -> None:
     if unknown:
         parser.error(f"--only: there is no case {', '.join(sorted(unknown))}")
     chosen = [case for case in cases() if not given.only or case.name in given.only]
-    measured = kept() if given.kept else train_all(chosen, given.steps, given.rounds)
+    measured = kept(given.node) if given.kept else train_all(chosen, given.steps, given.rounds)
     errors = []
     say(f"{'case':26} {'layout':34} {'measured, s':>11} {'spread':>7} {'predicted, s':>12} {'error':>7}")
     for case in chosen:
@@ -188,8 +192,8 @@ def main() -> None:
         raise SystemExit("nothing was measured")
     say(f"mean error {statistics.mean(errors):.1%}, median {statistics.median(errors):.1%} of {len(errors)} cases")
     if given.write:
-        others = kept() if given.only else {}
-        (FOLDER / "steps.csv").write_text(table(others | measured))
+        others = kept(given.node) if given.only else {}
+        (FOLDER / f"{given.node}.csv").write_text(table(others | measured))
 
 
 def _parts(estimate: TrainingEstimate) -> dict[str, Any]:

@@ -2,23 +2,27 @@
 
 import statistics
 
+import pytest
+
 from benchmark_modules import benchmark
 
 reference = benchmark("reference_steps")
 
 
-def test_cases_are_of_many_kinds_and_all_are_estimated():
+@pytest.mark.parametrize("node", reference.NODES)
+def test_cases_are_of_many_kinds_and_all_are_estimated(node):
     cases = reference.cases()
     assert len(cases) >= 16
     assert {case.layout.world_size for case in cases} == {1, 2, 4}
     for case in cases:
-        assert case.predicted(reference.NODE).step_s > 0
+        assert case.predicted(node).step_s > 0
 
 
-def test_kept_times_are_predicted():
-    kept = reference.kept()
+@pytest.mark.parametrize("node", reference.NODES)
+def test_kept_times_are_predicted(node):
+    kept = reference.kept(node)
     errors = [
-        abs(case.predicted(reference.NODE).step_s / kept[case.name].median_s - 1.0)
+        abs(case.predicted(node).step_s / kept[case.name].median_s - 1.0)
         for case in reference.cases()
         if case.name in kept
     ]

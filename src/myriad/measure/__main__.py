@@ -21,6 +21,7 @@ from myriad.measure.machine import cpu_name, host_memory_bytes, usable_cores
 from myriad.measure.rows import Row, merged, rows_csv
 from myriad.measure.sizes import sizes
 from myriad.measure.timing import FULL, QUICK, Timer
+from myriad.processes import leave
 
 WAKE_S = 2.0
 
@@ -85,3 +86,4 @@ def _wake(dtype: torch.dtype) -> None:
 
 if __name__ == "__main__":
     main()
+    leave(0)
