@@ -36,6 +36,10 @@ ELEMENT_BYTES = 4.0
 """No operand has more."""
 KEPT = 24.0
 """Tensors of the size of an element-wise operation that live at once: inputs, what backward passes read, gradients."""
+TURN_BYTES = 128.0 * 2**20
+"""More than the second-level caches of CPUs, and all of most GPUs."""
+TURN_SHARE = 1.0 / 64.0
+"""Of the memory, that this may be: what backward passes keep comes beside, up to ten times as much."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Sizes:
     """Tensors of a model, and elements of each."""
     messages: tuple[Shape, ...]
     """Bytes of a collective."""
+    turn_bytes: float
+    """Of operands and results, through which an operation goes in turn."""
 
 
 def sizes(gpu: bool, quick: bool, memory_bytes: float) -> Sizes:
@@ -71,6 +77,7 @@ def sizes(gpu: bool, quick: bool, memory_bytes: float) -> Sizes:
         shapes=fitting(SHAPES[:-2:2] if quick else SHAPES, SHAPES_OF_GPUS, lambda of: KEPT * prod(of)),
         parameters=fitting(PARAMETERS[:2] if quick else PARAMETERS, PARAMETERS_OF_GPUS, lambda of: 6.0 * prod(of)),
         messages=fitting(MESSAGES[:-2:2] if quick else MESSAGES, MESSAGES_OF_GPUS, lambda of: 3.0 * prod(of) / 4.0),
+        turn_bytes=min(TURN_BYTES, TURN_SHARE * memory_bytes),
     )
 
 
