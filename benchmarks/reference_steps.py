@@ -38,7 +38,7 @@ from myriad.spec.run import RankEvent
 from myriad.spec.trainer import TrainerConfig
 
 FOLDER = Path(str(files("myriad"))) / "data" / "measurements" / "reference-trainer"
-NODES = ("xeon-cascade-lake",)
+NODES = ("xeon-cascade-lake", "xeon-amx")
 """The machines of which times are kept."""
 WARM_UP = 2
 LIMIT_S = 180.0
