@@ -34,7 +34,13 @@ ATTENTION: Final = {
     "forward_fraction": (0.4, 1.0), "backward_fraction": (0.4, 1.0), "half_tokens": (100.0, 1e4),
     "half_head": (30.0, 1e3), "overhead_s": (1e-5, 1e-2),
 }  # fmt: skip
-LINK: Final = {"efficiency": (0.8, 1.0), "latency_s": (1e-5, 1e-2), "half_bytes": (1e5, 1e9), "start_s": (1e-4, 1e-2)}
+LINK: Final = {
+    "efficiency": (0.8, 1.0), "latency_s": (1e-5, 1e-2), "half_bytes": (1e5, 1e9), "start_s": (1e-4, 1e-2),
+    "gather_share": (0.8, 1.0),
+}  # fmt: skip
+STARTS: Final = (1.0, 0.75, 0.5, 0.25)
+"""Shares of these starts from which fits set out; the best end counts. Figures of links trade with one another: from the
+first start and half of it, gloo on four ranks was fitted with a median error of 23 %, from all with 17 %."""
 FITTED_COLLECTIVES: Final = ("all_reduce", "all_gather", "reduce_scatter", "sendrecv")
 """What training sends without experts on several ranks."""
 
@@ -115,7 +121,8 @@ def _fitted(
     def named(p: tuple[float, ...]) -> dict[str, float]:
         return dict(zip(figures, p, strict=True))
 
-    fit = fit_log(lambda p: model_s(named(p)), measured_s, (starts, tuple(0.5 * one for one in starts)), upper)
+    several = tuple(tuple(share * one for one in starts) for share in STARTS)
+    fit = fit_log(lambda p: model_s(named(p)), measured_s, several, upper)
     return {name: float(f"{value:.3g}") for name, value in named(fit.parameters).items()}, fit
 
 

@@ -82,6 +82,7 @@ def _node(name: str, title: str, found: MeasuredMachine, ranks: int) -> dict[str
             "efficiency": _rounded(link.efficiency),
             "half_bytes": _rounded(link.half_bytes),
             "start_s": _rounded(link.start_s),
+            "gather_share": _rounded(link.gather_share),
         }
     beyond = "no network was measured: as between ranks of this host"
     outside = {

@@ -148,6 +148,7 @@ def _links(node: Node, count: int, pool: Pool | None) -> tuple[Link, ...]:
         efficiency=node.scale_up_efficiency,
         half_bytes=node.scale_up_half_bytes,
         start_s=node.scale_up_start_s,
+        gather_share=node.scale_up_gather_share,
         reduction_share=node.scale_up_reduction_share,
         reduction_start_s=node.scale_up_reduction_start_s,
         point_to_point=node.scale_up_point_to_point,

@@ -45,11 +45,13 @@ def all_gather_s(result_bytes: npt.ArrayLike, placement: Placement) -> Array:
     """Time to give every rank the whole result of `result_bytes`, in seconds.
 
     Ring: each rank receives result * (n-1)/n and copies its own part; over a farther tier, the links of the members
-    that share a domain carry it together.
+    that share a domain carry it together. Links of which gathers reach a share only (`Link.gather_share`) carry so much
+    more.
     """
     result = np.asarray(result_bytes, float)
     volumes = _ring(result, placement)
     volumes[0] = volumes[0] + OWN_PART * result / placement.size
+    volumes = [volume / tier.gather_share for volume, tier in zip(volumes, placement.tiers, strict=True)]
     return _slowest_tier(placement, volumes, _passed, _rings(placement))
 
 

@@ -7,6 +7,7 @@ and reduces across the copies.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,11 +95,13 @@ def traffic(
     optimizer: Optimizer,
     stack: Stack,
     links: tuple[Link, ...],
+    copies_s: Callable[[Array], Array],
 ) -> Traffic:
     """What data parallelism sends for the parameters (C,) of one rank's stage.
 
     ZeRO-0 sums gradients everywhere; from ZeRO-1 on they are scattered within a copy and summed over the copies, and
-    parameters are gathered.
+    parameters are gathered. `copies_s` gives the time to copy so many bytes between parameters and what is sent: once
+    with every gather and every scatter, there and back where gradients are summed whole.
     """
     r = replicas(layouts)
     reduce_s = np.zeros_like(r.dense_shard)
@@ -115,6 +118,11 @@ def traffic(
         gather_s = gather_s + all_gather_s(optimizer.weight_bytes * parameters, inner)
         if stack.gathers_by_broadcast:
             gather_s = gather_s + np.where(parameters > 0, shard * _ring_latency_s(inner), 0.0)
+    whole = dense_parameters + expert_parameters
+    copied_s = np.where(layouts.zero == 0, 2.0, 1.0) * copies_s(optimizer.gradient_reduce_bytes * whole)
+    alone = r.dense_shard * r.dense_copies == 1.0
+    reduce_s = reduce_s + np.where(alone, 0.0, copied_s)
+    gather_s = gather_s + np.where(alone, 0.0, copies_s(optimizer.weight_bytes * whole))
     return Traffic(reduce_s, np.where(layouts.zero == 0, 0.0, gather_s))
 
 

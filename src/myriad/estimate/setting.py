@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+
 from myriad.estimate.device import Device
+from myriad.estimate.kernels import eager_s
 from myriad.estimate.layers import ModelCosts, model_costs
+from myriad.estimate.operations import Array
 from myriad.spec.calibration import EagerPasses, Stack
 from myriad.spec.cluster import Cluster
 from myriad.spec.job import TrainingWork
@@ -31,6 +35,20 @@ class Setting:
     def eager_optimizer(self) -> EagerPasses | None:
         """How the software updates parameters on this device, where that was measured."""
         return self.device.eager.get("optimizer") if self.stack.eager else None
+
+    def shard_copies_s(self, bytes_: Array) -> Array:
+        """Time to copy the parameters or gradients of a rank's layers to new memory, in seconds; arrays (C,).
+
+        Read once, written once; where eager work was measured, as the rows of an embedding of a layer's size. No time
+        where the software makes no such copies.
+        """
+        if not self.stack.copies_shards:
+            return np.zeros_like(bytes_)
+        measured = self.device.eager.get("embedding") if self.stack.eager else None
+        if measured is None:
+            return 2.0 * bytes_ / self.device.memory_bytes_per_s
+        layers = float(self.model.num_layers)
+        return layers * eager_s(2.0 * bytes_ / layers, measured.forward, self.device.memory_bytes_per_s)
 
     @cached_property
     def uncut_costs(self) -> ModelCosts:

@@ -40,7 +40,10 @@ class Shardings:
         own_dense, own_expert = dense[largest, columns], expert[largest, columns]
         self.parameters = own_dense, own_expert
         """Dense and expert parameters of one rank of the stage that has most."""
-        self.sent = traffic(layouts, own_dense, own_expert, work.optimizer, setting.stack, setting.cluster.links)
+        self.sent = traffic(
+            layouts, own_dense, own_expert, work.optimizer, setting.stack, setting.cluster.links,
+            setting.shard_copies_s,
+        )  # fmt: skip
         self.optimizer_s = optimizer_s(
             layouts, own_dense, own_expert, work.optimizer, setting.device.memory_bytes_per_s,
             setting.cluster.accelerator.host_link_bytes_per_s_one_way, setting.eager_optimizer,

@@ -42,6 +42,7 @@ class Tier:
     half_bytes: float
     latency_s: float
     start_s: float
+    gather_share: float
     reduction_bytes_per_s: float | None
     """Bandwidth of all-reduces that the tier's switches sum; `None` where they do not."""
     reduction_start_s: float
@@ -95,6 +96,7 @@ def place(size: npt.ArrayLike, stride: npt.ArrayLike, links: tuple[Link, ...]) -
                 half_bytes=0.0 if in_network else link.half_bytes,
                 latency_s=link.latency_s,
                 start_s=link.start_s,
+                gather_share=link.gather_share,
                 reduction_bytes_per_s=None if share is None else link.bytes_per_s_one_way * share,
                 reduction_start_s=link.reduction_start_s,
                 contention=link.contention,

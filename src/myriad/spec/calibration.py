@@ -284,6 +284,10 @@ class Stack(Spec):
     """The same where tensor parallelism splits the vocabulary; `None` if that changes nothing."""
     gathers_logits: bool = False
     """Logits that tensor parallelism cuts are gathered, and every rank of the group computes the whole loss."""
+    copies_shards: bool = False
+    """Data parallelism sends from and into buffers of its own, a layer at a time: parameters are copied out of what was
+    gathered, gradients into what is scattered, and those that are not sharded into a buffer and back. Else such copies
+    are taken to be hidden, or not made."""
     stage_outputs: StageOutputs = "freed"
     """Outputs of a pipeline stage: `freed` once sent (Megatron-Core), kept `in-flight` until their backward pass, or
     besides, on the last stage, all logits to the end of the step, which are then joined to one tensor (`whole-step`,

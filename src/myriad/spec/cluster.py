@@ -29,6 +29,9 @@ class Link(Spec):
     """Message size per rank at which half of that is reached."""
     start_s: Seconds = 0.0
     """Fixed time of a collective, whatever its size and members; 0 where `latency_s` holds it."""
+    gather_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of that which all-gathers and reduce-scatters reach: below 1 where the library copies what it gathers,
+    and sums everything to scatter it (gloo)."""
     reduction_share: float | None = Field(default=None, gt=0, le=1)
     """Share of the bandwidth that large all-reduces reach whose sums the switches of this tier form (NVLS, SHARP).
     `None`: they form none."""
@@ -58,6 +61,8 @@ class Node(Spec):
     """See `Link.half_bytes`."""
     scale_up_start_s: Seconds = 0.0
     """See `Link.start_s`."""
+    scale_up_gather_share: float = Field(default=1.0, gt=0, le=1)
+    """See `Link.gather_share`."""
     scale_up_reduction_share: float | None = Field(default=None, gt=0, le=1)
     """See `Link.reduction_share`."""
     scale_up_reduction_start_s: Seconds = 0.0

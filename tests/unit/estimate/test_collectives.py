@@ -42,6 +42,15 @@ def test_ring_inside_a_node_by_hand():
     assert all_reduce_s(8e9, place(8, 1, LINKS)) == pytest.approx(2 * 7e9 / 450e9 + 14 * 3e-6)
 
 
+def test_gathers_may_reach_a_share_of_the_bandwidth_that_sums_reach():
+    slow = NVLINK.model_copy(update={"gather_share": 0.5})
+    whole, half = (place(8, 1, (link,)) for link in (NVLINK, slow))
+    fixed_s = 7 * NVLINK.latency_s
+    for gathers in (all_gather_s, reduce_scatter_s):
+        assert gathers(1e9, half) - fixed_s == pytest.approx(2 * (gathers(1e9, whole) - fixed_s))
+    assert all_reduce_s(1e9, half) == all_reduce_s(1e9, whole)
+
+
 def test_small_messages_pass_every_rank_of_a_host_and_then_double():
     rack = (NVLINK.model_copy(update={"domain": 64}), NETWORK)
     passed = [float(all_gather_s(0.0, place(n, 1, rack))) / 3e-6 for n in (1, 2, 4, 8, 16, 64)]

@@ -17,7 +17,7 @@ DENSE, EXPERT = 1e9, 4e9
 
 def comm(layout: Layout, software=None, micro_batches=4, forward_s=0.0, backward_s=0.0, expert=0.0):
     software = software or stack()
-    sent = traffic(columns(layout), np.array([DENSE]), np.array([expert]), ADAM, software, LINKS)
+    sent = traffic(columns(layout), np.array([DENSE]), np.array([expert]), ADAM, software, LINKS, np.zeros_like)
     exposed, hidden = exposed_s(
         columns(layout), np.array([micro_batches]), sent, np.array([forward_s]), np.array([backward_s]), software
     )
@@ -168,8 +168,24 @@ def test_broadcasts_in_turn_cost_a_ring_each():
     links = tuple(link.model_copy(update={"latency_s": 1e-3}) for link in LINKS)
 
     def gathered(**more: object) -> np.ndarray:
-        return traffic(layouts, parameters, np.zeros(2), ADAM, stack(**more), links).gather_s
+        return traffic(layouts, parameters, np.zeros(2), ADAM, stack(**more), links, np.zeros_like).gather_s
 
     more_s = gathered(gathers_by_broadcast=True) - gathered()
     # 4 ranks of one domain: 4 rings of 3 hops; 64 ranks of 8 domains: 64 rings of 63 hops.
     assert more_s == pytest.approx([4 * 3e-3, 64 * 63e-3])
+
+
+@pytest.mark.parametrize(("zero", "reduced_bytes", "gathered_bytes"), [(0, 2 * 4, 0), (1, 4, 2), (3, 4, 2)])
+def test_what_is_sent_from_buffers_is_copied_once_and_whole_sums_there_and_back(zero, reduced_bytes, gathered_bytes):
+    layouts, parameters = columns(Layout(dp=4, zero=zero)), (np.array([DENSE]), np.array([EXPERT]))
+    apart, copied = (
+        traffic(layouts, *parameters, ADAM, stack(), LINKS, copies) for copies in (np.zeros_like, lambda x: x / 1e9)
+    )
+    both = (DENSE + EXPERT) / 1e9
+    assert copied.reduce_s - apart.reduce_s == pytest.approx(reduced_bytes * both)
+    assert copied.gather_s - apart.gather_s == pytest.approx(gathered_bytes * both)
+
+
+def test_one_rank_copies_nothing():
+    sent = traffic(columns(Layout(dp=1)), np.array([DENSE]), np.zeros(1), ADAM, stack(), LINKS, lambda x: x)
+    assert sent.reduce_s == sent.gather_s == 0.0

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from myriad.estimate.device import activation_bytes
@@ -12,7 +13,7 @@ from myriad.estimate.operations import head_operations
 from myriad.estimate.shop import Shop
 from myriad.spec.calibration import EagerPasses
 from myriad.spec.layout import Layout, LayoutTable
-from small_setting import DEVICE, WORK, cells, dense_model, one, stack
+from small_setting import DEVICE, WORK, cells, dense_model, one, setting, stack
 
 PASSES = ((1e6, 4.0), (1e8, 1.0))
 
@@ -53,3 +54,14 @@ def test_gathered_logits_are_computed_by_every_rank():
         for on in (False, True)
     )
     assert one(whole.forward_bytes) == pytest.approx(4 * one(cut.forward_bytes))
+
+
+def test_copies_of_shards_are_rows_of_an_embedding_where_that_was_measured():
+    """20 MB in four layers; a copy reads and writes, and 10 MB take two passes."""
+    fast = replace(DEVICE, memory_bytes_per_s=1e9)
+    measured = replace(fast, eager={"embedding": EagerPasses(forward=((1e6, 4.0), (1e8, 1.0)))})
+    made = {"copies_shards": True, "eager": True}
+    cases = [(fast, {}, 0.0), (fast, made, 2 * 2e7 / 1e9), (measured, made, 4 * 2.0 * 1e7 / 1e9)]
+    for device, software, expected_s in cases:
+        four_layers = setting(dense_model(layers=4), device=device, stack=stack(**software))
+        assert one(four_layers.shard_copies_s(np.array([2e7]))) == pytest.approx(expected_s)

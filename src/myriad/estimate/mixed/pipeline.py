@@ -251,7 +251,7 @@ def _after(crossing: Crossing, held: _Held, forward_CP: Array, backward_CP: Arra
         largest, slow = np.argmax(dense + expert, axis=0), np.argmax(forward + backward, axis=0)
         own_dense, own_expert = dense[largest, columns], expert[largest, columns]
         work, links = setting.work, setting.cluster.links
-        sent = traffic(layouts, own_dense, own_expert, work.optimizer, setting.stack, links)
+        sent = traffic(layouts, own_dense, own_expert, work.optimizer, setting.stack, links, setting.shard_copies_s)
         exposed, _ = exposed_s(
             layouts, held.num_micro_batches, sent, forward[slow, columns], backward[slow, columns], setting.stack
         )
