@@ -39,8 +39,8 @@ LINK: Final = {
     "gather_share": (0.8, 1.0),
 }  # fmt: skip
 STARTS: Final = (1.0, 0.75, 0.5, 0.25)
-"""Shares of these starts from which fits set out; the best end counts. Figures of links trade with one another: from the
-first start and half of it, gloo on four ranks was fitted with a median error of 23 %, from all with 17 %."""
+"""Shares of these starts from which fits set out; the best end counts. Figures of links trade with one another: from
+the first start and half of it, gloo on four ranks was fitted with a median error of 23 %, from all with 17 %."""
 FITTED_COLLECTIVES: Final = ("all_reduce", "all_gather", "reduce_scatter", "sendrecv")
 """What training sends without experts on several ranks."""
 
