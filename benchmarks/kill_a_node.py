@@ -1,6 +1,6 @@
 """A small planned job on a real Slurm of emulated nodes, or on a Ray cluster of this machine, and its node killed.
 
-    python benchmarks/kill_and_recover.py --on slurm|ray [--steps 40] [--job pair] [--folder FOLDER]
+    python benchmarks/kill_and_recover.py --on slurm|ray [--steps 300] [--job pair] [--folder FOLDER]
 
 `myriad launch` starts and supervises it, as it does everything. When it has saved, its node goes with all that runs on
 it; the scheduler notices, and starts it on the spare. The same job left alone on this machine is what it is held

@@ -187,28 +187,30 @@ def study_of_node(folder: Path, on: str, steps: int, job: str = "pair", system: 
         machine = Machine(folder / on, on, environment)
         run = machine.launch(system, job, steps)
 
-        def has_saved() -> bool:
-            return any(event["kind"] == "checkpoint" for _, event in machine.written(run))
+        def steps_of_kind(kind: str) -> list[int]:
+            return [int(str(event["step"])) for _, event in machine.written(run) if event["kind"] == kind]
 
-        machine.wait("checkpoint", run, has_saved)
+        machine.wait("checkpoint", run, lambda: bool(steps_of_kind("checkpoint")))
         node = node_of(machine.store, run)
         kill_node(node)
+        if max(steps_of_kind("step")) == steps:
+            raise SystemExit(f"all {steps} steps were trained before the node died: more --steps show a recovery")
         return Study(alone, machine.wait_for_end(run), (f"node {node} killed",), None)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--on", choices=("local", "slurm", "ray"), default="local")
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, help="default: 40; on Slurm and Ray 300, of which some must follow a save")
     parser.add_argument("--job", help="default: quad; on Slurm and Ray pair")
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp(prefix="kill-and-recover-"))
     folder.mkdir(parents=True, exist_ok=True)
     if given.on == "local":
-        found = study(folder, given.steps, given.job or "quad")
+        found = study(folder, given.steps or 40, given.job or "quad")
     else:
-        found = study_of_node(folder, given.on, given.steps, given.job or "pair")
+        found = study_of_node(folder, given.on, given.steps or 300, given.job or "pair")
     sys.stdout.write(text(found, folder))
 
 
