@@ -158,7 +158,7 @@ def sentences(report: RunReport, words: Language, numbers: Numbers) -> Iterable[
         lost = sum(not one.kept for one in report.steps)
         yield (
             words("run.interrupted", count=report.interruptions, steps=numbers.integer(lost),
-                  tokens=numbers.large(report.tokens_lost))
+                  tokens=numbers.integer(report.tokens_lost))
             if report.interruptions
             else words("run.undisturbed")
         )  # fmt: skip

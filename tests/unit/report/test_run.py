@@ -31,7 +31,7 @@ def test_the_answer_says_pace_share_losses_and_end() -> None:
     words = language("en")
     told = " ".join(sentences(run_reports.eventful(), words, Numbers(words)))
     assert "more than promised. That lies within the band of the promise, 850 ms to 1.08 s." in told
-    assert "Interruptions: 2; 73 steps and 4.78 M tokens were trained again." in told
+    assert "Interruptions: 2; steps trained again: 73 (4,784,128 tokens)." in told
     assert "the plan said 18.3 min" in told
     going = " ".join(sentences(run_reports.eventful("running"), words, Numbers(words)))
     assert "At this pace it ends on 2026-11-18" in going
