@@ -289,9 +289,9 @@ def test_near_its_time_limit_the_rendered_script_is_requeued(slurm, backend, fol
     (folder.files / "start.sh").write_text("touch started; until [ -e go ]; do sleep 0.2; done\n", "utf-8")
     handle = backend.submit(Submission("fault-0001", 0, folder, {}))
     until((folder.path / "started").exists, PATIENCE_S, "the ranks to start")
+    (folder.path / "started").unlink()  # before there is a second life, which may begin at once
     slurm.run("scancel", "--batch", "--signal=USR1", handle)  # as Slurm does 120 s before the limit
     until(lambda: backend.look(handle).restarts == 1, PATIENCE_S, "a requeue")
-    (folder.path / "started").unlink()
     until((folder.path / "started").exists, PATIENCE_S, "the ranks to start again")
     finish(folder)
     last, _ = ended(backend, handle, PATIENCE_S)

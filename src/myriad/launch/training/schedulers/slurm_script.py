@@ -101,7 +101,11 @@ silent() {{
 # Checks, places and starts; gives what start.sh gives.
 start() {{
   local asked found one life=0 submission
-  mapfile -t asked < <(alive)
+  for _ in {{1..12}}; do  # a node that is busy may be said not to answer for a while
+    mapfile -t asked < <(alive)
+    ((${{#asked[@]}} >= nodes)) && break
+    sleep 5
+  done
   found=$(checked "${{asked[@]}}")
   {{ grep '^bad' <<<"$found"; silent; }} | while read -r _ one why; do
     say "$one failed its check: ${{why:=it did not say why}}"
