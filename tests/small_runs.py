@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
@@ -156,7 +157,17 @@ def check_recovery(disturbed: RunFolder, undisturbed: RunFolder, steps: int) -> 
     assert first == 0
     saved = [event["step"] for life, event in events(disturbed, "checkpoint") if life == "000.000"]
     assert second in saved, "it went on from a checkpoint"
-    lives = {life for life, _ in events(disturbed, "step")}
-    assert len(lives) == 2
+    assert len({life for life, _ in events(disturbed, "step")}) == 2
+    check_lives_apart(disturbed)
     before = [event["step"] for life, event in events(disturbed, "step") if life == "000.000"]
     return before[-1] - second
+
+
+def check_lives_apart(folder: RunFolder) -> None:
+    """No rank of a life has written anything after the first of the next has begun."""
+    spans = []
+    for life in sorted(folder.events.iterdir()):
+        lines = [line for path in life.glob("rank-*.jsonl") for line in path.read_text("utf-8").splitlines()]
+        times = [json.loads(line)["time_s"] for line in lines]
+        spans.append((min(times), max(times)))
+    assert all(last < first for (_, last), (first, _) in itertools.pairwise(spans)), spans

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayWithJobs]:
-    with ray_with_jobs(workers=3) as started:
+    with ray_with_jobs(workers=4, gpus=2) as started:
         yield started
 
 
@@ -45,20 +45,25 @@ def test_ranks_see_the_accelerators_of_their_bundle_on_nodes_that_passed_their_c
     assert node not in last.nodes
 
 
-def test_a_killed_raylet_is_replaced_and_the_run_ends_as_if_it_had_lived(cluster: RayWithJobs, tmp_path: Path):
-    launch = small_launch({"kind": "ray", "resource": "GPU"}, steps=STEPS, interval_s=0.5)
+# Ranks that are all on one node could train on without the others.
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_a_killed_raylet_is_replaced_and_the_run_ends_as_if_it_had_lived(
+    cluster: RayWithJobs, tmp_path: Path, nodes: int
+):
+    shape = {"nodes": nodes, "ranks_per_node": 2 // nodes}
+    launch = small_launch({"kind": "ray", "resource": "GPU"}, **shape, steps=STEPS, interval_s=0.5)
     disturbed, undisturbed = (run_folder(tmp_path / name, launch) for name in ("disturbed", "undisturbed"))
     backend = RayBackend(disturbed, cluster.address, sys.executable)
     handle = backend.submit(submission(disturbed))
     until(lambda: len(events(disturbed, "checkpoint")) >= 2, PATIENCE_S, "two checkpoints")
-    where = backend.look(handle).nodes
-    cluster.kill_node(where[1])
+    lost = backend.look(handle).nodes[-1]
+    cluster.kill_node(lost)
     assert last_step(disturbed) < STEPS, "the node died in the middle"
     last, _ = ended(backend, handle, PATIENCE_S)
 
     assert (last.exit_code, last.reason, last.restarts) == (0, "SUCCEEDED", 1)
-    assert last.failed_nodes == (where[1],)
-    assert where[1] not in last.nodes
+    assert last.failed_nodes == (lost,)
+    assert lost not in last.nodes
 
     run_here(undisturbed, PATIENCE_S)
     assert 0 <= check_recovery(disturbed, undisturbed, STEPS) < STEPS

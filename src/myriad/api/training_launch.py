@@ -21,7 +21,7 @@ from myriad.errors import SpecError, unknown_name
 from myriad.launch.files import File
 from myriad.launch.training.frameworks import framework_files
 from myriad.launch.training.schedulers import scheduler_files
-from myriad.launch.training.schedulers.ray import DRIVER
+from myriad.launch.training.schedulers.ray import DRIVER, KEEPER
 from myriad.spec.accelerator import Accelerator
 from myriad.spec.engine_flags import EngineFlags
 from myriad.spec.model import Model
@@ -122,8 +122,8 @@ def _known_flags(framework: str, release: str) -> EngineFlags:
 
 def _driven(launch: TrainingLaunch) -> tuple[File, ...]:
     """What Ray runs, and what that reads."""
-    driver = (resources.files("myriad.run") / DRIVER).read_text("utf-8")
-    return File(DRIVER, driver), File("launch.json", launch.model_dump_json(indent=1) + "\n")
+    scripts = [File(name, (resources.files("myriad.run") / name).read_text("utf-8")) for name in (DRIVER, KEEPER)]
+    return *scripts, File("launch.json", launch.model_dump_json(indent=1) + "\n")
 
 
 def _is_plan(path: Path) -> bool:

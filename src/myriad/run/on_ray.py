@@ -13,7 +13,6 @@ import urllib.parse
 import urllib.request
 import zlib
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final
 
 from myriad.run.described import BackendError, RefusedError, RunFolder, Sighting, Submission
@@ -42,7 +41,6 @@ class RayBackend:
     def submit(self, submission: Submission) -> str:
         folder = submission.folder
         folder.logs.mkdir(parents=True, exist_ok=True)
-        (folder.files / DRIVER).write_text((resources.files("myriad.run") / DRIVER).read_text("utf-8"), "utf-8")
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         environment = {"MYRIAD_PYTHON": self.python} | inherited | submission.environment
         environment |= {

@@ -1,16 +1,14 @@
 """What a Ray job runs: `start.sh` on every node, again on other nodes when one is lost. Needs Ray, and not Myriad.
 
-One placement group holds a bundle on each node; an actor in each runs the node's part as a child. When an actor or its
-node dies, all are stopped, and a new life begins on nodes that are left, as soon as there are enough. What it is doing
-stands in `logs/SSS.ray.json`, which outlives Ray.
+One placement group holds a bundle on each node; an actor in each runs the node's part, through `ray_keeper.py`. When
+an actor or its node dies, all are stopped; as soon as nothing of them runs, a new life begins on nodes that are left.
+What it is doing stands in `logs/SSS.ray.json`, which outlives Ray.
 
-It is copied into the folder of the run and started from there, so that the cluster needs no package beside Ray.
+Both are copied into the folder of the run and started from there, so that the cluster needs no package beside Ray.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -29,8 +27,8 @@ MOST_LIVES = 100
 """Of one submission: nodes that are lost so often are somebody's business."""
 NOTICE_S = 45.0
 """From the failure of a rank until Ray is sure that a node is gone; later, the failure was the software's own."""
-GRACE_S = 40.0
-"""For torchrun to end before it is killed: it gives its ranks 30 s, and these would live on without it."""
+LEASE_S = 15.0
+"""A node whose lease was not touched for so long is dead, with all that ran there."""
 CHECK_S = 300.0
 """For nodes to check themselves; one that does not answer until then counts as broken."""
 ACTOR_START_S = 120.0
@@ -42,9 +40,6 @@ class LostError(Exception):
 
 class Node:
     """One node's part."""
-
-    def __init__(self) -> None:
-        self.child: subprocess.Popen[bytes] | None = None
 
     def where(self) -> tuple[str, str]:
         """Id of the node, and the address under which others reach it."""
@@ -60,35 +55,20 @@ class Node:
         done = subprocess.run(["sh", script], stdin=subprocess.DEVNULL, capture_output=True, text=True)
         return (done.stdout.strip().splitlines() or [f"exit code {done.returncode}"])[-1] if done.returncode else ""
 
-    def run(self, command: list[str], environment: dict[str, str], log: str) -> int:
-        """Exit code of the command; negative is a signal."""
+    def run(self, keeper: str, lease: str, command: list[str], environment: dict[str, str], log: str) -> int:
+        """Exit code of the command; negative is a signal. When this actor is killed, the command ends."""
         with open(log, "ab") as out:  # noqa: PTH123
-            self.child = subprocess.Popen(
-                command,
+            kept = subprocess.Popen(
+                [sys.executable, keeper, lease, *command],
                 env=os.environ | environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
                 stderr=out,
-                start_new_session=True,
-                preexec_fn=_end_with_parent,
             )
-        return self.child.wait()
-
-    def stop(self) -> None:
-        """Ends the command with all its processes."""
-        if self.child is None:
-            return
-        for how in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.child.pid, how)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.child.wait(timeout=GRACE_S)
-
-
-def _end_with_parent() -> None:
-    """Before the command starts: it gets SIGTERM when the actor dies, or a lost raylet would leave ranks behind."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+        assert kept.stdout is not None
+        told = kept.stdout.read()
+        kept.wait()
+        return int(told) if told else -signal.SIGKILL
 
 
 class Status:
@@ -117,6 +97,7 @@ def main() -> int:
     excluded = {name for name in os.environ.get("MYRIAD_EXCLUDED_NODES", "").split(",") if name}
     status = Status(folder / "logs" / f"{number:03d}.ray.json")
     ray.init(address="auto", log_to_driver=False)
+    _await_ends(folder, status)
     for life in range(MOST_LIVES):
         try:
             code = one_life(folder, number, launch, life, excluded, status)
@@ -149,6 +130,7 @@ def one_life(folder: Path, number: int, launch: dict[str, Any], life: int, exclu
         status.write(state="running", life=life, nodes=list(names.values()), reason="")
         _say(f"life {life} on {', '.join(names.values())}")
         restarts = _restarts_before(folder, number)
+        keeper = str(folder / "files" / "ray_keeper.py")
         running = {}
         for rank, actor in enumerate(actors):
             environment = {
@@ -160,10 +142,15 @@ def one_life(folder: Path, number: int, launch: dict[str, Any], life: int, exclu
                 "SLURM_RESTART_COUNT": str(restarts),
             }
             log = folder / "logs" / (f"{number:03d}.log" if rank == 0 else f"{number:03d}-{rank:05d}.log")
-            running[actor.run.remote(["sh", str(folder / "files" / "start.sh")], environment, str(log))] = rank
+            lease = _leases(folder) / f"{number:03d}.{life:03d}-{rank:05d}"
+            lease.touch()  # held from before anything can run
+            command = ["sh", str(folder / "files" / "start.sh")]
+            running[actor.run.remote(keeper, str(lease), command, environment, str(log))] = rank
         return _wait(running, names, status)
     finally:
-        _stop(actors)
+        for actor in actors:
+            ray.kill(actor)
+        _await_ends(folder, status)
         remove_placement_group(group)
 
 
@@ -259,8 +246,7 @@ def _actor(group: Any, index: int, bundle: dict[str, float]) -> Any:
     known = {"CPU": "num_cpus", "GPU": "num_gpus"}.get(resource)
     takes: dict[str, Any] = {"num_cpus": 0} | ({known: amount} if known else {"resources": bundle})
     place = PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=index)
-    # A second call of it has to be answered while the first runs.
-    return ray.remote(max_restarts=0, max_concurrency=4, scheduling_strategy=place, **takes)(Node).remote()
+    return ray.remote(max_restarts=0, scheduling_strategy=place, **takes)(Node).remote()
 
 
 def _names(nodes: list[str]) -> dict[str, str]:
@@ -278,12 +264,33 @@ def _restarts_before(folder: Path, number: int) -> int:
     return 1 + max((int(name.split(".")[1]) for name in lives), default=-1)
 
 
-def _stop(actors: list[Any]) -> None:
-    """Those that still answer end their ranks in order; then all are ended."""
-    with contextlib.suppress(ray.exceptions.RayError):
-        ray.wait([actor.stop.remote() for actor in actors], num_returns=len(actors), timeout=2 * GRACE_S + 5)
-    for actor in actors:
-        ray.kill(actor)
+def _await_ends(folder: Path, status: Status) -> None:
+    """Until nothing of this run runs on any node: two lives at once would write into the same folder.
+
+    A node that is cut off from Ray may run on for a while, and renews its lease as long as it does.
+    """
+    now = _leases(folder) / "now"
+    while True:
+        now.touch()
+        latest_s = now.stat().st_mtime - LEASE_S  # of the clock that leases go by
+        held = [path for path in now.parent.iterdir() if path != now and _touched_s(path) > latest_s]
+        if not held:
+            return
+        status.write(state="queued", nodes=[], reason=f"nodes whose ranks have not ended yet: {len(held)}")
+        time.sleep(0.5)
+
+
+def _leases(folder: Path) -> Path:
+    made = folder / "leases"
+    made.mkdir(exist_ok=True)
+    return made
+
+
+def _touched_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _line(error: Exception) -> str:

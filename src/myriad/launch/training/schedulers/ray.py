@@ -11,6 +11,8 @@ from myriad.spec.training_launch import RayScheduler, TrainingLaunch
 
 DRIVER: Final = "ray_driver.py"
 """Beside the rendered files; reads `launch.json` in the folder of the run."""
+KEEPER: Final = "ray_keeper.py"
+"""Beside it; what it runs on every node."""
 
 
 def submission(launch: TrainingLaunch, scheduler: RayScheduler) -> File:
