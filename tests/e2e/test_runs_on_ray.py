@@ -67,3 +67,18 @@ def test_a_killed_raylet_is_replaced_and_the_run_ends_as_if_it_had_lived(
 
     run_here(undisturbed, PATIENCE_S)
     assert 0 <= check_recovery(disturbed, undisturbed, STEPS) < STEPS
+
+
+def test_ranks_of_a_cancelled_run_save_and_end(cluster: RayWithJobs, tmp_path: Path):
+    launch = small_launch({"kind": "ray", "resource": "GPU"}, nodes=1, ranks_per_node=2, steps=100_000, interval_s=600)
+    folder = run_folder(tmp_path, launch)
+    backend = RayBackend(folder, cluster.address, sys.executable)
+    handle = backend.submit(submission(folder))
+    until(lambda: last_step(folder) >= 5, PATIENCE_S, "five steps")
+    backend.cancel(handle)
+    last, _ = ended(backend, handle, PATIENCE_S)
+    assert last.reason == "STOPPED"
+    leases = folder.path / "leases"
+    until(lambda: not list(leases.glob("000.*")), PATIENCE_S, "the end of all ranks")
+    ((_, saved),) = events(folder, "checkpoint")
+    assert saved["step"] == last_step(folder)
