@@ -58,11 +58,11 @@ def measure(
     Takes two to five minutes, with `quick` half a minute. Raises MissingDataError without PyTorch or SciPy, where
     there are fewer GPUs than ranks, or where ranks fail.
     """
-    for module, extra in (("torch", "train"), ("scipy", "calibrate")):
+    for module, extra in (("torch", "train"), ("scipy", "calibrate"), ("psutil", "calibrate")):
         if importlib.util.find_spec(module) is None:
             raise MissingDataError(f"measuring needs {module}: install myriad-ai[{extra}]")
     number = _accelerators(device, ranks, threads)
-    load = os.getloadavg()[0]
+    busy_cores = _busy_cores()
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
@@ -71,7 +71,7 @@ def measure(
         ]  # fmt: skip
         _run(command, {**os.environ, "OMP_NUM_THREADS": str(threads)}, Path(folder) / "log.txt", progress)
         text = (Path(folder) / "rows.csv").read_text()
-        machine = Machine(**json.loads((Path(folder) / "machine.json").read_text()), load=load)
+        machine = Machine(**json.loads((Path(folder) / "machine.json").read_text()), busy_cores=busy_cores)
     rows = read_rows(text)
     found = fit_machine(rows, precision, machine.num_sms)
     files = machine_entries(name, found, machine, number, threads, device, precision)
@@ -80,7 +80,7 @@ def measure(
         peak_flops_per_s=found.peak_flops_per_s, memory_bytes_per_s=found.memory_bytes_per_s, launch_s=found.launch_s,
         link_bytes_per_s=found.link and found.link.bytes_per_s_one_way,
         median_errors={kind: fit.median_error for kind, fit in found.fits.items()},
-        spread=machine.spread, load=load, num_rows=len(rows),
+        spread=machine.spread, busy_cores=busy_cores, num_rows=len(rows),
     )  # fmt: skip
     kept = {f"{name}.csv": text, f"{name}.json": json.dumps(asdict(machine), indent=2) + "\n"}
     files |= {f"measurements/machines/{file}": content for file, content in kept.items()}
@@ -106,6 +106,13 @@ def _known(kind: catalog.Kind, name: str) -> catalog.Entry | None:
         return catalog.entry(kind, name)
     except SpecError:
         return None
+
+
+def _busy_cores() -> float:
+    """Of the host, now. Its load average would still hold what was measured a minute ago."""
+    import psutil
+
+    return psutil.cpu_percent(interval=1.0) / 100 * (psutil.cpu_count() or 1)
 
 
 def _accelerators(device: str, ranks: int | None, threads: int) -> int:

@@ -26,7 +26,7 @@ def machine_entries(
     of_one = "GPU" if device == "cuda" else "rank"
     title = f"{machine.processor}, {shape}"
     spread = f"times are medians; the middle row's slowest repetition took {machine.spread:.0%} longer than its fastest"
-    before = "" if machine.load is None else f"; load of the host before: {machine.load:.2g}"
+    before = "" if machine.busy_cores is None else f"; others kept {machine.busy_cores:.1f} cores busy before"
     source = {
         "title": f"{BY}{title}, torch {machine.torch}",
         "read_on": machine.date,

@@ -81,8 +81,8 @@ def measure(
         errors = ", ".join(f"{name} {error:.1%}" for name, error in one.median_errors.items())
         print(f"{one.num_rows} rows, repetitions spread by {one.spread:.0%}; median error of the fits: {errors}")
     cores = os.cpu_count() or 1
-    if measured.summary.load > BUSY * cores:
-        say(f"the host was busy before: a load of {measured.summary.load:.2g} on {cores} cores; that was measured too")
+    if (busy := measured.summary.busy_cores) > BUSY * cores:
+        say(f"others kept {busy:.1f} of the host's {cores} cores busy before; that was measured too")
 
 
 def _check_folders(to: Path) -> None:

@@ -24,8 +24,8 @@ class Machine:
     """How much longer the slowest repetition of a row took than its fastest, the median over rows."""
     num_sms: int | None = None
     """Streaming multiprocessors of a GPU."""
-    load: float | None = None
-    """Processes of the whole host that ran or waited to, on average in the minute before."""
+    busy_cores: float | None = None
+    """Cores of the host that others kept busy, in the second before."""
 
 
 def cpu_name() -> tuple[str, str]:

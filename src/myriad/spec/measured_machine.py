@@ -29,6 +29,6 @@ class MeasuredSummary(Spec):
     """Median of |ln(model / measured)| by what was fitted."""
     spread: float
     """How much longer the slowest repetition of a row took than its fastest, the median over rows."""
-    load: float
-    """Processes of the whole host that ran or waited to, on average in the minute before."""
+    busy_cores: float
+    """Cores of the host that others kept busy, in the second before."""
     num_rows: int

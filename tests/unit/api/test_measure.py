@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -79,3 +80,13 @@ def test_more_ranks_than_gpus_are_refused_before_they_start(monkeypatch):
     assert measuring._accelerators("cuda", None, 1) == 2
     with pytest.raises(MissingDataError, match="finds 2 GPUs here, 3 are needed"):
         measuring._accelerators("cuda", 3, 1)
+
+
+def test_what_runs_beside_it_is_seen():
+    command = [sys.executable, "-c", "print(flush=True)\nwhile True: pass"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as beside:
+        assert beside.stdout is not None
+        beside.stdout.readline()
+        found = measuring._busy_cores()
+        beside.kill()
+    assert 0.5 < found <= (os.cpu_count() or 1)

@@ -97,7 +97,7 @@ def test_entries_are_read_back_as_the_catalog_reads_them(found, tmp_path):
 
 
 def test_a_gpu_keeps_its_multiprocessors_and_a_host_what_ran_before(found, tmp_path):
-    machine = Machine("Some GPU", "Maker", 2, 8e9, "2.0", "2026-11-21", 0.1, num_sms=132, load=1.25)
+    machine = Machine("Some GPU", "Maker", 2, 8e9, "2.0", "2026-11-21", 0.1, num_sms=132, busy_cores=1.25)
     files = machine_entries("some-gpu", found, machine, 2, 1, "cuda", "bf16")
     file = tmp_path / "some-gpu.yaml"
     file.write_text(files["accelerators/some-gpu.yaml"])
@@ -106,7 +106,7 @@ def test_a_gpu_keeps_its_multiprocessors_and_a_host_what_ran_before(found, tmp_p
     assert (chip.num_sms, chip.memory_bytes, chip.accelerator_class) == (132, 8e9, "datacentre")
     assert chip.bf16_flops_per_s == pytest.approx(PEAK)
     assert chip.fp32_flops_per_s is None
-    assert "load of the host before: 1.2" in entry.sources["measured"].note
+    assert "others kept 1.2 cores busy before" in entry.sources["measured"].note
 
 
 def test_shipped_entries_are_what_the_shipped_rows_make():
