@@ -112,7 +112,7 @@ def _busy_cores() -> float:
     """Of the host, now. Its load average would still hold what was measured a minute ago."""
     import psutil
 
-    return psutil.cpu_percent(interval=1.0) / 100 * (psutil.cpu_count() or 1)
+    return float(psutil.cpu_percent(interval=1.0)) / 100 * (psutil.cpu_count() or 1)
 
 
 def _accelerators(device: str, ranks: int | None, threads: int) -> int:
