@@ -117,8 +117,9 @@ def run(slurm: SlurmCluster, launch: TrainingLaunch) -> Placed:
     files = folder / "files"
     files.mkdir(parents=True)
     for one in scheduler_files(launch):
-        # On one machine nodes start one after the other.
-        (files / one.path).write_text(one.text.replace(f" {CHECK_LIMIT_S} srun ", " 900 srun "), "utf-8")
+        # On one machine nodes start one after the other, the last maybe minutes after the first has ended.
+        text = one.text.replace(f" {CHECK_LIMIT_S} srun ", " 900 srun ").replace(" --wait=60", " --wait=0")
+        (files / one.path).write_text(text, "utf-8")
     # Emulated nodes have no accelerators that tools could list.
     (files / "health.sh").write_text("exit 0\n", "utf-8")
     (files / "start.sh").write_text(PAYLOAD, "utf-8")
@@ -134,6 +135,8 @@ def run(slurm: SlurmCluster, launch: TrainingLaunch) -> Placed:
             started = waited
         time.sleep(1)
     seconds = time.monotonic() - began
+    (ended,) = folder.glob("logs/exit-*")
+    assert ended.read_text() == "0\n", (folder / "job.log").read_text()
     found = Placed(launch, (folder / "placed.txt").read_text().splitlines())
     print(  # noqa: T201
         f"{launch.world_size:,} ranks, {launch.layout.text()}: on {launch.nodes} nodes under {found.leaves} leaves, "
@@ -141,6 +144,4 @@ def run(slurm: SlurmCluster, launch: TrainingLaunch) -> Placed:
         + ", ".join(f"{name} {whole:,} of {of:,}" for name, (whole, of) in found.groups.items())
         + " groups under one leaf"
     )
-    (ended,) = folder.glob("logs/exit-*")
-    assert ended.read_text() == "0\n", (folder / "job.log").read_text()
     return found
