@@ -61,6 +61,7 @@ def start_script(launch: TrainingLaunch, framework: str, start: Start) -> str:
             _header(launch, framework, start),
             "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()),
             _MODULES if start.modules else "",
+            _GIVES_WAY,
             _RENDEZVOUS,
             _affinity(launch),
             _output(launch, start),
@@ -97,6 +98,20 @@ cd "${{MYRIAD_RUN_FOLDER:?}}"
 
 
 _MODULES: Final = 'export PYTHONPATH="$HERE${PYTHONPATH:+:$PYTHONPATH}"\n'
+_GIVES_WAY: Final = """
+# A scheduler that takes this node for dead starts its part elsewhere, while the ranks here may train on. Whoever starts
+# writes so into a file, and ends, as if asked to, when another has written there.
+part="$(uname -n) $$ $(date +%s)"
+if mkdir -p nodes logs && echo "$part" >"nodes/$NODE_RANK"; then
+  (while sleep 5 && kill -0 $$; do
+    newest=$(cat "nodes/$NODE_RANK") || continue
+    [ -n "$newest" ] && [ "$newest" != "$part" ] || continue
+    echo "$part: ended, $newest runs node $NODE_RANK now" >>logs/taken-over.txt || :
+    kill $$
+    exit
+  done) </dev/null >/dev/null 2>&1 &
+fi
+"""
 _RENDEZVOUS: Final = """
 # This rendezvous numbers nodes by their address as text. That of the first is the one that ranks meet at; the others
 # need none, and get a name that keeps NODE_RANK's order, which the layout counts on: '~' sorts behind all addresses.
