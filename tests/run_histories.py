@@ -8,7 +8,7 @@ from pathlib import Path
 from myriad.run.ingest import ingest
 from myriad.run.lives import Life, lives_of
 from myriad.run.policy import Policy
-from myriad.run.readings import RankEventOf, is_kept
+from myriad.run.readings import RankEventOf, kept_until, restored_from
 from myriad.run.report import report_of
 from myriad.run.store import Store
 from myriad.spec.run import RankEvent, RunEvent, RunReport, StepRecord
@@ -47,12 +47,12 @@ class History:
     @property
     def steps(self) -> list[StepRecord]:
         """As the database has them."""
-        starts = [(one.life, one.event.step or 0) for one in self.rank_events if one.event.kind == "start"]
+        until = kept_until(self.events, restored_from(one for one in self.rank_events if one.event.kind == "start"))
         return [
             StepRecord(
                 life=life, step=one.step or 0, time_s=one.time_s, step_s=one.step_s or 0.0, loss=one.loss,
                 tokens=one.tokens, tokens_crc=one.tokens_crc, memory_bytes=(one.memory_bytes or 0) + self.ranks - 1,
-                kept=is_kept(life, one.step or 0, starts),
+                kept=(one.step or 0) <= until[life],
             )
             for life, events in self.events.items()
             for one in events

@@ -162,7 +162,7 @@ def slow_windows(lives: Sequence[Life], events: Sequence[RunEvent], end_s: float
 
 
 def _is_in(time_s: float, windows: Sequence[Window]) -> bool:
-    return any(begin_s < time_s <= end_s for begin_s, end_s in windows)
+    return bool(windows) and any(begin_s < time_s <= end_s for begin_s, end_s in windows)
 
 
 def _clamp(value: float, low: float, high: float) -> float:
@@ -215,14 +215,16 @@ def _inside(training: _Training, usual: float | None, slow: Sequence[Window]) ->
     for one in life.steps:
         end_s = _clamp(one.time_s, now_s, training.stop_s)
         begin_s = min(now_s + blocked_s, end_s)
-        yield Segment(now_s, begin_s, "checkpoint", life.name)
+        if blocked_s:
+            yield Segment(now_s, begin_s, "checkpoint", life.name)
         if not one.kept:
             yield Segment(begin_s, end_s, "lost_work", life.name)
-        else:
-            over_s = max(one.step_s - usual, 0.0) if usual and _is_in(one.time_s, slow) else 0.0
-            full_s = max(end_s - over_s, begin_s)
+        elif usual and _is_in(one.time_s, slow):
+            full_s = max(end_s - max(one.step_s - usual, 0.0), begin_s)
             yield Segment(begin_s, full_s, "productive", life.name)
             yield Segment(full_s, end_s, "degraded", life.name)
+        else:
+            yield Segment(begin_s, end_s, "productive", life.name)
         now_s, blocked_s = end_s, blocking.get(one.step, 0.0)
     begin_s = min(now_s + blocked_s, training.stop_s) if training.alive else training.stop_s
     yield Segment(now_s, begin_s, "checkpoint", life.name)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from math import inf
 from pathlib import Path
 
 from sqlalchemy import RowMapping, select
@@ -103,16 +105,16 @@ def events_of(store: Store, run: str, after: int = 0) -> tuple[RunEvent, ...]:
 def steps_of(store: Store, run: str) -> tuple[StepRecord, ...]:
     """All steps as they were trained, by life and step; those that a restart went back behind are not `kept`."""
     table = tables.steps
+    names = [name for name in StepRecord.model_fields if name != "kept"]
+    chosen = select(*(table.c[name] for name in names)).where(table.c.run == run).order_by(table.c.life, table.c.step)
     with store.reading() as connection:
-        rows = connection.execute(select(table).where(table.c.run == run)).mappings().all()
-    restored = _restored(rank_events_of(store, run, kinds=("start",)))
-    order = sorted(rows, key=lambda row: (life_order(row["life"]), row["step"]))
+        rows = connection.execute(chosen).all()
+    lives = {life: list(part) for life, part in groupby(rows, key=lambda row: row.life)}
+    until = kept_until(lives, restored_from(rank_events_of(store, run, kinds=("start",))))
     return tuple(
-        StepRecord(
-            **{name: row[name] for name in StepRecord.model_fields if name != "kept"},
-            kept=is_kept(row["life"], row["step"], restored),
-        )
-        for row in order
+        StepRecord(**dict(zip(names, row, strict=True)), kept=row.step <= until[life])
+        for life in sorted(lives, key=life_order)
+        for row in lives[life]
     )
 
 
@@ -179,22 +181,29 @@ def is_life(name: str) -> bool:
     return re.fullmatch(r"\d+\.\d+", name) is not None
 
 
-def is_kept(life: str, step: int, restored: Sequence[tuple[str, int]]) -> bool:
-    """Whether the result of a step lasts: no later life began from a checkpoint before it.
+def kept_until(lives: Iterable[str], restored: Mapping[str, int]) -> dict[str, float]:
+    """For each life the last step whose result lasts: no later life began from a checkpoint before it.
 
-    >>> is_kept("000.000", 12, [("000.000", 0), ("000.001", 10)]), is_kept("000.000", 10, [("000.001", 10)])
-    (False, True)
+    `restored` is the step that a life began from, for those that said so.
+
+    >>> kept_until(["000.000", "000.001", "001.000"], {"000.000": 0, "000.001": 20, "001.000": 10})
+    {'001.000': inf, '000.001': 10, '000.000': 10}
     """
-    return all(step <= from_step for later, from_step in restored if life_order(later) > life_order(life))
+    found: dict[str, float] = {}
+    lowest = inf
+    for life in sorted({*lives, *restored}, key=life_order, reverse=True):
+        found[life] = lowest
+        lowest = min(lowest, restored.get(life, inf))
+    return found
 
 
-def _restored(starts: Iterable[RankEventOf]) -> list[tuple[str, int]]:
+def restored_from(starts: Iterable[RankEventOf]) -> dict[str, int]:
     """For each life the earliest step that any of its ranks began from."""
     found: dict[str, int] = {}
     for start in starts:
         step = start.event.step or 0
         found[start.life] = min(step, found.get(start.life, step))
-    return list(found.items())
+    return found
 
 
 def _summary(row: RowMapping) -> RunSummary:
