@@ -32,8 +32,8 @@ def best_intervals(gang: Gang, causes: Sequence[Interruption], free: Sequence[in
     """Intervals of all levels, in seconds, those of the levels `free` sought for the largest expected ETTR.
 
     By numbers, on a grid of logarithms that is refined, one level after the other and each twice where there are
-    several: good to a thousandth of the interval, where the ETTR is flat. Without anything that stops the job the
-    given intervals of `gang` stay, since any checkpoint is too many.
+    several: good to a thousandth of the interval, where the ETTR is flat; none below `SHORTEST_S`. Without anything
+    that stops the job the given intervals of `gang` stay, since any checkpoint is too many.
     """
     mtti = expected(gang, causes).mtti_s
     if not np.isfinite(mtti):

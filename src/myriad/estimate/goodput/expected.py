@@ -22,7 +22,7 @@ MOST_SPARES: Final = 10
 """Times the nodes of a job: more are not sought."""
 
 NEVER: Final = 1e-200
-"""A chance so small that nothing is divided by less."""
+"""A chance, or a rate per second, so small that nothing is divided by less."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ def expected(gang: Gang, causes: Sequence[Interruption]) -> Expected:
     shares["waiting"] = np.asarray(waiting)
     shape = np.broadcast_shapes(*(np.shape(value) for value in shares.values()))
     rate = sum(cause.stops_per_s for cause in parts_of)
-    return Expected({name: np.broadcast_to(shares[name], shape) for name in PARTS}, 1.0 / rate if rate else math.inf)
+    mtti_s = 1.0 / rate if rate > NEVER else math.inf
+    return Expected({name: np.broadcast_to(shares[name], shape) for name in PARTS}, mtti_s)
 
 
 def _run(gang: Gang, events: Sequence[Event]) -> dict[str, Array]:
@@ -129,7 +130,7 @@ def _run(gang: Gang, events: Sequence[Event]) -> dict[str, Array]:
     blocked = np.minimum(blocked_fraction(gang.levels), 1.0)
     rate = sum(event.per_s for event in events)
     nothing = np.asarray(0.0)
-    if rate <= 0.0:
+    if rate <= NEVER:
         whole = {"productive": 1.0 - blocked, "checkpoint": blocked}
         return {name: whole.get(name, nothing) for name in PARTS if name != "waiting"}
     run_s = 1.0 / rate
