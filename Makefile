@@ -2,6 +2,8 @@
 # PYTHON may name another interpreter of version 3.11 or later that has pip.
 
 PYTHON ?= python3
+# Whoever has activated .venv means the interpreter that it was made with: it has no pip itself.
+export PATH := $(subst $(CURDIR)/.venv/bin:,,$(PATH))
 BIN := .venv/bin
 PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-header \
