@@ -51,6 +51,7 @@ def machine_entries(
         "gemm": {precision: _figures(found.gemm, "tile_rows", "stream_share", "backward_share")},
         "grouped_gemm": {precision: _figures(found.gemm, "tile_rows", "stream_share", "backward_share")},
         "attention": {precision: _figures(found.attention, "half_head", "overhead_s")},
+        "attention_training_share": _noted(1.0, "attention was measured forward and backward, as training has it"),
         "memory_fraction": _rounded(found.memory_fraction),
         "launch_s": _rounded(found.launch_s),
         "eager": {

@@ -21,7 +21,7 @@ from myriad.measure.machine import cpu_name, host_memory_bytes, usable_cores
 from myriad.measure.rows import Row, merged, rows_csv
 from myriad.measure.sizes import sizes
 from myriad.measure.timing import FULL, QUICK, Timer
-from myriad.processes import leave
+from myriad.processes import keep_freed_memory, leave
 
 WAKE_S = 2.0
 
@@ -85,5 +85,6 @@ def _wake(dtype: torch.dtype) -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     main()
     leave(0)

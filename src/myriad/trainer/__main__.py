@@ -14,7 +14,7 @@ from pathlib import Path  # noqa: E402
 
 from myriad.catalog.reading import read_spec  # noqa: E402
 from myriad.errors import MissingDataError, MyriadError, SpecError  # noqa: E402
-from myriad.processes import leave  # noqa: E402
+from myriad.processes import keep_freed_memory, leave  # noqa: E402
 from myriad.spec.trainer import TrainerConfig  # noqa: E402
 
 HELP = """\
@@ -71,4 +71,5 @@ def _train(config: TrainerConfig, environment: Mapping[str, str]) -> int:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     leave(main(sys.argv[1:], os.environ))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from myriad import catalog
 from myriad.calibrate.machine import fit_machine, fused_bytes
 from myriad.calibrate.machine_entries import machine_entries
 from myriad.catalog.entry import load
@@ -123,6 +124,16 @@ def test_shipped_entries_are_what_the_shipped_rows_make():
             for fitted in ("gemm", "grouped_gemm", "attention"):
                 entry["spec"].pop(fitted, None)
         assert made == kept
+
+
+@pytest.mark.parametrize("name", ["xeon-amx-1r", "xeon-amx-4r", "xeon-cascade-lake-2r"])
+def test_what_was_fitted_to_runs_on_gpus_leaves_a_measured_machine_alone(name):
+    """A shipped entry says what the same file says in a user's catalog: its passes were measured, both of them."""
+    path = Path(str(resources.files("myriad"))) / "data" / "kernels" / f"{name}.yaml"
+    written, shipped = load("kernels", path).spec, catalog.entry("kernels", name).spec
+    unmeasured = {"scan_share", "training_share"}
+    assert "fp32" not in shipped.training_share
+    assert shipped.model_dump(exclude=unmeasured) == written.model_dump(exclude=unmeasured)
 
 
 def test_a_table_without_an_operation_is_refused():
