@@ -25,6 +25,8 @@ from myriad.spec.run import ENDED, RunState, SupervisorEventKind
 
 FOLDER_GONE_LOOKS: Final = 3
 """A folder that is missing so many times in a row is gone, and no hiccup of a file server."""
+SETTLE_S: Final = 5.0
+"""A scheduler that comes back may take in what it was sent before just after it was asked what it has."""
 
 Check = Callable[[RunRecord], tuple[str, ...]]
 """What is wrong with this machine, where it is the node."""
@@ -48,6 +50,9 @@ class Supervisor:
         self.outcomes = Outcomes(self.notes, backend)
         self.follower = Follower(self.notes, backend, self.outcomes)
         self._folder_gone = 0
+        self._may_be_sent = True
+        """Whether the scheduler may have been sent a submission that it has not answered: by a supervisor before this
+        one, or by this one in vain. Two looks for it then, `SETTLE_S` apart, before it is sent again."""
 
     def supervise(self) -> RunState:
         """The state in which the run ended. Raises LaunchError where another supervises it, or the database is lost."""
@@ -78,6 +83,7 @@ class Supervisor:
             return record.summary.state
         if not submissions_of(self.store, self.run):
             self.notes.change({"state": "queued"}, new_submission=intended(0, (), self.clock.wall_s()))
+            self._may_be_sent = False
         state = self._act(record, submissions_of(self.store, self.run))
         self.notes.change()  # troubles that waited
         return state
@@ -92,6 +98,7 @@ class Supervisor:
             return self.outcomes.failed(record, current, f"its folder {record.summary.folder} is gone")
         if current.state == "intended":
             return self._submit(record, current, submissions)
+        self._may_be_sent = False
         return self.follower.follow(record, current, submissions)
 
     def _cancel(self, record: RunRecord, current: SubmissionRecord) -> RunState:
@@ -110,13 +117,19 @@ class Supervisor:
         try:
             kind: SupervisorEventKind = "adopted"
             handle = self.backend.find(submission)
+            if handle is None and self._may_be_sent:
+                self._may_be_sent = False
+                self.outcomes.not_before_s = self.clock.monotonic_s() + SETTLE_S
+                return record.summary.state
             if handle is None:
                 if before := submissions[:-1]:  # whatever is left of it must not meet its successor
                     self.outcomes.end_submission(record, before[-1])
                 if problems := self.check(record) if self.check else ():
                     return self._unhealthy(record, current, problems)
+                self._may_be_sent = True
                 kind, handle = "submitted", self.backend.submit(submission)
         except RefusedError as error:
+            self._may_be_sent = False
             if not current.excluded_nodes:
                 return self.outcomes.failed(record, current, f"refused: {error}")
             text = f"refused without {', '.join(current.excluded_nodes)}: {error}; they are not excluded any more"

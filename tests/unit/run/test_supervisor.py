@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from myriad.run.described import BackendError, RefusedError, Sighting
+from myriad.run.described import BackendError, RefusedError, Sighting, Submission
 from myriad.run.notes import event_text
 from myriad.run.readings import run_of, steps_of, submissions_of
 from run_fixtures import a_step, small_launch, write_events
 from run_story import POLICY, Story
-from scripted_backend import RUNNING, ended
+from scripted_backend import RUNNING, ScriptedBackend, ended
 
 
 @pytest.fixture
@@ -256,6 +257,32 @@ def test_a_scheduler_that_does_not_answer_is_asked_again_and_told_of_once(story:
     assert story.supervise() == "finished"
     assert [event.text for event in story.events("trouble")] == [str(down)] * 2  # while submitting, while running
     assert len(story.backend.submitted) == 1
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_job_that_the_scheduler_takes_in_after_a_look_for_it_is_not_sent_twice(story: Story, killed: bool) -> None:
+    @dataclass
+    class Hung(ScriptedBackend):
+        """It answers no submission; what it was sent, it takes in just after it was looked for."""
+
+        sent: list[Submission] = field(default_factory=list)
+
+        def submit(self, submission: Submission) -> str:
+            self.sent.append(submission)
+            raise BackendError("sbatch gave no answer within 15 s")
+
+        def find(self, submission: Submission) -> str | None:
+            found = super().find(submission)
+            self.submitted += self.sent
+            self.sent.clear()
+            return found
+
+    story.backend = Hung({0: [story.writes("000.000", 1, 20), ended(0)]})
+    if killed:
+        story.supervisor().look()
+    assert story.supervise() == "finished"
+    assert len(story.backend.submitted) == 1
+    assert [event.kind for event in story.events("submitted", "adopted")] == ["adopted"]
 
 
 def test_a_submission_that_the_scheduler_forgot_is_made_again(story: Story) -> None:
