@@ -134,11 +134,12 @@ class SlurmBackend:
         """Asks for a requeued job to start as soon as it can; the job waits on if that is not allowed.
 
         Slurm makes it wait for as long as credentials of its last life could be used, 121 s by default. Nodes know
-        better: they void these when the job ends, and accept the new life's ("reissued job credential").
+        better: they void these when the job ends, and accept the new life's ("reissued job credential"), but not in
+        the second in which it ended: that life would fail at once ("Job credential revoked").
         """
         if self._hastened.get(handle) != restarts:
             self._hastened[handle] = restarts
-            self._call(["scontrol", "update", f"JobId={handle}", "StartTime=now"])
+            self._call(["scontrol", "update", f"JobId={handle}", "StartTime=now+2"])
 
     def _find_in_queue(self, submission: Submission) -> str | None:
         done = self._call(
